@@ -37,6 +37,7 @@ __all__ = [
     "Slice",
     "SpecError",
     "Split",
+    "Square",
     "Synthesizer",
     "WeightsError",
     "setting",
@@ -44,6 +45,7 @@ __all__ = [
 
 Split = Literal["train", "val", "test"]
 Goal = Literal["lower", "higher"]
+Square = Literal["crop", "pad", "stretch"]
 
 
 class PluginConfig(BaseModel):
@@ -195,6 +197,8 @@ class Dataset(abc.ABC):
         version: Raise it whenever the same files give other pixels, patients or splits.
         Config: Every option, declared with ``setting``.
         needs_root: Whether there must be a folder (or archive) with raw data.
+        square: How slices that are not square become so: ``"crop"`` to the short side around the
+            centre, ``"pad"`` to the long side with black, or ``"stretch"``.
         licence: Terms of use, one line.
         citation: What a user must cite.
         obtain: How to get the data, one or more lines.
@@ -204,6 +208,7 @@ class Dataset(abc.ABC):
     version: ClassVar[int]
     Config: ClassVar[type[PluginConfig]]
     needs_root: ClassVar[bool] = True
+    square: Square = "crop"
     licence: ClassVar[str] = ""
     citation: ClassVar[str] = ""
     obtain: ClassVar[str] = ""
