@@ -24,10 +24,8 @@ FORMAT = 1
 
 def save_state(path: Path, identity: str, state: dict[str, Any]) -> None:
     """Save a training state; the file that stood at ``path`` becomes ``previous_state(path)``."""
-    with atomic_write(path) as file:
+    with atomic_write(path, keep=previous_state(path)) as file:
         torch.save({"format": FORMAT, "identity": identity, **state}, file)
-        if path.exists():
-            path.replace(previous_state(path))
 
 
 def previous_state(path: Path) -> Path:
@@ -91,6 +89,8 @@ def load_networks(path: Path) -> dict[str, Tensor]:
     try:
         return load_safetensors(path.read_bytes())
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path} does not exist", needed="a run that was evaluated at least once") from error
+        raise CheckpointError(
+            f"{path} does not exist", needed="a run that was evaluated at least once"
+        ) from error
     except Exception as error:  # the Rust reader has its own exception type
         raise CheckpointError(f"{path} can't be read: {error}", hint="train the cell again") from error

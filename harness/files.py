@@ -15,8 +15,12 @@ from .errors import StorageError
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, *, keep: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a binary file that appears at ``path`` complete and synced, or not at all.
+
+    Args:
+        path: Where the file will be.
+        keep: Where to move the file that stands at ``path`` so far; None replaces it.
 
     Raises:
         StorageError: The disk is full, or the folder can't be written to.
@@ -34,6 +38,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         # mkstemp makes files for their owner alone; a result is as readable as any other file.
         temporary.chmod(0o666 & ~_umask())
+        if keep is not None and path.exists():
+            path.replace(keep)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:

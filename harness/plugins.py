@@ -123,7 +123,9 @@ class Registry:
         try:
             plugin = entry_point.load()
         except Exception as error:  # a stranger's module may raise anything
-            self._complain(distribution, f"{entry_point.value} can't be imported: {type(error).__name__}: {error}")
+            self._complain(
+                distribution, f"{entry_point.value} can't be imported: {type(error).__name__}: {error}"
+            )
             return
         try:
             self.manager.register(plugin, name=f"{distribution}:{entry_point.name}")

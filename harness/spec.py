@@ -34,7 +34,9 @@ CORE_PRESETS: Mapping[str, Mapping[str, Any]] = {
 class Protocol(PluginConfig):
     """How a cell is trained and scored, whatever the model."""
 
-    epochs: int = setting(500, "training length", unit="epochs", source="ours: the length is not published", ge=1)
+    epochs: int = setting(
+        500, "training length", unit="epochs", source="ours: the length is not published", ge=1
+    )
     batch_size: int = setting(
         0, "images per step; 0 means 32 below 256 px and 2 from there on", unit="images",
         source="published: IV-A, 32 at low and 2 at high resolution", ge=0,
@@ -52,14 +54,20 @@ class Protocol(PluginConfig):
         source="published: 'an equal number of real images', IV-A", ge=0,
     )  # fmt: skip
     held_out: bool = setting(
-        False, "keep the test patients apart and score against them too", source="published: trains on all images"
+        False,
+        "keep the test patients apart and score against them too",
+        source="published: trains on all images",
     )
     limit: int = setting(
         0, "train on a seeded subset of so many images, spread over patients; 0 means all", unit="images",
         source="ours: for trials", ge=0,
     )  # fmt: skip
-    channels: Literal[1, 3] = setting(3, "channels of a model's images; 3 replicates grey", source="inferred: Table I")
-    precision: Literal["fp32", "tf32", "bf16"] = setting("fp32", "arithmetic of the training step", source="ours")
+    channels: Literal[1, 3] = setting(
+        3, "channels of a model's images; 3 replicates grey", source="inferred: Table I"
+    )
+    precision: Literal["fp32", "tf32", "bf16"] = setting(
+        "fp32", "arithmetic of the training step", source="ours"
+    )
 
     def metric_names(self) -> tuple[str, ...]:
         """The metrics in the order asked for."""
@@ -192,7 +200,9 @@ def check_resolution(name: str, model: type[Model], resolution: int) -> None:
     if model.resolutions is not None and resolution not in model.resolutions:
         sides = ", ".join(map(str, model.resolutions))
         raise SpecError(
-            f"model {name} can't make {resolution} px images", needed=f"one of {sides}", hint=f"--res {sides.split(',')[0]}"
+            f"model {name} can't make {resolution} px images",
+            needed=f"one of {sides}",
+            hint=f"--res {sides.split(',')[0]}",
         )
 
 
@@ -215,7 +225,9 @@ def validate(config: type[ConfigT], values: Mapping[str, Any], owner: str) -> Co
 def _preset(name: str, model_name: str, model: type[Model]) -> Mapping[str, Any]:
     known = {**CORE_PRESETS, **model.presets}
     if name not in known:
-        raise unknown_name(f"preset of model {model_name}", name, known, hint=f"bench show model {model_name}")
+        raise unknown_name(
+            f"preset of model {model_name}", name, known, hint=f"bench show model {model_name}"
+        )
     return known[name]
 
 

@@ -1,1 +1,40 @@
-"""The command line: the only part that prints, reads the environment, or exits."""
+"""The command line: the only part that prints, reads the environment, or exits.
+
+Modules here import the rest of the core inside their commands: ``bench --help`` must not wait for torch.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ..errors import BenchError
+from . import catalogue, doctor, run, sample
+
+app = typer.Typer(
+    name="bench",
+    help="Train generative models on medical images under one protocol, score them, keep records.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("sample")(sample.sample)
+app.command("list")(catalogue.list_plugins)
+app.command("show")(catalogue.show)
+app.command("doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command line. Users' errors are told without a traceback and exit with 2."""
+    try:
+        app()
+    except BenchError as error:
+        first, *rest = str(error).splitlines()
+        print(f"error: {first}", *rest, sep="\n  ", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)

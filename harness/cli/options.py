@@ -1,0 +1,99 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import SpecError
+
+if TYPE_CHECKING:
+    from ..plugins import Registry
+    from ..scoring.weights import Weights
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root",
+        envvar="HAGAN_BENCH_DATA",
+        help="Folder (or archive) with the raw files.",
+        show_envvar=True,
+    ),
+]
+Results = Annotated[
+    Path,
+    typer.Option(
+        "--results", envvar="HAGAN_BENCH_RESULTS", help="Where runs and tables are kept.", show_envvar=True
+    ),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache", envvar="HAGAN_BENCH_CACHE", help="Prepared images, features, weights. [default: the user's cache]",
+        show_envvar=True,
+    ),
+]  # fmt: skip
+WeightsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--weights", envvar="HAGAN_BENCH_WEIGHTS", help="Weights of a feature network: a file, or a folder of them.",
+        show_envvar=True,
+    ),
+]  # fmt: skip
+Offline = Annotated[bool, typer.Option("--offline", help="Never download weights.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Override a setting; dataset.NAME for the data set's. Repeatable."
+    ),
+]
+RESULTS = Path("results")
+
+
+def registry() -> Registry:
+    """All plugins; what is wrong with any of them goes to standard error."""
+    from ..plugins import Registry
+
+    plugins = Registry()
+    for problem in plugins.problems:
+        print(f"warning: plugin {problem.distribution}: {problem.message}", file=sys.stderr)
+    return plugins
+
+
+def cache_folder(given: Path | None) -> Path:
+    """The cache that the user named, or the one of this user."""
+    if given is not None:
+        return given
+    import pooch
+
+    return Path(pooch.os_cache("hagan-bench"))
+
+
+def weights_of(given: list[Path] | None, cache: Path, offline: bool) -> Weights:
+    """Where feature networks find their weights."""
+    from ..scoring.weights import Weights
+
+    return Weights(cache / "weights", given=tuple(given or ()), online=not offline)
+
+
+def settings_of(assignments: list[str] | None) -> dict[str, Any]:
+    """``NAME=VALUE`` pairs as a mapping.
+
+    Raises:
+        SpecError: One has no ``=``, or a name comes twice.
+    """
+    settings: dict[str, Any] = {}
+    for assignment in assignments or []:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name:
+            raise SpecError(
+                f"--set {assignment!r} is no setting", needed="--set NAME=VALUE", hint="--set lr=5e-4"
+            )
+        if name in settings:
+            raise SpecError(f"--set {name} is given twice", needed="one value")
+        settings[name] = value
+    return settings

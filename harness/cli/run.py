@@ -1,0 +1,163 @@
+"""``bench run``: one cell."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import (
+    RESULTS,
+    Assignments,
+    CacheOption,
+    DataRoot,
+    Device,
+    Offline,
+    Results,
+    WeightsOption,
+    cache_folder,
+    registry,
+    settings_of,
+    weights_of,
+)
+
+if TYPE_CHECKING:
+    from ..records import Record, RunFolder
+
+
+def run(
+    model: Annotated[str, typer.Option(help="What to train: bench list models.")],
+    dataset: Annotated[str, typer.Option(help="What to train it on: bench list datasets.")],
+    res: Annotated[int, typer.Option(help="Side of the square images, in pixels.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Of networks, batches and augmentation.")] = 0,
+    epochs: Annotated[int | None, typer.Option(help="Training length; --set epochs=N says the same.")] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Scores, comma separated; the first selects the best.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Use a subset of so many images, spread over patients.")
+    ] = None,
+    held_out: Annotated[bool, typer.Option("--held-out", help="Keep the test patients apart.")] = False,
+    precision: Annotated[str | None, typer.Option(help="fp32, tf32 or bf16.")] = None,
+    preset: Annotated[
+        list[str] | None, typer.Option(help="smoke, or one of the model's. Repeatable.")
+    ] = None,
+    assignments: Assignments = None,
+    data_root: DataRoot = None,
+    results: Results = RESULTS,
+    cache: CacheOption = None,
+    weights: WeightsOption = None,
+    offline: Offline = False,
+    device: Device = "auto",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read raw files.")] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave damaged raw files out, and record them.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved cell and stop.")] = False,
+) -> None:
+    """Train a model on a data set, score its samples, and keep a record.
+
+    The same command again does nothing when the cell is done, and goes on where it was stopped when not.
+    """
+    from ..records import Store
+    from ..run import Settings, run_cell
+    from ..spec import RunRequest, resolve
+    from ..training import Interrupted
+    from .progress import Terminal
+
+    plugins = registry()
+    named = {
+        "epochs": epochs,
+        "metrics": metrics,
+        "limit": limit,
+        "precision": precision,
+        "held_out": held_out or None,
+    }
+    request = RunRequest(
+        model=model,
+        dataset=dataset,
+        resolution=res,
+        seed=seed,
+        settings=settings_of(assignments)
+        | {name: value for name, value in named.items() if value is not None},
+        presets=tuple(preset or ()),
+        data_root=data_root,
+    )
+    store = Store(results)
+    if dry_run:
+        spec = resolve(request, plugins).spec
+        print(json.dumps(spec.model_dump(mode="json"), indent=2))
+        print(f"identity {spec.identity}\nfolder   {store.folder(spec).path}")
+        return
+    stop = _StopSignal()
+    cache_path = cache_folder(cache)
+    with Terminal(plugins.manager, stop) as terminal:
+        settings = Settings(
+            results=store,
+            cache=cache_path,
+            device=device,
+            workers=workers,
+            skip_bad=skip_bad,
+            weights=weights_of(weights, cache_path, offline),
+            stop=stop,
+            preparing=terminal.preparing,
+        )
+        try:
+            outcome = run_cell(request, plugins, settings)
+        except Interrupted as interrupted:
+            terminal.close()
+            print(
+                f"stopped after {interrupted.clock.step} steps; the state is saved: the same command goes on",
+                file=sys.stderr,
+            )
+            sys.exit(128 + stop.number)
+    if not outcome.is_new:
+        print("this cell is done already; another --seed or setting makes another cell")
+    _report(outcome.folder, outcome.record)
+
+
+class _StopSignal:
+    """Turns the first Ctrl-C or SIGTERM into a request, and lets the second one through."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._request)
+
+    def __call__(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self.number > 0
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if self.number:
+            raise KeyboardInterrupt
+        self.number = number
+        print("\nstopping at the next step; once more to stop at once", file=sys.stderr)
+
+
+def _report(folder: RunFolder, record: Record) -> None:
+    """Say what came out, and exit with 1 where the cell did not complete."""
+    rows: list[tuple[str, Any]] = [("status", record.status)]
+    if record.best_epoch is not None:
+        rows.append(("best at", f"epoch {record.best_epoch} of {record.spec.protocol.epochs}"))
+    last = record.scores["last"]
+    rows += [
+        (name, f"{value:<12.6g} last {last[name]:.6g}" if name in last else f"{value:.6g}")
+        for name, value in record.scores["best"].items()
+    ]
+    rows.append(("images", f"{record.n_generated} generated against {record.n_real} real"))
+    rows += [("caveat", caveat) for caveat in record.caveats]
+    rows.append(("record", folder.record))
+    if folder.samples.exists():
+        rows.append(("samples", folder.samples))
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"{name:<{width}}  {value}")
+    if record.status != "complete":
+        reason = (record.error or "").strip().splitlines()
+        print(f"error: the cell {record.status}: {reason[-1] if reason else ''}", file=sys.stderr)
+        sys.exit(1)

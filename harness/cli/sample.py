@@ -1,0 +1,44 @@
+"""``bench sample``: images from a trained run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .options import RESULTS, Device, Results, registry
+
+
+def sample(
+    run: Annotated[str, typer.Argument(help="A run: its folder, its name, or the start of it.")],
+    out: Annotated[Path, typer.Option(help="Folder for the images.")],
+    count: Annotated[int, typer.Option(min=1, help="How many.")] = 64,
+    first_seed: Annotated[int, typer.Option(min=0, help="Image i is made from seed first_seed + i.")] = 0,
+    which: Annotated[
+        Literal["best", "last"], typer.Option(help="The networks that scored best, or the last.")
+    ] = "best",
+    form: Annotated[
+        Literal["png", "npy"], typer.Option("--format", help="PNG files, or one uint8 array.")
+    ] = "png",
+    results: Results = RESULTS,
+    device: Device = "auto",
+) -> None:
+    """Make images with the networks of a run; the same seed is always the same image."""
+    import numpy as np
+
+    from ..files import atomic_write
+    from ..machine import pick_device
+    from ..records import Store
+    from ..run import load_model
+    from ..sampling import sample_images, save_png
+
+    model = load_model(Store(results).find(run), registry(), pick_device(device), which)
+    images = sample_images(model, count, first_seed=first_seed)
+    if form == "npy":
+        with atomic_write(out / "samples.npy") as file:
+            np.save(file, images)
+    else:
+        for number, image in enumerate(images):
+            save_png(out / f"{first_seed + number:06d}.png", image)
+    print(f"{count} images of {images.shape[2]} px in {out}")

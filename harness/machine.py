@@ -1,0 +1,86 @@
+"""What a result was made with: versions, device, and the commit of the source."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .errors import SpecError
+
+_PACKAGES = (
+    "hagan-bench", "torch", "torchvision", "numpy", "scipy", "pillow", "clean-fid", "torch-fidelity", "diffusers",
+)  # fmt: skip
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called ``name``; ``auto`` is CUDA where there is one, else the CPU.
+
+    Raises:
+        SpecError: There is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SpecError(
+            f"device {name!r} can't be used: {str(error).splitlines()[0]}",
+            needed="auto, cpu, cuda or cuda:N",
+            hint="bench doctor shows the devices",
+        ) from error
+    return device
+
+
+def versions() -> dict[str, str]:
+    """Python and every installed package that a number may depend on."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """A device in words, with the processor that fed it."""
+    facts: dict[str, Any] = {"kind": device.type, "cpu": _processor(), "threads": torch.get_num_threads()}
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        facts |= {"gpu": properties.name, "gpu_memory_gib": round(properties.total_memory / 2**30, 1)}
+    return facts
+
+
+def source_commit() -> str | None:
+    """Commit of the checkout that this package runs from (``+`` where it has changes); None elsewhere."""
+    here = Path(__file__)
+
+    def git(*arguments: str) -> str | None:
+        command = ["git", "-C", str(here.parent), *arguments]
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return answer.stdout.strip()
+
+    # A package installed into an environment inside somebody's repository is not part of that repository.
+    if git("ls-files", "--error-unmatch", here.name) is None or (commit := git("rev-parse", "HEAD")) is None:
+        return None
+    return f"{commit}+" if git("status", "--porcelain", "--untracked-files=no", ".") else commit
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return f"{line.split(':', 1)[1].strip()}, {os.cpu_count()} cores"
+    except OSError:
+        pass
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"

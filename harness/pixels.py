@@ -1,0 +1,23 @@
+"""The one conversion between stored pixels (uint8, 0 to 255) and computed ones (float32, 0 to 1 or -1 to 1)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def to_uint8(unit: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Raw pixels in [0, 1] to uint8: clipped, rounded to the nearest level."""
+    return np.rint(np.clip(unit, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def to_model_range(images: Tensor) -> Tensor:
+    """uint8 of any shape to float32: 0 becomes -1, 255 becomes 1."""
+    return images.to(torch.float32).div_(127.5).sub_(1.0)
+
+
+def to_store_range(images: Tensor) -> Tensor:
+    """Float of any shape to uint8: clamped to [-1, 1], rounded to the nearest level."""
+    return images.float().add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)

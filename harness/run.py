@@ -1,0 +1,326 @@
+"""One cell, from a request to a record.
+
+What is done stays done: a finished cell is returned as it is, a half-done one goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+
+from .api import Goal, ImageShape, Model, PluginConfig, Population
+from .checkpoints import load_networks, load_state
+from .errors import BenchError, BusyError, CheckpointError, DataError, SpecError
+from .files import storage_error, write_json
+from .images import ImageSet
+from .machine import describe, pick_device, source_commit, versions
+from .observers import JsonLog
+from .plugins import Registry
+from .prepare import prepare
+from .records import Record, RunFolder, Status, Store
+from .sampling import Diverged, sample_images, save_comparison
+from .scoring.evaluation import Scorer
+from .scoring.weights import Weights
+from .spec import Cell, RunRequest, RunSpec, resolve, validate
+from .training import Progress, Trainer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and on what a cell runs: nothing here changes its result.
+
+    Attributes:
+        results: The store of run folders.
+        cache: Folder of prepared image sets, features and weights.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        workers: Processes that read raw files; None for one per core.
+        skip_bad: Leave damaged raw files out, and record them.
+        weights: Where feature networks' weights are found.
+        stop: Asked before every step; True saves a checkpoint and raises ``Interrupted``.
+        preparing: Told (items done, items in all) while raw files are read.
+    """
+
+    results: Store
+    cache: Path
+    device: str = "auto"
+    workers: int | None = None
+    skip_bad: bool = False
+    weights: Weights | None = None
+    stop: Callable[[], bool] = field(default=lambda: False)
+    preparing: Callable[[int, int], None] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished cell.
+
+    Attributes:
+        is_new: Whether this call did anything, or found the record as it is.
+    """
+
+    folder: RunFolder
+    record: Record
+    is_new: bool
+
+
+def run_cell(request: RunRequest, registry: Registry, settings: Settings) -> Outcome:
+    """Train, score and record one cell, or go on with it, or return what is there.
+
+    Raises:
+        BenchError: Anything that the user can put right.
+        Interrupted: ``settings.stop`` said so; the state is saved.
+    """
+    cell = resolve(request, registry)
+    folder = settings.results.folder(cell.spec)
+    device = pick_device(settings.device)
+    with _locked(folder):
+        record = folder.read_record()
+        if record is not None and record.status != "failed":
+            return Outcome(folder, record, is_new=False)
+        return Outcome(folder, _Work(cell, folder, registry, settings, device).run(), is_new=True)
+
+
+class _Work:
+    """The steps of one cell, in the order in which they are taken."""
+
+    def __init__(
+        self, cell: Cell, folder: RunFolder, registry: Registry, settings: Settings, device: torch.device
+    ) -> None:
+        self.cell = cell
+        self.spec = cell.spec
+        self.folder = folder
+        self.registry = registry
+        self.settings = settings
+        self.device = device
+
+    def run(self) -> Record:
+        """Do what is not done yet; the record is written last."""
+        write_json(self.folder.spec, self.spec.model_dump(mode="json"))
+        started = time.monotonic()
+        self.train_set, self.held_out = self._image_sets()
+        self.prepare_seconds = time.monotonic() - started
+        self.scorer = make_scorer(
+            self.spec, self.registry, self.settings, self.device, self.train_set, self.held_out
+        )
+        # Before training: nobody should learn after days that the weights of a score are missing.
+        self.scorer.check()
+        model = make_model(self.spec, self.cell.model, self.cell.model_config, self.device)
+        trainer = Trainer(
+            model,
+            torch.from_numpy(np.array(self.train_set.images)).to(self.device),
+            self.spec,
+            self.folder,
+            self._evaluate,
+            self._selection(),
+        )
+        trainer.resume()
+        status, error = self._train(trainer)
+        record = self._record(trainer, status, error)
+        self.folder.write_record(record)
+        self.registry.manager.hook.bench_run_finished(run=trainer.run, record=record.model_dump())
+        return record
+
+    def _image_sets(self) -> tuple[ImageSet, ImageSet | None]:
+        """The images to train on, and those of patients that are kept apart."""
+        protocol, resolution = self.spec.protocol, self.spec.resolution
+        whole = prepare(
+            self.cell.dataset,
+            self.spec.dataset.name,
+            [resolution],
+            self.settings.cache / "images",
+            workers=self.settings.workers,
+            skip_bad=self.settings.skip_bad,
+            progress=self.settings.preparing,
+        )[resolution]
+        train, held_out = whole, None
+        if protocol.held_out:
+            train, held_out = whole.select(["train", "val"]), whole.select("test")
+            if not len(train) or not len(held_out):
+                raise DataError(
+                    f"{self.spec.dataset.name} has {len(train)} images to train on and {len(held_out)} held out",
+                    needed="patients on both sides",
+                    hint="leave out held_out, or name a data root with split lists",
+                )
+        if protocol.limit:
+            train = train.limit(protocol.limit, self.spec.seed)
+        return train, held_out
+
+    def _selection(self) -> tuple[str, Goal]:
+        """The score that tells the best evaluation: the first of the first metric."""
+        first = self.scorer.metrics[self.spec.protocol.metric_names()[0]]
+        return next(iter(first.goals.items()))
+
+    def _evaluate(self, model: Model) -> dict[str, float]:
+        return self.scorer.score(sample_images(model, self.sample_count))
+
+    @property
+    def sample_count(self) -> int:
+        """Samples for one evaluation: as many as real images, as published, unless the protocol says otherwise."""
+        return self.spec.protocol.samples or len(self.train_set)
+
+    def _train(self, trainer: Trainer) -> tuple[Status, str | None]:
+        manager = self.registry.manager
+        log = JsonLog()
+        manager.register(log)
+        try:
+            manager.hook.bench_run_started(run=trainer.run)
+            trainer.fit(manager.hook, self.settings.stop)
+        except Diverged as error:
+            return "diverged", str(error)
+        except BenchError:
+            raise
+        except Exception:
+            # A plugin may raise anything; its cell has failed, and the record says how.
+            return "failed", traceback.format_exc()
+        finally:
+            manager.unregister(log)
+        self._save_samples(trainer.model)
+        return "complete", None
+
+    def _save_samples(self, model: Model) -> None:
+        model.load_state_dict(load_networks(self.folder.best))
+        shown = min(36, len(self.train_set))
+        # Evenly spaced: the first images of a set are often of one patient.
+        real = np.asarray(self.train_set.images[np.linspace(0, len(self.train_set) - 1, shown).astype(int)])
+        save_comparison(self.folder.samples, sample_images(model, 36), real)
+
+    def _record(self, trainer: Trainer, status: Status, error: str | None) -> Record:
+        progress: Progress = trainer.progress
+        spec, images = self.spec, self.train_set
+        return Record(
+            status=status,
+            identity=spec.identity,
+            spec=spec,
+            scores={"best": progress.best, "last": progress.last},
+            best_epoch=progress.best_epoch,
+            epochs_done=progress.step // trainer.run.steps_per_epoch,
+            steps=progress.step,
+            score_versions=self.scorer.versions(),
+            n_real=len(images),
+            n_generated=self.sample_count,
+            dataset={
+                "fingerprint": spec.dataset.fingerprint,
+                "image_set": images.fingerprint,
+                "images": len(images),
+                "patients": len(set(images.patients)),
+                "held_out_images": len(self.held_out) if self.held_out else 0,
+                "held_out_patients": len(set(self.held_out.patients)) if self.held_out else 0,
+                "skipped": images.skipped,
+            },
+            caveats=list(trainer.model.caveats),
+            versions=versions(),
+            device=describe(self.device),
+            timing={
+                "prepare": round(self.prepare_seconds, 3),
+                "train": round(progress.train_seconds, 3),
+                "score": round(progress.score_seconds, 3),
+                "images_per_second": round(
+                    progress.step * trainer.run.batch_size / max(progress.train_seconds, 1e-9), 2
+                ),
+            },
+            git=source_commit(),
+            finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            error=error,
+        )
+
+
+def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: torch.device) -> Model:
+    """Build a cell's model from its seed, on a device."""
+    torch.manual_seed(spec.seed)
+    shape = ImageShape(spec.protocol.channels, spec.resolution, spec.resolution)
+    return model(shape, config).to(device)
+
+
+def make_scorer(
+    spec: RunSpec,
+    registry: Registry,
+    settings: Settings,
+    device: torch.device,
+    train: ImageSet,
+    held_out: ImageSet | None,
+) -> Scorer:
+    """The metrics of a protocol with the feature spaces that they need."""
+    metrics = {name: registry.make("metrics", name) for name in spec.protocol.metric_names()}
+    weights = settings.weights or Weights(settings.cache / "weights")
+    spaces = {
+        metric.needs: registry.make("features", metric.needs, weights=weights)
+        for metric in metrics.values()
+        if metric.needs != "images"
+    }
+    return Scorer(
+        metrics,
+        spaces,
+        population(train, spec.protocol.channels),
+        population(held_out, spec.protocol.channels) if held_out is not None else None,
+        device=device,
+        cache=settings.cache / "features",
+    )
+
+
+def population(images: ImageSet, channels: int) -> Population:
+    """Real images with as many channels as a model makes, without copying them."""
+    values: NDArray[np.uint8] = np.broadcast_to(
+        images.images, (len(images), channels, images.resolution, images.resolution)
+    )
+    return Population(values, images.patients)
+
+
+@contextmanager
+def _locked(folder: RunFolder) -> Iterator[None]:
+    """Hold a cell, so that no second process writes over it. The system lets go when a process dies."""
+    lock = FileLock(folder.lock)
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise BusyError(
+            f"another process is working on {folder.path}", hint="wait for it, or name other --results"
+        ) from error
+    except OSError as error:
+        raise storage_error(folder.path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def load_model(
+    folder: RunFolder, registry: Registry, device: torch.device, which: Literal["best", "last"]
+) -> Model:
+    """The networks of a run, as they were at its best or at its last evaluation.
+
+    Raises:
+        SpecError: The folder is no run's, or its plugin has another version by now.
+        CheckpointError: The networks are missing or damaged.
+    """
+    spec = folder.read_spec()
+    model_class = registry.load("models", spec.model.name)
+    if model_class.version != spec.model.version:
+        raise SpecError(
+            f"{folder.path} was trained with version {spec.model.version} of {spec.model.name}",
+            needed=f"version {model_class.version}, which is installed",
+            hint="train the cell again, or install the older plugin",
+        )
+    config = validate(model_class.Config, spec.model.config, f"model {spec.model.name}")
+    model = make_model(spec, model_class, config, device)
+    if which == "best":
+        model.load_state_dict(load_networks(folder.best))
+    else:
+        state, _ = load_state(folder.checkpoint, spec.identity)
+        if state is None:
+            raise CheckpointError(f"{folder.path} has no checkpoint", needed="a run that got further")
+        model.load_state_dict(state["model"])
+    return model
