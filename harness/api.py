@@ -10,7 +10,7 @@ import abc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -40,6 +40,8 @@ __all__ = [
     "Square",
     "Synthesizer",
     "WeightsError",
+    "WeightsFile",
+    "WeightsLocator",
     "setting",
 ]
 
@@ -65,7 +67,9 @@ def setting(default: Any, description: str, *, unit: str = "", source: str = "",
             implementation), ``inferred: ...`` or ``ours: ...``.
         **limits: pydantic's constraints: ``gt``, ``ge``, ``lt``, ``le``, ``min_length``, ...
     """
-    return Field(default, description=description, json_schema_extra={"unit": unit, "source": source}, **limits)
+    return Field(
+        default, description=description, json_schema_extra={"unit": unit, "source": source}, **limits
+    )
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,8 @@ class Model(torch.nn.Module, abc.ABC):
         presets: Named sets of overrides, ``{"reference": {"lr": 2e-4}}``; ``bench run --preset``.
         augmentations: Plain augmentations that the core applies to real images before
             ``train_step``, among ``"flip"`` (left-right) and ``"shift"`` (translation).
+        ablation: Published ablation rows, in order: name of the row to overrides of the default config;
+            ``bench ablate``.
         caveats: What a reader of any score of this model must know, such as a leak of training data.
     """
 
@@ -126,6 +132,7 @@ class Model(torch.nn.Module, abc.ABC):
     Config: ClassVar[type[PluginConfig]]
     resolutions: ClassVar[tuple[int, ...] | None] = None
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    ablation: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     augmentations: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
 
@@ -136,6 +143,14 @@ class Model(torch.nn.Module, abc.ABC):
     @abc.abstractmethod
     def networks(self) -> Mapping[str, torch.nn.Module]:
         """The named networks whose parameters and operations are counted, e.g. generator, discriminator."""
+
+    def example_inputs(self, count: int) -> Mapping[str, tuple[Tensor, ...]]:
+        """What to call each of ``networks()`` with, to count the operations on ``count`` images.
+
+        By default one batch of images for each; networks that read something else must say so here.
+        """
+        images = torch.zeros(count, self.shape.channels, self.shape.height, self.shape.width)
+        return {name: (images,) for name in self.networks()}
 
     @abc.abstractmethod
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
@@ -178,6 +193,7 @@ class Slice:
         source: The raw file, relative to the data root.
         index: Number of the slice inside that file, from 0.
         split: The part of the data set that this patient belongs to.
+        mode: How the raw file stores its pixels, such as ``RGB`` or ``int16``; for ``bench data info``.
     """
 
     pixels: NDArray[np.float32]
@@ -185,6 +201,7 @@ class Slice:
     source: str
     index: int
     split: Split
+    mode: str = ""
 
 
 class Dataset(abc.ABC):
@@ -259,14 +276,19 @@ class Population(NamedTuple):
 class Metric(abc.ABC):
     """A pure function of real and generated images, or of their features.
 
+    It is made with the options of its registration: ``MyMetric(**options)``.
+
     Attributes:
         version: Raise it whenever the same input gives another number.
         needs: ``"images"``, or the name of a registered feature space.
-        goals: Whether lower or higher is better, for each score that ``compute`` returns.
+        minimum: Fewest images on either side that it can be computed on.
+        goals: Whether lower or higher is better, for each score that a model is judged by. ``compute``
+            always returns these, and may add numbers that help to read them, such as a spread.
     """
 
     version: ClassVar[int]
     needs: str = "images"
+    minimum: int = 2
     goals: Mapping[str, Goal]
 
     @abc.abstractmethod
@@ -285,8 +307,38 @@ class Metric(abc.ABC):
         """
 
 
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of published weights.
+
+    Attributes:
+        name: The file name that it is published under.
+        sha256: Its digest, or as many leading digits as its publisher states; empty when none are.
+        url: Where anybody can download it; empty when nobody can without signing something.
+    """
+
+    name: str
+    sha256: str = ""
+    url: str = ""
+
+
+class WeightsLocator(Protocol):
+    """Finds files of weights on this machine, or brings them to it."""
+
+    def find(self, file: WeightsFile) -> Path:
+        """The path of ``file``, its digest verified.
+
+        Raises:
+            WeightsError: It can't be had, or is not what it claims; the message says what to type.
+        """
+        ...
+
+
 class FeatureSpace(abc.ABC):
     """A fixed map from images to vectors, in which populations are compared.
+
+    It is made with the options of its registration: ``MySpace(weights, **options)``. Making one is cheap;
+    files are only touched by ``check``, ``identity`` and ``extract``.
 
     Attributes:
         version: Raise it whenever the same images give other features.
@@ -295,6 +347,9 @@ class FeatureSpace(abc.ABC):
 
     version: ClassVar[int]
     dimension: int
+
+    def __init__(self, weights: WeightsLocator) -> None:
+        self.weights = weights
 
     @abc.abstractmethod
     def check(self) -> None:

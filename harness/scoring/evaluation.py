@@ -1,0 +1,205 @@
+"""From images to scores: every feature space runs once, real features are computed once for ever."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..api import FeatureSpace, Goal, Metric, Population, ScoreError, SpecError
+from .cache import FeatureCache
+from .pixels import canonical_order, check_images, fingerprint
+
+Side = Literal["train", "held_out"]
+
+
+class Scorer:
+    """Scores generated images against one set of real images.
+
+    Args:
+        metrics: The metrics to compute, by registered name.
+        spaces: The feature spaces that they need, by registered name.
+        train: uint8 (N, C, H, W) images that models are trained on, with their patients.
+        held_out: Real images of patients that no model saw; None if there are none.
+        device: Where feature networks run.
+        cache: Folder for the features of real images; None keeps them in memory only.
+
+    Raises:
+        SpecError: A metric needs a feature space that is not there, or two metrics claim one score.
+        ScoreError: Real images that are not uint8 (N, C, H, W).
+    """
+
+    def __init__(
+        self,
+        metrics: Mapping[str, Metric],
+        spaces: Mapping[str, FeatureSpace],
+        train: Population,
+        held_out: Population | None,
+        device: torch.device,
+        cache: Path | None,
+    ) -> None:
+        self.metrics = dict(metrics)
+        self.spaces = {metric.needs: spaces.get(metric.needs) for metric in metrics.values()}
+        self.spaces.pop("images", None)
+        self.device = device
+        self._real: dict[Side, Population] = {"train": train}
+        if held_out is not None:
+            self._real["held_out"] = held_out
+        for population in self._real.values():
+            check_images(population.values)
+        self._cache = FeatureCache(cache) if cache else None
+        self._fingerprints = {side: "" for side in self._real}
+        self._features: dict[tuple[Side, str], Population] = {}
+        self._check_names()
+
+    @property
+    def goals(self) -> dict[str, Goal]:
+        """Whether lower or higher is better, for every score that a model is judged by."""
+        return {score: goal for metric in self.metrics.values() for score, goal in metric.goals.items()}
+
+    def check(self, n_generated: int | None = None) -> None:
+        """Make sure, before anybody trains for days, that scoring will be possible.
+
+        Args:
+            n_generated: How many images will be generated, if that is known.
+
+        Raises:
+            WeightsError: A feature space lacks its weights.
+            ScoreError: Fewer real or generated images than a metric needs.
+        """
+        for side, population in self._real.items():
+            self._check_count(side.replace("_", "-"), len(population.values))
+        if n_generated is not None:
+            self._check_count("generated", n_generated)
+        for space in self._needed().values():
+            space.check()
+
+    def score(self, generated: NDArray[np.uint8]) -> dict[str, float]:
+        """All scores of ``generated``, uint8 (M, C, H, W).
+
+        Raises:
+            ScoreError: Too few images, another size than the real ones, or a metric that returns NaN.
+        """
+        self._check_generated(generated)
+        scores: dict[str, float] = {}
+        for need in ["images", *self.spaces]:
+            metrics = {name: metric for name, metric in self.metrics.items() if metric.needs == need}
+            if not metrics:
+                continue
+            train, held_out = self._side("train", need), self._side("held_out", need)
+            assert train is not None
+            samples = Population(generated if need == "images" else self._extract(need, generated))
+            for name, metric in metrics.items():
+                _add(scores, name, metric, metric.compute(train, held_out, samples))
+        return scores
+
+    def identities(self) -> dict[str, dict[str, str]]:
+        """What names the features of each space in a record: network, sha256 of the weights, resize."""
+        return {
+            name: {**space.identity(), "version": str(space.version)}
+            for name, space in self._needed().items()
+        }
+
+    def _side(self, side: Side, need: str) -> Population | None:
+        """Real images as ``need`` wants them: the images, or their features in canonical order."""
+        population = self._real.get(side)
+        if population is None or need == "images":
+            return population
+        if (side, need) not in self._features:
+            order = canonical_order(population.values)
+            features = self._cached(side, need)[order]
+            patients = None if population.patients is None else population.patients[order]
+            self._features[side, need] = Population(features, patients)
+        return self._features[side, need]
+
+    def _cached(self, side: Side, need: str) -> NDArray[np.float64]:
+        space, images = self._needed()[need], self._real[side].values
+        if self._cache is None:
+            return _checked(need, space, space.extract(images, self.device), len(images))
+        self._fingerprints[side] = self._fingerprints[side] or fingerprint(images)
+        key: dict[str, Any] = {
+            "images": self._fingerprints[side],
+            "space": f"{type(space).__module__}.{type(space).__qualname__}",
+            "identity": dict(space.identity()),
+            "version": space.version,
+            "torch": torch.__version__,
+        }
+        features = self._cache.get(key)
+        if features is None or features.shape != (len(images), space.dimension):
+            features = _checked(need, space, space.extract(images, self.device), len(images))
+            self._cache.put(key, features)
+        return features
+
+    def _extract(self, need: str, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        space = self._needed()[need]
+        features = _checked(need, space, space.extract(images, self.device), len(images))
+        return features[canonical_order(images)]
+
+    def _needed(self) -> dict[str, FeatureSpace]:
+        return {name: space for name, space in self.spaces.items() if space is not None}
+
+    def _check_names(self) -> None:
+        missing = [name for name, space in self.spaces.items() if space is None]
+        if missing:
+            raise SpecError(f"no feature space {missing[0]!r}", hint="bench list features")
+        owners = Counter(score for metric in self.metrics.values() for score in metric.goals)
+        for score, count in owners.items():
+            if count > 1:
+                names = [name for name, metric in self.metrics.items() if score in metric.goals]
+                raise SpecError(
+                    f"the score {score!r} is claimed by the metrics {' and '.join(names)}",
+                    needed="one metric for one score",
+                    hint="leave one of them out of --metrics",
+                )
+
+    def _check_count(self, side: str, count: int) -> None:
+        for name, metric in self.metrics.items():
+            if count < metric.minimum:
+                raise ScoreError(
+                    f"{count} {side} image(s)",
+                    needed=f"at least {metric.minimum} for {name}",
+                    hint=f"more images, or leave {name} out of --metrics",
+                )
+
+    def _check_generated(self, generated: NDArray[np.uint8]) -> None:
+        check_images(generated)
+        self._check_count("generated", len(generated))
+        real = self._real["train"].values
+        if generated.shape[2:] != real.shape[2:]:
+            raise ScoreError(
+                f"generated images are {generated.shape[2]} x {generated.shape[3]} pixels",
+                needed=f"{real.shape[2]} x {real.shape[3]}, as the real ones: another size is another score",
+                hint="generate at that size, or choose --res accordingly; resizing is part of what is scored",
+            )
+
+
+def _checked(
+    name: str, space: FeatureSpace, features: NDArray[np.float64], count: int
+) -> NDArray[np.float64]:
+    if features.shape != (count, space.dimension) or features.dtype != np.float64:
+        raise ScoreError(
+            f"feature space {name!r} returned {features.dtype} {features.shape}",
+            needed=f"float64 ({count}, {space.dimension})",
+        )
+    return features
+
+
+def _add(scores: dict[str, float], name: str, metric: Metric, result: Mapping[str, float]) -> None:
+    missing = set(metric.goals) - set(result)
+    if missing:
+        raise ScoreError(
+            f"metric {name!r} did not return {sorted(missing)}", needed="every score of its goals"
+        )
+    for score, value in result.items():
+        if score in scores:
+            raise ScoreError(
+                f"metric {name!r} returned {score!r}, which another metric has", needed="other names"
+            )
+        if not np.isfinite(value):
+            raise ScoreError(f"metric {name!r} gave {score} = {value}", needed="a finite number")
+        scores[score] = float(value)

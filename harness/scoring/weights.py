@@ -1,0 +1,172 @@
+"""Where the weights of feature networks come from, and why they can be trusted."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from filelock import FileLock
+
+from ..api import WeightsError, WeightsFile
+from ..files import atomic_write, sha256_of_file
+
+
+class ProgressBar(Protocol):
+    """What a download tells about itself; the same methods as tqdm's."""
+
+    total: int
+
+    def update(self, n: int) -> Any:
+        """``n`` more bytes have come."""
+
+    def reset(self) -> Any:
+        """Start again from 0."""
+
+    def close(self) -> Any:
+        """Nothing more will come."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Looks for files of weights: where the user says, then in the cache, then where they are published.
+
+    Attributes:
+        cache: Folder for downloads, kept between runs.
+        given: Files or folders that the user named, searched first. A file may have any name when the
+            digest of its content is published; otherwise the name decides.
+        online: Whether downloading is allowed.
+        progress: Shown while downloading.
+    """
+
+    cache: Path
+    given: tuple[Path, ...] = ()
+    online: bool = True
+    progress: ProgressBar | None = None
+
+    def find(self, file: WeightsFile) -> Path:
+        """The path of ``file``, its digest verified; downloaded if need be.
+
+        Raises:
+            WeightsError: It can't be had, or is not what it claims.
+        """
+        present = self.present(file)
+        if present is not None:
+            return present
+        if not self.online or not file.url:
+            raise _missing(file, self.cache, "is not on this machine")
+        target = self.cache / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f".{file.name}.lock")):
+            # Another process may have brought it while this one waited.
+            return self.present(file) or self._download(file, target)
+
+    def present(self, file: WeightsFile) -> Path | None:
+        """The path of ``file`` if it is on this machine, else None.
+
+        Raises:
+            WeightsError: A file of that name, or one that the user named for it, is something else.
+        """
+        for given in self.given:
+            if not given.exists():
+                raise WeightsError(f"no weights at {given}", needed=f"{file.name}, or a folder that holds it")
+            if given.is_dir() and (given / file.name).exists():
+                return _verified(given / file.name, file)
+            if given.is_file() and (given.name == file.name or _has_digest(given, file)):
+                return _verified(given, file)
+        cached = self.cache / file.name
+        if cached.exists():
+            return _verified(cached, file)
+        for given in self.given:
+            if given.is_file():
+                # Downloading instead would hide that the file the user named was of no use.
+                raise _not_it(given, file)
+        return None
+
+    def _download(self, file: WeightsFile, target: Path) -> Path:
+        part = target.with_name(f".{file.name}.part")
+        resumed = part.exists() and part.stat().st_size > 0
+        if not (resumed and _has_digest(part, file)):
+            self._fetch(file, part)
+        if not _has_digest(part, file) and resumed:
+            # A server that ignores the range sends the whole file behind the old half.
+            part.unlink()
+            self._fetch(file, part)
+        if not _has_digest(part, file):
+            error = _not_it(part, file)
+            part.unlink()
+            raise error
+        with part.open("rb") as source, atomic_write(target) as out:
+            shutil.copyfileobj(source, out)
+        part.unlink()
+        return target
+
+    def _fetch(self, file: WeightsFile, part: Path) -> None:
+        # pooch and requests take a quarter of a second to import, for something done once.
+        import pooch
+        import requests
+
+        have = part.stat().st_size if part.exists() else 0
+        download = pooch.HTTPDownloader(
+            progressbar=self.progress or False, chunk_size=1 << 16, headers={"Range": f"bytes={have}-"}
+        )
+        try:
+            with part.open("ab") as out:
+                download(file.url, out, None)
+        except (requests.RequestException, OSError) as error:
+            raise _missing(file, self.cache, f"can't be downloaded ({type(error).__name__})") from error
+
+
+def load_state(path: Path, file: WeightsFile) -> dict[str, torch.Tensor]:
+    """Read tensors by name from ``path``, without ever executing what a pickle may hold.
+
+    Raises:
+        WeightsError: The file is truncated, or holds something else than tensors by name.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # Damaged archives and foreign pickles raise a dozen unrelated types.
+        raise WeightsError(
+            f"{path} cannot be read as weights ({type(error).__name__})",
+            needed=f"{file.name}, complete",
+            hint=f"remove {path} and get it again",
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise _not_it(path, file)
+    return state
+
+
+def _has_digest(path: Path, file: WeightsFile) -> bool:
+    return bool(file.sha256) and sha256_of_file(path).startswith(file.sha256)
+
+
+def _verified(path: Path, file: WeightsFile) -> Path:
+    if file.sha256 and not _has_digest(path, file):
+        raise _not_it(path, file)
+    return path
+
+
+def _not_it(path: Path, file: WeightsFile) -> WeightsError:
+    return WeightsError(
+        f"{path} is not {file.name} (sha256 {sha256_of_file(path)[:12]}..., {path.stat().st_size:,} bytes)",
+        needed=f"a file whose sha256 begins with {file.sha256}"
+        if file.sha256
+        else f"a file called {file.name}",
+        hint=f"{_origin(file)}, then name it with --weights PATH",
+    )
+
+
+def _missing(file: WeightsFile, cache: Path, why: str) -> WeightsError:
+    return WeightsError(
+        f"{file.name} {why}",
+        needed="the file itself: nothing computed with other weights may carry this score's name",
+        hint=f"{_origin(file)}, then name it with --weights PATH or put it into {cache}; "
+        "or choose scores that need no weights, such as --metrics swd,ms_ssim",
+    )
+
+
+def _origin(file: WeightsFile) -> str:
+    return f"download {file.url} where there is a network" if file.url else f"obtain {file.name}"
