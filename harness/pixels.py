@@ -1,4 +1,4 @@
-"""The one conversion between stored pixels (uint8, 0 to 255) and computed ones (float32, 0 to 1 or -1 to 1)."""
+"""The one conversion between stored pixels (uint8, 0 to 255) and computed ones (0 to 1, or -1 to 1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from torch import Tensor
 
 def to_uint8(unit: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Raw pixels in [0, 1] to uint8: clipped, rounded to the nearest level."""
-    return np.rint(np.clip(unit, 0.0, 1.0) * 255.0).astype(np.uint8)
+    stored: NDArray[np.uint8] = np.rint(np.clip(unit, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return stored
 
 
 def to_model_range(images: Tensor) -> Tensor:

@@ -1,0 +1,146 @@
+"""A prepared image set: uint8 pixels in a memory map beside a table that knows every patient."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .api import DataError, SpecError, Split
+from .files import sha256_of_file
+
+#: Raise it whenever the stored files change their meaning.
+FORMAT = 1
+PIXELS, TABLE, META = "images.npy", "table.csv", "meta.json"
+COLUMNS = ("patient", "source", "index", "split", "height", "width", "mode")
+_NUMBERS = ("index", "height", "width")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Square grey images of one resolution, in the order of the data set's items.
+
+    Attributes:
+        name: The data set's registered name.
+        fingerprint: Identity of exactly these pixels and rows: it changes with the raw content, the data
+            set's version and options, the resolution, and any selection.
+        images: uint8 (N, 1, H, W), read only; a memory map when opened from the cache.
+        table: One row per image: ``patient``, ``source`` (raw file), ``index`` (slice in that file),
+            ``split``, and the raw slice's ``height``, ``width`` and ``mode``.
+        skipped: ``{"item", "reason"}`` for every damaged item that was left out on request.
+        home: The folder it was opened from.
+    """
+
+    name: str
+    fingerprint: str
+    images: NDArray[np.uint8]
+    table: pd.DataFrame
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    home: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def resolution(self) -> int:
+        """Side of an image, in pixels."""
+        return int(self.images.shape[-1])
+
+    @property
+    def patients(self) -> NDArray[np.str_]:
+        """Patient of each image, (N,)."""
+        return self.table["patient"].to_numpy(dtype=np.str_)
+
+    def select(self, which: NDArray[np.bool_] | Split | Sequence[Split]) -> ImageSet:
+        """The images of one or more splits, or those where a mask (N,) is true.
+
+        Raises:
+            SpecError: There is no such split.
+        """
+        mask = np.asarray(which)
+        if mask.dtype != np.bool_:
+            names = np.atleast_1d(mask).tolist()
+            if unknown := sorted(set(names) - set(get_args(Split))):
+                raise SpecError(f"unknown split {unknown[0]!r}", needed=", ".join(get_args(Split)))
+            mask = self.table["split"].isin(names).to_numpy()
+        if mask.all():
+            return self
+        rows = np.flatnonzero(mask)
+        images = self.images[rows]
+        images.flags.writeable = False
+        digest = hashlib.sha256(f"{self.fingerprint} {rows.tolist()}".encode()).hexdigest()
+        table = self.table.iloc[rows].reset_index(drop=True)
+        return replace(self, fingerprint=digest, images=images, table=table)
+
+    def limit(self, count: int, seed: int = 0) -> ImageSet:
+        """At most ``count`` images, drawn by ``seed`` so that as many patients as possible stay.
+
+        Raises:
+            SpecError: ``count`` is not positive.
+        """
+        if count < 1:
+            raise SpecError(f"a limit of {count} images", needed="at least 1")
+        # Each image's rank among its patient's, then in rounds: everybody's first, everybody's second, ...
+        shuffled = self.table.sample(frac=1.0, random_state=seed)
+        rounds = shuffled.groupby("patient").cumcount()
+        chosen = rounds.sort_values(kind="stable").index[:count]
+        mask = np.zeros(len(self), dtype=np.bool_)
+        mask[chosen] = True
+        return self.select(mask)
+
+    @classmethod
+    def open(cls, home: Path) -> ImageSet:
+        """Open a prepared folder in milliseconds, without reading its pixels.
+
+        Raises:
+            DataError: It is not a complete prepared set of this format.
+        """
+        try:
+            meta = read_meta(home)
+            images = np.load(home / PIXELS, mmap_mode="r")
+            # A patient called 007 or NA is neither the number 7 nor a missing value.
+            kinds = {column: int if column in _NUMBERS else str for column in COLUMNS}
+            table = pd.read_csv(home / TABLE, dtype=kinds, keep_default_na=False)
+            side = meta["resolution"]
+            if images.shape != (len(table), 1, side, side) or images.dtype != np.uint8:
+                raise ValueError(f"{PIXELS} holds {images.dtype} {images.shape}, {TABLE} {len(table)} rows")
+            return cls(meta["name"], meta["fingerprint"], images, table, meta["skipped"], home)
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise DataError(
+                f"{home} is not a prepared image set: {error}", hint="delete it and prepare again"
+            ) from error
+
+    def verify(self) -> None:
+        """Read every byte of a prepared folder and compare with what was written.
+
+        Raises:
+            DataError: The folder changed since it was prepared.
+        """
+        if self.home is None:
+            return
+        for name, digest in read_meta(self.home)["sha256"].items():
+            if sha256_of_file(self.home / name) != digest:
+                raise DataError(
+                    f"{self.home / name} changed since it was prepared",
+                    hint=f"rm -r '{self.home}' and prepare again",
+                )
+
+
+def read_meta(home: Path) -> dict[str, Any]:
+    """What a prepared folder says of itself.
+
+    Raises:
+        OSError: There is no such file.
+        ValueError: It is of another format.
+    """
+    meta: dict[str, Any] = json.loads((home / META).read_text(encoding="utf-8"))
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        raise ValueError(f"{META} is not of format {FORMAT}")
+    return meta

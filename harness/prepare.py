@@ -1,0 +1,304 @@
+"""Raw files become prepared image sets: once, in parallel, all resolutions from one reading."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from . import resize
+from .api import DataError, Dataset
+from .files import atomic_write, sha256_of_file, sha256_of_json, storage_error, sync_folder, write_json
+from .images import COLUMNS, FORMAT, META, PIXELS, TABLE, ImageSet
+
+Progress = Callable[[int, int], None]
+
+#: Starting processes, which import torch, takes about this many seconds: shorter work is done here.
+_START_UP = 5.0
+
+
+def prepare(
+    dataset: Dataset,
+    name: str,
+    resolutions: Sequence[int],
+    cache: Path,
+    *,
+    workers: int | None = None,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+) -> dict[int, ImageSet]:
+    """Open the data set at each resolution, building what the cache does not hold yet.
+
+    Two processes that want the same set build it once: the second waits. A build that was interrupted
+    leaves nothing that would be opened later.
+
+    Args:
+        dataset: Where the slices come from.
+        name: Its registered name.
+        resolutions: Sides of the square images, in pixels.
+        cache: Folder of all prepared sets.
+        workers: Processes that read; None for one per usable core.
+        skip_bad: Leave out damaged items and record them, instead of stopping at the first.
+        progress: Called with (items done, items in all).
+
+    Raises:
+        DataError: The raw files are missing, damaged or of another data set, or leave no slice.
+        StorageError: The cache can't be written.
+    """
+    raw = dataset.fingerprint()
+    keys = {side: _key(dataset, name, raw, side) for side in resolutions}
+    homes = {side: cache / f"{name}-{side}-{key[:16]}" for side, key in keys.items()}
+    if len(sets := _opened(homes)) < len(homes):
+        # One lock for all resolutions: whoever waits for 64 finds it when a build of 64 and 256 is done.
+        lock = cache / f".{name}-{_key(dataset, name, raw, None)[:16]}.lock"
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock):
+                sets = _opened(homes)
+                missing = {side: home for side, home in homes.items() if side not in sets}
+                if missing:
+                    build = _Build(name, dataset, raw, keys, missing)
+                    build.run(workers or usable_cores(), skip_bad, progress)
+                    sets |= {side: ImageSet.open(home) for side, home in missing.items()}
+        except OSError as error:
+            raise storage_error(cache, error) from error
+    for prepared in sets.values():
+        if prepared.skipped and not skip_bad:
+            raise _fatal(DataError(prepared.skipped[0]["reason"]))
+    return {side: sets[side] for side in resolutions}
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on, which in a container or a batch job is not all of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _key(dataset: Dataset, name: str, raw: str, side: int | None) -> str:
+    """Identity of a prepared set: whatever changes its pixels or rows is in here, and nothing else."""
+    return sha256_of_json(
+        {
+            "format": FORMAT,
+            "resize": resize.VERSION,
+            "dataset": name,
+            "version": dataset.version,
+            "config": dataset.config.model_dump(mode="json"),
+            "square": dataset.square,
+            "raw": raw,
+            "resolution": side,
+        }
+    )
+
+
+def _opened(homes: dict[int, Path]) -> dict[int, ImageSet]:
+    """Those sets that are complete; whatever is not will be built again."""
+    sets = {}
+    for side, home in homes.items():
+        try:
+            sets[side] = ImageSet.open(home)
+        except DataError:
+            continue
+    return sets
+
+
+class _Item(NamedTuple):
+    """What a reading process sends home: small arrays and rows, never a volume."""
+
+    name: str
+    pixels: dict[int, NDArray[np.uint8]]
+    rows: list[tuple[Any, ...]]
+    fault: DataError | None = None
+
+
+def _load(dataset: Dataset, sides: tuple[int, ...], item: str) -> _Item:
+    """Read one item and resize its slices as they come."""
+    stacks: dict[int, list[NDArray[np.uint8]]] = {side: [] for side in sides}
+    rows = []
+    try:
+        for piece in dataset.read(item):
+            if piece.pixels.ndim != 2 or not piece.pixels.size or not np.isfinite(piece.pixels).all():
+                raise DataError(
+                    f"{piece.source}, slice {piece.index}, of shape {piece.pixels.shape}, can't be an image",
+                    needed="two dimensions, and neither NaN nor infinity",
+                )
+            square = resize.squared(piece.pixels, dataset.square)
+            for side, stack in stacks.items():
+                stack.append(resize.resized(square, side))
+            rows.append(
+                (piece.patient, piece.source, piece.index, piece.split, *piece.pixels.shape, piece.mode)
+            )
+    except DataError as error:
+        return _Item(item, {}, [], error)
+    return _Item(item, {side: np.stack(stack) for side, stack in stacks.items() if stack}, rows)
+
+
+def _results(
+    dataset: Dataset, sides: tuple[int, ...], items: Sequence[str], workers: int
+) -> Generator[_Item, None, None]:
+    """All items in their order, with no more than a few of them in memory."""
+    load = partial(_load, dataset, sides)
+    started = time.perf_counter()
+    first = load(items[0])
+    expected = (time.perf_counter() - started) * len(items)
+    yield first
+    rest = items[1:]
+    if workers == 1 or expected < _START_UP:
+        yield from map(load, rest)
+        return
+    # Forking a process with threads (torch has some) can hang; a fork server starts clean, and imports once.
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload([__name__, type(dataset).__module__])
+    pool = ProcessPoolExecutor(min(workers, len(rest)), mp_context=context, initializer=_end_with_parent)
+    pending: deque[Future[_Item]] = deque()
+    try:
+        for item in rest:
+            pending.append(pool.submit(load, item))
+            if len(pending) >= 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a process that reads the raw files was killed, probably for want of memory",
+            hint="the same again with --workers 1",
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let a reading process die with the one that started it: after a SIGKILL it would wait forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _exit_after(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
+
+
+class _Build:
+    """One reading of the raw files into hidden folders that get their names when they are complete."""
+
+    def __init__(
+        self, name: str, dataset: Dataset, raw: str, keys: dict[int, str], homes: dict[int, Path]
+    ) -> None:
+        self.name, self.dataset, self.raw, self.keys, self.homes = name, dataset, raw, keys, homes
+        # Fixed names: the lock is held, so whatever lies there was left by a build that was killed.
+        self.parts = {side: home.with_name(f".{home.name}.part") for side, home in homes.items()}
+
+    def run(self, workers: int, skip_bad: bool, progress: Progress | None) -> None:
+        items = self.dataset.items()
+        if not items:
+            raise DataError(f"{self.name} has no items in {self.dataset.root}", hint=self.dataset.obtain)
+        for part in self.parts.values():
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+        try:
+            rows, skipped = self._write_pixels(items, workers, skip_bad, progress)
+            self._check(rows, skipped)
+            for side in self.homes:
+                self._finish(side, rows, skipped)
+        finally:
+            for part in self.parts.values():
+                shutil.rmtree(part, ignore_errors=True)
+
+    def _write_pixels(
+        self, items: Sequence[str], workers: int, skip_bad: bool, progress: Progress | None
+    ) -> tuple[list[tuple[Any, ...]], list[dict[str, str]]]:
+        rows: list[tuple[Any, ...]] = []
+        skipped: list[dict[str, str]] = []
+        files = {side: (part / PIXELS).open("wb") for side, part in self.parts.items()}
+        results = _results(self.dataset, tuple(self.homes), items, workers)
+        try:
+            for side, file in files.items():
+                _write_header(file, 0, side)
+            for done, result in enumerate(results, start=1):
+                if result.fault is not None and not skip_bad:
+                    raise _fatal(result.fault)
+                if result.fault is not None:
+                    skipped.append({"item": result.name, "reason": result.fault.found})
+                for side, pixels in result.pixels.items():
+                    files[side].write(pixels.tobytes())
+                rows += result.rows
+                if progress is not None:
+                    progress(done, len(items))
+            for side, file in files.items():
+                file.seek(0)
+                _write_header(file, len(rows), side)
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            results.close()
+            for file in files.values():
+                file.close()
+        return rows, skipped
+
+    def _check(self, rows: list[tuple[Any, ...]], skipped: list[dict[str, str]]) -> None:
+        if not rows:
+            reason = f"; the first reason: {skipped[0]['reason']}" if skipped else ""
+            raise DataError(
+                f"{self.name} in {self.dataset.root} leaves no slice ({len(skipped)} items skipped{reason})",
+                needed="at least one slice",
+                hint=f"other options of the data set: bench show dataset {self.name}",
+            )
+        splits: dict[str, str] = {}
+        for patient, source, _, split, *_ in rows:
+            if splits.setdefault(patient, split) != split:
+                raise DataError(
+                    f"patient {patient} is in two splits, {splits[patient]} and {split} ({source})",
+                    needed="every patient in one split",
+                )
+
+    def _finish(self, side: int, rows: list[tuple[Any, ...]], skipped: list[dict[str, str]]) -> None:
+        part, home = self.parts[side], self.homes[side]
+        with atomic_write(part / TABLE) as file:
+            pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(file, index=False)
+        meta = {
+            "format": FORMAT,
+            "name": self.name,
+            "resolution": side,
+            "fingerprint": self.keys[side],
+            "raw": self.raw,
+            "version": self.dataset.version,
+            "config": self.dataset.config.model_dump(mode="json"),
+            "square": self.dataset.square,
+            "skipped": skipped,
+            "sha256": {file: sha256_of_file(part / file) for file in (PIXELS, TABLE)},
+        }
+        write_json(part / META, meta)
+        shutil.rmtree(home, ignore_errors=True)  # not complete, or it would have been opened
+        part.rename(home)
+        sync_folder(home.parent)
+
+
+def _write_header(file: Any, count: int, side: int) -> None:
+    """A .npy header for ``count`` images; numpy leaves room in it for the first axis to grow."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, 1, side, side)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _fatal(fault: DataError) -> DataError:
+    remedy = "leave damaged items out with --skip-bad"
+    return DataError(
+        fault.found, needed=fault.needed, hint=f"{fault.hint}; or {remedy}" if fault.hint else remedy
+    )
