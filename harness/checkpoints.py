@@ -42,7 +42,7 @@ def load_state(path: Path, identity: str) -> tuple[dict[str, Any] | None, list[s
     Raises:
         CheckpointError: There are files, and none can be trusted.
     """
-    complaints = []
+    complaints: list[str] = []
     for candidate in (path, previous_state(path)):
         if not candidate.exists():
             continue

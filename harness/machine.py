@@ -13,9 +13,9 @@ import torch
 
 from .errors import SpecError
 
-_PACKAGES = (
-    "hagan-bench", "torch", "torchvision", "numpy", "scipy", "pillow", "clean-fid", "torch-fidelity", "diffusers",
-)  # fmt: skip
+_PACKAGES = tuple(
+    "hagan-bench torch torchvision numpy scipy pillow clean-fid torch-fidelity diffusers".split()
+)
 
 
 def pick_device(name: str) -> torch.device:

@@ -108,8 +108,8 @@ class Registry:
             return getattr(importlib.import_module(module), attribute)
         except Exception as error:
             raise PluginError(
-                f"{kind.removesuffix('s')} {name!r} of {entry.distribution} can't be loaded from {entry.target}: "
-                f"{type(error).__name__}: {error}",
+                f"{kind.removesuffix('s')} {name!r} of {entry.distribution} can't be loaded "
+                f"from {entry.target}: {type(error).__name__}: {error}",
                 needed="an importable class",
                 hint=f"python -c 'import {module}' to see where it fails",
             ) from error
@@ -137,7 +137,7 @@ class Registry:
         if not self.manager.get_hookcallers(plugin):
             self._complain(
                 distribution,
-                f"{entry_point.value} contributes nothing: no function there is marked with @harness.hookimpl",
+                f"{entry_point.value} contributes nothing: nothing there is marked with @harness.hookimpl",
             )
             return
         self._collect(plugin, distribution)

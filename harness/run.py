@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from .api import Goal, ImageShape, Model, PluginConfig, Population
+from .api import Goal, ImageShape, PluginConfig, Population, Synthesizer
 from .checkpoints import load_networks, load_state
 from .errors import BenchError, BusyError, CheckpointError, DataError, SpecError
 from .files import storage_error, write_json
@@ -31,7 +31,7 @@ from .records import Record, RunFolder, Status, Store
 from .sampling import Diverged, sample_images, save_comparison
 from .scoring.evaluation import Scorer
 from .scoring.weights import Weights
-from .spec import Cell, RunRequest, RunSpec, resolve, validate
+from .spec import Cell, RunRequest, RunSpec, load_synthesizer, resolve, validate
 from .training import Progress, Trainer
 
 if TYPE_CHECKING:
@@ -116,18 +116,18 @@ class _Work:
             self.spec, self.registry, self.settings, self.device, self.train_set, self.held_out
         )
         # Before training: nobody should learn after days that the weights of a score are missing.
-        self.scorer.check()
+        self.scorer.check(self.sample_count)
         model = make_model(self.spec, self.cell.model, self.cell.model_config, self.device)
         trainer = Trainer(
             model,
             torch.from_numpy(np.array(self.train_set.images)).to(self.device),
             self.spec,
             self.folder,
-            self._evaluate,
+            lambda: self.scorer.score(sample_images(model, self.sample_count)),
             self._selection(),
         )
         trainer.resume()
-        status, error = self._train(trainer)
+        status, error = self._train(trainer, model)
         record = self._record(trainer, status, error)
         self.folder.write_record(record)
         self.registry.manager.hook.bench_run_finished(run=trainer.run, record=record.model_dump())
@@ -150,7 +150,7 @@ class _Work:
             train, held_out = whole.select(["train", "val"]), whole.select("test")
             if not len(train) or not len(held_out):
                 raise DataError(
-                    f"{self.spec.dataset.name} has {len(train)} images to train on and {len(held_out)} held out",
+                    f"{self.spec.dataset.name} has {len(train)} images to train on, {len(held_out)} held out",
                     needed="patients on both sides",
                     hint="leave out held_out, or name a data root with split lists",
                 )
@@ -163,15 +163,12 @@ class _Work:
         first = self.scorer.metrics[self.spec.protocol.metric_names()[0]]
         return next(iter(first.goals.items()))
 
-    def _evaluate(self, model: Model) -> dict[str, float]:
-        return self.scorer.score(sample_images(model, self.sample_count))
-
     @property
     def sample_count(self) -> int:
-        """Samples for one evaluation: as many as real images, as published, unless the protocol says otherwise."""
+        """Samples for one evaluation: as many as real images, as published, unless told otherwise."""
         return self.spec.protocol.samples or len(self.train_set)
 
-    def _train(self, trainer: Trainer) -> tuple[Status, str | None]:
+    def _train(self, trainer: Trainer, model: Synthesizer) -> tuple[Status, str | None]:
         manager = self.registry.manager
         log = JsonLog()
         manager.register(log)
@@ -187,10 +184,10 @@ class _Work:
             return "failed", traceback.format_exc()
         finally:
             manager.unregister(log)
-        self._save_samples(trainer.model)
+        self._save_samples(model)
         return "complete", None
 
-    def _save_samples(self, model: Model) -> None:
+    def _save_samples(self, model: Synthesizer) -> None:
         model.load_state_dict(load_networks(self.folder.best))
         shown = min(36, len(self.train_set))
         # Evenly spaced: the first images of a set are often of one patient.
@@ -208,7 +205,10 @@ class _Work:
             best_epoch=progress.best_epoch,
             epochs_done=progress.step // trainer.run.steps_per_epoch,
             steps=progress.step,
-            score_versions=self.scorer.versions(),
+            score_versions={
+                "metrics": {name: metric.version for name, metric in self.scorer.metrics.items()},
+                "features": self.scorer.identities(),
+            },
             n_real=len(images),
             n_generated=self.sample_count,
             dataset={
@@ -237,7 +237,9 @@ class _Work:
         )
 
 
-def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: torch.device) -> Model:
+def make_model(
+    spec: RunSpec, model: type[Synthesizer], config: PluginConfig, device: torch.device
+) -> Synthesizer:
     """Build a cell's model from its seed, on a device."""
     torch.manual_seed(spec.seed)
     shape = ImageShape(spec.protocol.channels, spec.resolution, spec.resolution)
@@ -299,7 +301,7 @@ def _locked(folder: RunFolder) -> Iterator[None]:
 
 def load_model(
     folder: RunFolder, registry: Registry, device: torch.device, which: Literal["best", "last"]
-) -> Model:
+) -> Synthesizer:
     """The networks of a run, as they were at its best or at its last evaluation.
 
     Raises:
@@ -307,7 +309,7 @@ def load_model(
         CheckpointError: The networks are missing or damaged.
     """
     spec = folder.read_spec()
-    model_class = registry.load("models", spec.model.name)
+    model_class = load_synthesizer(registry, spec.model.name)
     if model_class.version != spec.model.version:
         raise SpecError(
             f"{folder.path} was trained with version {spec.model.version} of {spec.model.name}",

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .api import Dataset, Model, PluginConfig, setting
+from .api import Dataset, Model, PluginConfig, Synthesizer, setting
 from .errors import PluginError, SpecError
 from .files import sha256_of_json
 from .plugins import Registry, unknown_name
@@ -142,7 +142,7 @@ class Cell:
     """A resolved spec with the plugins that it names."""
 
     spec: RunSpec
-    model: type[Model]
+    model: type[Synthesizer]
     model_config: PluginConfig
     dataset: Dataset
 
@@ -155,7 +155,7 @@ def resolve(request: RunRequest, registry: Registry) -> Cell:
         PluginError: A plugin that can't be loaded.
         DataError: The data root is missing, empty, or of another data set.
     """
-    model: type[Model] = registry.load("models", request.model)
+    model = load_synthesizer(registry, request.model)
     dataset: type[Dataset] = registry.load("datasets", request.dataset)
     check_resolution(request.model, model, request.resolution)
     overrides: dict[str, Any] = {}
@@ -193,6 +193,19 @@ def resolve(request: RunRequest, registry: Registry) -> Cell:
         protocol=protocol,
     )
     return Cell(spec, model, model_config, instance)
+
+
+def load_synthesizer(registry: Registry, name: str) -> type[Synthesizer]:
+    """The class of a model that makes images from noise.
+
+    Raises:
+        SpecError: No such model.
+        PluginError: It can't be loaded, or is something else.
+    """
+    model = registry.load("models", name)
+    if not (isinstance(model, type) and issubclass(model, Synthesizer)):
+        raise PluginError(f"model {name} is {model!r}", needed="a class of harness.api.Synthesizer")
+    return model
 
 
 def check_resolution(name: str, model: type[Model], resolution: int) -> None:
@@ -261,7 +274,7 @@ def _sort(
 
 
 def _read(value: Any) -> Any:
-    """Text from a command line as JSON where it is JSON, so that 1e-3, true, null and [1,2] mean themselves."""
+    """Text from a command line as JSON where it is JSON: 1e-3, true, null and [1,2] mean themselves."""
     if not isinstance(value, str):
         return value
     try:

@@ -98,7 +98,7 @@ class Trainer:
         images: Tensor,
         spec: RunSpec,
         folder: RunFolder,
-        evaluate: Callable[[Model], dict[str, float]],
+        evaluate: Callable[[], dict[str, float]],
         select: tuple[str, Goal],
     ) -> None:
         self.model = model
@@ -218,7 +218,7 @@ class Trainer:
 
     def _evaluate(self, observers: Any, clock: Clock) -> None:
         started = time.monotonic()
-        scores = self.evaluate(self.model)
+        scores = self.evaluate()
         progress = self.progress
         progress.score_seconds += time.monotonic() - started
         progress.last = scores

@@ -32,24 +32,26 @@ Results = Annotated[
 CacheOption = Annotated[
     Path | None,
     typer.Option(
-        "--cache", envvar="HAGAN_BENCH_CACHE", help="Prepared images, features, weights. [default: the user's cache]",
+        "--cache",
+        envvar="HAGAN_BENCH_CACHE",
+        help="Prepared images, features, weights. Default: the user's cache folder.",
         show_envvar=True,
     ),
-]  # fmt: skip
+]
 WeightsOption = Annotated[
     list[Path] | None,
     typer.Option(
-        "--weights", envvar="HAGAN_BENCH_WEIGHTS", help="Weights of a feature network: a file, or a folder of them.",
+        "--weights",
+        envvar="HAGAN_BENCH_WEIGHTS",
+        help="Weights of a feature network: a file, or a folder of them.",
         show_envvar=True,
     ),
-]  # fmt: skip
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Never download weights.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="NAME=VALUE", help="Override a setting; dataset.NAME for the data set's. Repeatable."
-    ),
+    typer.Option("--set", metavar="NAME=VALUE", help="Override a setting; dataset.NAME for the data set's."),
 ]
 RESULTS = Path("results")
 
