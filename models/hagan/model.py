@@ -1,0 +1,140 @@
+"""HAGAN (Hybrid Augmented GAN): the networks, the losses and the two stages put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from harness.api import Clock, ImageShape
+
+from ..adversarial import AdversarialModel, Fake, Terms
+from ..latents import NoiseLaw, SeededDraws, latent_dimension
+from .attnmix import attnmix
+from .config import ABLATION, HAGANConfig
+from .diffaugment import diff_augment
+from .discriminator import HierarchicalDiscriminator, Judgement
+from .generator import ReverseSkipGenerator
+from .losses import FAKE, REAL, consistency_loss, image_loss, pixel_loss
+from .reverse_skip import SOURCES
+
+
+@dataclass(frozen=True)
+class GuidedFake(Fake):
+    """What HAGAN's generator made, and what that took.
+
+    Attributes:
+        attended: The map that the generator's last attention read.
+        judged_real: What the discriminator said of the real images whose maps the generator received.
+    """
+
+    attended: Tensor | None
+    judged_real: Judgement | None
+
+
+class HAGAN(AdversarialModel):
+    """The method that this benchmark is named after.
+
+    3,603,509 and 2,765,188 parameters at 64 px.
+    """
+
+    version = 1
+    Config = HAGANConfig
+    resolutions = (32, 64, 128, 256)
+    ablation: ClassVar = ABLATION
+
+    generator: ReverseSkipGenerator
+    discriminator: HierarchicalDiscriminator
+
+    def __init__(self, shape: ImageShape, config: HAGANConfig) -> None:
+        super().__init__(shape, config)
+        self.config = config
+        self.augmentations = config.augment
+        law = NoiseLaw(latent_dimension(config.latent_dim, shape), config.latent_distribution)
+        self.compose(
+            ReverseSkipGenerator(shape, law.dimension, attention=config.attention),
+            HierarchicalDiscriminator(shape, config.pixel_branch),
+            law,
+            config,
+        )
+        self.reverse_skip = SOURCES[config.reverse_skip_sampling](shape) if config.reverse_skip else None
+        if config.reverse_skip and config.reverse_skip_sampling == "train":
+            self.caveats = ("samples are made with maps of training images: they leak training data",)
+
+    def generate(self, real: Tensor, *, needs_gradient: bool) -> GuidedFake:
+        """Make images with the help of the discriminator's maps of the real ones."""
+        latents = self.law.draw(len(real), device=real.device)
+        if self.reverse_skip is None:
+            images, attended = self.generator(latents)
+            return GuidedFake(images, latents, attended, judged_real=None)
+        judged_real = self.discriminator(real)
+        skips = self.reverse_skip.for_training(real, judged_real.maps[::-1], self.config.reverse_skip_drop)
+        images, attended = self.generator(latents, skips)
+        return GuidedFake(images, latents, attended, judged_real)
+
+    def discriminator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
+        """Eq. 7, over T(x), T(G(z)) and the mixed images i."""
+        assert isinstance(fake, GuidedFake)
+        plain_fake = fake.images.detach()
+        batches = [self._augmented(real, clock), self._augmented(plain_fake, clock)]
+        mixed = None
+        if self.config.attnmix and self._is_hybrid(clock):
+            saliency = None if fake.attended is None else self.generator.saliency(fake.attended)
+            mixed = attnmix(real, plain_fake, saliency, self.config.alpha)
+            batches += [mixed.images, real, plain_fake]
+        judged = self._judge_each(batches, known={real: fake.judged_real} if fake.judged_real else {})
+
+        labels: list[tuple[Tensor | float, Tensor | float]] = [(REAL, REAL), (FAKE, FAKE)]
+        if mixed is not None:
+            labels.append((mixed.ratio, mixed.mask))
+        labelled = list(zip(judged, labels, strict=False))
+        terms = {"image": _sum(image_loss(judgement, image) for judgement, (image, _) in labelled)}
+        if self.config.pixel_branch != "none":
+            pixel = _sum(pixel_loss(judgement, mask) for judgement, (_, mask) in labelled)
+            terms["pixel"] = self.config.beta_pixel * pixel
+        if mixed is not None:
+            on_mixed, on_real, on_fake = judged[2:]
+            consistency = consistency_loss(
+                on_mixed, on_real, on_fake, mixed, features=self.config.feature_consistency
+            )
+            terms["consistency"] = self.config.beta_consistency * consistency
+        return terms
+
+    def generator_losses(self, fake: Fake, clock: Clock) -> Terms:
+        """Eq. 8, over T(G(z))."""
+        judgement = self.discriminator(self._augmented(fake.images, clock))
+        terms = {"image": image_loss(judgement, REAL)}
+        if self.config.pixel_branch != "none":
+            terms["pixel"] = self.config.beta_pixel_generator * pixel_loss(judgement, REAL)
+        return terms
+
+    def sample(self, seeds: Tensor) -> Tensor:
+        """One image for each seed."""
+        draws = SeededDraws(seeds, self.device)
+        latents = self.law.seeded(draws)
+        skips = (
+            None if self.reverse_skip is None else self.reverse_skip.for_sampling(draws, self.discriminator)
+        )
+        images: Tensor = self.generator(latents, skips).images
+        return images.contiguous()
+
+    def _is_hybrid(self, clock: Clock) -> bool:
+        """Whether the second stage has begun."""
+        return not self.config.staged_training or clock.epoch >= self.config.warmup_epochs
+
+    def _augmented(self, images: Tensor, clock: Clock) -> Tensor:
+        return diff_augment(images, self.config.diffaugment) if self._is_hybrid(clock) else images
+
+    def _judge_each(self, batches: Sequence[Tensor], known: Mapping[Tensor, Judgement]) -> list[Judgement]:
+        """Judge batches of one length in one pass, each distinct one once."""
+        judgements = dict(known)  # tensors are equal as keys only if they are the same object
+        new = [batch for batch in dict.fromkeys(batches) if batch not in judgements]
+        judgements |= zip(new, self.discriminator(torch.cat(new)).split(len(new[0])), strict=True)
+        return [judgements[batch] for batch in batches]
+
+
+def _sum(losses: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(losses)).sum()
