@@ -89,15 +89,11 @@ def _all_patches(images: NDArray[np.uint8], channels: int) -> list[Tensor]:
 
 
 def _draw_patches(images: Tensor, each: int, rng: np.random.Generator) -> Tensor:
-    n, channels, height, width = images.shape
-    size = (n, each)
-    top = torch.from_numpy(rng.integers(0, height - _PATCH + 1, size))[:, :, None, None, None]
-    left = torch.from_numpy(rng.integers(0, width - _PATCH + 1, size))[:, :, None, None, None]
-    window = torch.arange(_PATCH)
-    image = torch.arange(n)[:, None, None, None, None]
-    channel = torch.arange(channels)[:, None, None]
-    patches = images[image, channel, top + window[:, None], left + window]
-    return patches.reshape(n * each, channels, _PATCH, _PATCH)
+    n, _, height, width = images.shape
+    top = torch.from_numpy(rng.integers(0, height - _PATCH + 1, (n, each)))
+    left = torch.from_numpy(rng.integers(0, width - _PATCH + 1, (n, each)))
+    windows = images.unfold(2, _PATCH, 1).unfold(3, _PATCH, 1).permute(0, 2, 3, 1, 4, 5)
+    return windows[torch.arange(n)[:, None], top, left].flatten(0, 1)
 
 
 def laplacian_pyramid(images: Tensor) -> list[Tensor]:
@@ -108,20 +104,20 @@ def laplacian_pyramid(images: Tensor) -> list[Tensor]:
     """
     levels = []
     while min(images.shape[2:]) >= 2 * _COARSEST and not any(side % 2 for side in images.shape[2:]):
-        smaller = _blur(images)[:, :, ::2, ::2]
-        spread = images.new_zeros(images.shape)
-        spread[:, :, ::2, ::2] = smaller
-        levels.append(images - _blur(spread) * 4)
+        rows, columns = (_blur(side, images) for side in images.shape[2:])
+        smaller = rows[::2] @ images @ columns[::2].T
+        levels.append(images - (2 * rows[:, ::2]) @ smaller @ (2 * columns[:, ::2]).T)
         images = smaller
     return [*levels, images]
 
 
-def _blur(images: Tensor) -> Tensor:
-    """The 5-tap binomial filter in both directions, mirrored at the border."""
-    taps = images.new_tensor([1, 4, 6, 4, 1]) / 16
-    flat = F.pad(images.reshape(-1, 1, *images.shape[2:]), (2, 2, 2, 2), mode="reflect")
-    flat = F.conv2d(F.conv2d(flat, taps[None, None, None]), taps[None, None, :, None])
-    return flat.reshape(images.shape)
+def _blur(side: int, like: Tensor) -> Tensor:
+    """The 5-tap binomial filter along a line, mirrored at its ends, as a (side, side) matrix."""
+    line = torch.eye(side, dtype=like.dtype, device=like.device)
+    padded = F.pad(line[None], (2, 2), mode="reflect")[0]
+    taps = torch.tensor([1, 4, 6, 4, 1], dtype=like.dtype, device=like.device) / 16
+    # Row j of the identity, filtered, is what pixel j gives to every position: a column of the matrix.
+    return (padded.unfold(1, 5, 1) @ taps).T
 
 
 def _normalised(patches: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ def fingerprint(images: NDArray[np.uint8]) -> str:
 
 
 def canonical_order(images: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Positions of ``images`` sorted by content.
+    """Positions of ``images`` sorted by content; a grey image is the same in one channel and in three.
 
     Metrics that draw images or patches at random draw from this order, so that neither the order of files
     nor the number of workers that made them changes a score.
@@ -49,5 +49,6 @@ def canonical_order(images: NDArray[np.uint8]) -> NDArray[np.intp]:
     Returns:
         int (N,): ``images[canonical_order(images)]`` is the same for every permutation of ``images``.
     """
-    keys = [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]
+    contents = (np.ascontiguousarray(drop_equal_channels(image)).data for image in images)
+    keys = [hashlib.blake2b(content, digest_size=16).digest() for content in contents]
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.intp)

@@ -56,7 +56,7 @@ def tensorflow_batches(
     numbers that were made with it.
     """
     for start in range(0, len(images), batch):
-        part = torch.from_numpy(images[start : start + batch]).to(device).float()
+        part = torch.from_numpy(np.array(images[start : start + batch])).to(device).float()
         resized: Tensor = interpolate_bilinear_2d_like_tensorflow1x(
             part, size=(side, side), align_corners=False
         )

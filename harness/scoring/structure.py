@@ -122,14 +122,10 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
 
 def _similarity(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Luminance and contrast-structure terms at every position of the window."""
-    position = torch.arange(_WINDOW, dtype=a.dtype) - _WINDOW // 2
-    window = torch.exp(-(position**2) / (2 * _SIGMA**2))
-    window /= window.sum()
+    rows, columns = (_gaussian_filter(side, a) for side in a.shape[2:])
 
     def local(x: Tensor) -> Tensor:
-        flat = x.reshape(-1, 1, *x.shape[2:])
-        flat = F.conv2d(F.conv2d(flat, window[None, None, None]), window[None, None, :, None])
-        return flat.reshape(*x.shape[:2], *flat.shape[2:])
+        return rows @ x @ columns.T
 
     mean_a, mean_b = local(a), local(b)
     variance_a = local(a * a) - mean_a**2
@@ -138,6 +134,17 @@ def _similarity(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
     contrast = (2 * covariance + _C2) / (variance_a + variance_b + _C2)
     return luminance, contrast
+
+
+def _gaussian_filter(side: int, like: Tensor) -> Tensor:
+    """The window at each position inside a line of ``side`` pixels, as a (side - 10, side) matrix.
+
+    As a product of matrices the filter runs many times as fast as a float64 convolution.
+    """
+    shift = torch.arange(side, dtype=like.dtype, device=like.device) - _WINDOW // 2
+    distance = shift - torch.arange(side - _WINDOW + 1, device=like.device)[:, None]
+    window = torch.exp(-(distance**2) / (2 * _SIGMA**2)) * (distance.abs() <= _WINDOW // 2)
+    return window / window.sum(1, keepdim=True)
 
 
 def _as_float(images: NDArray[np.uint8]) -> Tensor:
