@@ -8,6 +8,7 @@ checkpoint is executed.
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def save_networks(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     # Clones: safetensors refuses tensors that share memory.
     whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with atomic_write(path) as file:
-        file.write(save_safetensors(whole, metadata))
+        # One entry: the order of several is random, and equal networks should be equal files.
+        file.write(save_safetensors(whole, {"bench": json.dumps(metadata, sort_keys=True)}))
 
 
 def load_networks(path: Path) -> dict[str, Tensor]:

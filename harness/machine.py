@@ -46,7 +46,8 @@ def versions() -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    # Unlike the distribution's, the module's version tells which CUDA it was built for.
+    return found | {"torch": torch.__version__}
 
 
 def describe(device: torch.device) -> dict[str, Any]:

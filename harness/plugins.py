@@ -118,6 +118,26 @@ class Registry:
         """Load the class behind a name and call it with its registered options and ``arguments``."""
         return self.load(kind, name)(**{**self.entry(kind, name).options, **arguments})
 
+    def add(self, plugin: object, distribution: str) -> None:
+        """Take in a module or object with hooks, in the name of ``distribution``.
+
+        What is wrong with it goes to ``problems``.
+        """
+        try:
+            self.manager.register(plugin, name=f"{distribution}:{self.manager.get_canonical_name(plugin)}")
+            self.manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError) as error:
+            if self.manager.is_registered(plugin):
+                self.manager.unregister(plugin)
+            self._complain(distribution, f"{error}{_misspelt(plugin)}")
+            return
+        if not self.manager.get_hookcallers(plugin):
+            self._complain(
+                distribution, f"{plugin} contributes nothing: no hook there is marked with @harness.hookimpl"
+            )
+            return
+        self._collect(plugin, distribution)
+
     def _load(self, entry_point: importlib.metadata.EntryPoint) -> None:
         distribution = _distribution(entry_point)
         try:
@@ -127,20 +147,7 @@ class Registry:
                 distribution, f"{entry_point.value} can't be imported: {type(error).__name__}: {error}"
             )
             return
-        try:
-            self.manager.register(plugin, name=f"{distribution}:{entry_point.name}")
-            self.manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as error:
-            self.manager.unregister(plugin)
-            self._complain(distribution, f"{entry_point.value}: {error}{_misspelt(plugin)}")
-            return
-        if not self.manager.get_hookcallers(plugin):
-            self._complain(
-                distribution,
-                f"{entry_point.value} contributes nothing: nothing there is marked with @harness.hookimpl",
-            )
-            return
-        self._collect(plugin, distribution)
+        self.add(plugin, distribution)
 
     def _collect(self, plugin: object, distribution: str) -> None:
         for kind, hook in _KINDS.items():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ from .sampling import Diverged, sample_images, save_comparison
 from .scoring.evaluation import Scorer
 from .scoring.weights import Weights
 from .spec import Cell, RunRequest, RunSpec, load_synthesizer, resolve, validate
-from .training import Progress, Trainer
+from .training import Interrupted, Progress, Trainer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,9 +88,14 @@ def run_cell(request: RunRequest, registry: Registry, settings: Settings) -> Out
     device = pick_device(settings.device)
     with _locked(folder):
         record = folder.read_record()
-        if record is not None and record.status != "failed":
-            return Outcome(folder, record, is_new=False)
-        return Outcome(folder, _Work(cell, folder, registry, settings, device).run(), is_new=True)
+        work = _Work(cell, folder, registry, settings, device)
+        if record is None or record.status == "failed":
+            return Outcome(folder, work.run(), is_new=True)
+        known = record.score_versions["metrics"]
+        missing = [name for name in cell.spec.protocol.metric_names() if name not in known]
+        if record.status == "complete" and missing:
+            return Outcome(folder, work.add_scores(record, missing), is_new=True)
+        return Outcome(folder, record, is_new=False)
 
 
 class _Work:
@@ -131,6 +136,24 @@ class _Work:
         record = self._record(trainer, status, error)
         self.folder.write_record(record)
         self.registry.manager.hook.bench_run_finished(run=trainer.run, record=record.model_dump())
+        return record
+
+    def add_scores(self, record: Record, metrics: list[str]) -> Record:
+        """Score the networks of a finished cell by further metrics, without training again."""
+        protocol = self.spec.protocol.model_copy(update={"metrics": ",".join(metrics)})
+        spec = self.spec.model_copy(update={"protocol": protocol})
+        train, held_out = self._image_sets()
+        scorer = make_scorer(spec, self.registry, self.settings, self.device, train, held_out)
+        scorer.check(record.n_generated)
+        scores = {}
+        for which, known in record.scores.items():
+            model = load_model(self.folder, self.registry, self.device, which)
+            scores[which] = known | scorer.score(sample_images(model, record.n_generated))
+        versions_of = {
+            kind: {**record.score_versions[kind], **added} for kind, added in score_versions(scorer).items()
+        }
+        record = record.model_copy(update={"scores": scores, "score_versions": versions_of})
+        self.folder.write_record(record)
         return record
 
     def _image_sets(self) -> tuple[ImageSet, ImageSet | None]:
@@ -177,7 +200,7 @@ class _Work:
             trainer.fit(manager.hook, self.settings.stop)
         except Diverged as error:
             return "diverged", str(error)
-        except BenchError:
+        except (BenchError, Interrupted):
             raise
         except Exception:
             # A plugin may raise anything; its cell has failed, and the record says how.
@@ -205,10 +228,7 @@ class _Work:
             best_epoch=progress.best_epoch,
             epochs_done=progress.step // trainer.run.steps_per_epoch,
             steps=progress.step,
-            score_versions={
-                "metrics": {name: metric.version for name, metric in self.scorer.metrics.items()},
-                "features": self.scorer.identities(),
-            },
+            score_versions=score_versions(self.scorer),
             n_real=len(images),
             n_generated=self.sample_count,
             dataset={
@@ -270,6 +290,14 @@ def make_scorer(
         device=device,
         cache=settings.cache / "features",
     )
+
+
+def score_versions(scorer: Scorer) -> dict[str, dict[str, Any]]:
+    """What the numbers of a record were computed with: metrics' versions, and identities of features."""
+    return {
+        "metrics": {name: metric.version for name, metric in scorer.metrics.items()},
+        "features": scorer.identities(),
+    }
 
 
 def population(images: ImageSet, channels: int) -> Population:

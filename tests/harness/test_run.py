@@ -1,0 +1,243 @@
+"""One cell: what it leaves behind, and what the same command does the second time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+from harness.checkpoints import load_networks, previous_state
+from harness.errors import BusyError, CheckpointError, SpecError, StorageError
+from harness.machine import pick_device
+from harness.plugins import Registry
+from harness.records import Record, RunFolder, Store, read_log
+from harness.run import Outcome, load_model
+from harness.sampling import sample_images
+from harness.training import Interrupted
+from PIL import Image
+
+Run = Callable[..., Outcome]
+
+
+def stop_after(steps: int) -> Callable[[], bool]:
+    """A stop request that comes after so many steps."""
+    asked = iter(range(10**9))
+    return lambda: next(asked) >= steps
+
+
+def state_of(folder: RunFolder) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(folder.checkpoint, weights_only=True)["model"]
+    return state
+
+
+def test_record_holds_what_a_reader_needs(run_tiny: Run) -> None:
+    outcome = run_tiny(settings={"metrics": "brightness,swd"})
+    written = json.loads(outcome.folder.record.read_text())
+    assert written["status"] == "complete"
+    assert set(written["scores"]["best"]) == set(written["scores"]["last"]) == {"brightness", "swd"}
+    assert written["best_epoch"] in (2, 4)
+    assert written["n_real"] == written["n_generated"] == 40
+    assert written["dataset"]["patients"] == 10
+    assert written["spec"]["model"]["config"]["lr"] == 0.01
+    assert written["versions"]["torch"] == torch.__version__
+    assert written["device"]["kind"] == "cpu"
+    assert set(written["timing"]) == {"prepare", "train", "score", "images_per_second"}
+    assert written["score_versions"]["metrics"] == {"brightness": 1, "swd": 1}
+    assert Record.model_validate(written) == outcome.record
+
+
+def test_folder_holds_log_networks_and_a_picture(run_tiny: Run) -> None:
+    folder = run_tiny().folder
+    log = read_log(folder.log)
+    assert [line["epoch"] for line in log if "scores" in line] == [2, 4]
+    assert all(np.isfinite(list(line["losses"].values())).all() for line in log if "losses" in line)
+    assert [line["step"] for line in log if "losses" in line] == [5, 10, 15, 20]
+    # Six columns of 16 px samples, as many of real images, a gutter between.
+    with Image.open(folder.samples) as picture:
+        assert picture.size == (2 * (6 * 18 - 2) + 12, 6 * 18 - 2)
+    assert set(load_networks(folder.best)) == set(state_of(folder))
+
+
+def test_finished_cell_is_left_alone(run_tiny: Run) -> None:
+    first = run_tiny()
+    before = first.folder.record.stat().st_mtime_ns
+    second = run_tiny()
+    assert first.is_new
+    assert not second.is_new
+    assert second.record == first.record
+    assert first.folder.record.stat().st_mtime_ns == before
+
+
+def test_further_metric_scores_a_finished_cell_without_training(run_tiny: Run) -> None:
+    first = run_tiny()
+    checkpoint = first.folder.checkpoint.stat().st_mtime_ns
+    more = run_tiny(settings={"metrics": "brightness,swd"})
+    assert more.folder == first.folder
+    assert more.record.scores["best"]["brightness"] == first.record.scores["best"]["brightness"]
+    assert "swd" in more.record.scores["last"]
+    assert first.folder.checkpoint.stat().st_mtime_ns == checkpoint
+    assert not run_tiny(settings={"metrics": "brightness,swd"}).is_new
+
+
+@pytest.mark.parametrize("steps", [0, 1, 7, 10, 19])
+def test_interrupted_and_resumed_run_ends_with_the_same_bits(
+    run_tiny: Run, tmp_path: Path, steps: int
+) -> None:
+    whole = run_tiny(results=tmp_path / "whole").folder
+    with pytest.raises(Interrupted):
+        run_tiny(results=tmp_path / "cut", stop=stop_after(steps))
+    cut = run_tiny(results=tmp_path / "cut").folder
+    assert state_of(whole).keys() == state_of(cut).keys()
+    assert all(torch.equal(state_of(whole)[name], tensor) for name, tensor in state_of(cut).items())
+    assert cut.best.read_bytes() == whole.best.read_bytes()
+    assert read_log(cut.log) == read_log(whole.log)
+    assert cut.samples.read_bytes() == whole.samples.read_bytes()
+
+
+def test_damaged_checkpoint_costs_steps_and_not_the_run(
+    run_tiny: Run, tmp_path: Path, registry: Registry
+) -> None:
+    whole = run_tiny(results=tmp_path / "whole").folder
+    with pytest.raises(Interrupted):
+        run_tiny(results=tmp_path / "cut", stop=stop_after(15))
+    (folder,) = Store(tmp_path / "cut").folders()
+    assert previous_state(folder.checkpoint).exists()
+    folder.checkpoint.write_bytes(folder.checkpoint.read_bytes()[:-50])
+    notes: list[str] = []
+
+    class Listener:
+        from harness import hookimpl
+
+        @hookimpl
+        def bench_run_started(self, run: Any) -> None:
+            notes.extend(run.notes)
+
+    registry.manager.register(Listener())
+    cut = run_tiny(results=tmp_path / "cut").folder
+    assert "left aside" in notes[0]
+    assert "checkpoint.pt" in notes[0]
+    assert all(torch.equal(state_of(whole)[name], tensor) for name, tensor in state_of(cut).items())
+
+
+def test_checkpoints_that_are_all_damaged_are_an_error(run_tiny: Run, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run_tiny(stop=stop_after(3))
+    (folder,) = Store(tmp_path / "results").folders()
+    folder.checkpoint.write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt"):
+        run_tiny()
+
+
+@pytest.mark.parametrize("what", ["nan-loss", "nan-sample"])
+def test_divergence_is_a_result(run_tiny: Run, what: str) -> None:
+    outcome = run_tiny(model="faulty", settings={"what": what})
+    assert outcome.record.status == "diverged"
+    assert "not finite" in (outcome.record.error or "")
+    assert outcome.folder.log.exists()
+    assert not run_tiny(model="faulty", settings={"what": what}).is_new
+
+
+def test_failed_cell_says_why_and_is_tried_again_from_its_checkpoint(run_tiny: Run) -> None:
+    failed = run_tiny(model="faulty", settings={"what": "raise", "step": 12})
+    assert failed.record.status == "failed"
+    assert "asked to fail" in (failed.record.error or "")
+    assert failed.record.scores["best"]
+    assert run_tiny(model="faulty", settings={"what": "raise", "step": 12}).is_new
+
+
+def test_second_process_on_a_cell_is_refused(run_tiny: Run) -> None:
+    folder = run_tiny().folder
+    folder.record.unlink()
+    with FileLock(folder.lock), pytest.raises(BusyError, match="another process"):
+        run_tiny()
+
+
+def test_results_that_can_not_be_written_are_told(run_tiny: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"):
+        run_tiny(results=tmp_path / "file")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_results_without_permission_are_told(run_tiny: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir(mode=0o500)
+    with pytest.raises(StorageError, match="cannot write"):
+        run_tiny(results=tmp_path / "mine" / "results")
+
+
+def test_held_out_patients_are_kept_apart(run_tiny: Run) -> None:
+    record = run_tiny(settings={"held_out": True}).record
+    assert record.dataset["patients"] == 8
+    assert record.dataset["held_out_patients"] == 2
+    assert record.n_real == 32
+
+
+def test_limit_takes_a_subset(run_tiny: Run) -> None:
+    record = run_tiny(settings={"limit": 10}).record
+    assert record.n_real == 10
+    assert record.dataset["patients"] == 10
+
+
+def test_more_batch_than_images_trains_on_all_of_them(run_tiny: Run) -> None:
+    assert run_tiny(settings={"batch_size": 1000}).record.steps == 4
+
+
+def test_loaded_networks_make_the_images_that_were_scored(run_tiny: Run, registry: Registry) -> None:
+    folder = run_tiny().folder
+    best = sample_images(load_model(folder, registry, pick_device("cpu"), "best"), 3)
+    again = sample_images(load_model(folder, registry, pick_device("cpu"), "best"), 2, first_seed=1)
+    assert np.array_equal(best[1:], again)
+    assert best.dtype == np.uint8
+    last = sample_images(load_model(folder, registry, pick_device("cpu"), "last"), 3)
+    assert last.shape == (3, 3, 16, 16)
+
+
+def test_networks_of_another_version_of_the_model_are_refused(
+    run_tiny: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run_tiny().folder
+    monkeypatch.setattr(registry.load("models", "linear-gan"), "version", 2)
+    with pytest.raises(SpecError, match="version 1"):
+        load_model(folder, registry, pick_device("cpu"), "best")
+
+
+def test_unknown_device_is_told() -> None:
+    with pytest.raises(SpecError, match="'abacus'"):
+        pick_device("abacus")
+
+
+def test_runs_are_found_by_path_name_or_start(run_tiny: Run, tmp_path: Path) -> None:
+    folder = run_tiny().folder
+    store = Store(tmp_path / "results")
+    assert store.find(str(folder.path)) == store.find(folder.path.name) == store.find("linear") == folder
+    with pytest.raises(SpecError, match="no run is called 'nope'") as caught:
+        store.find("nope")
+    assert folder.path.name in caught.value.needed
+    run_tiny(seed=1)
+    with pytest.raises(SpecError, match="several runs"):
+        store.find("linear")
+
+
+def test_store_gives_one_row_a_record(run_tiny: Run, tmp_path: Path) -> None:
+    run_tiny()
+    run_tiny(seed=1)
+    frame = Store(tmp_path / "results").frame()
+    assert list(frame["seed"]) == [0, 1]
+    assert frame["brightness"].notna().all()
+    assert set(frame["model"]) == {"linear-gan"}
+
+
+def test_record_cut_in_the_middle_is_named(run_tiny: Run) -> None:
+    folder = run_tiny().folder
+    folder.record.write_bytes(folder.record.read_bytes()[:100])
+    with pytest.raises(SpecError, match=r"record\.json"):
+        run_tiny()
+    folder.spec.write_text("{")
+    with pytest.raises(SpecError, match="no run folder"):
+        folder.read_spec()

@@ -1,0 +1,34 @@
+"""A data set without files: every slice is computed from its number."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from harness.api import Dataset, PluginConfig, Slice, setting
+
+
+class Config(PluginConfig):
+    patients: int = setting(10, "how many patients", unit="patients", source="ours", ge=1)
+
+
+class Discs(Dataset):
+    version = 1
+    Config = Config
+    needs_root = False
+    licence = "public domain"
+
+    def items(self) -> Sequence[str]:
+        return [f"patient{number:03d}" for number in range(self.config.patients)]
+
+    def read(self, item: str) -> Iterator[Slice]:
+        number = int(item.removeprefix("patient"))
+        rng = np.random.default_rng(number)
+        y, x = np.mgrid[:32, :32]
+        for index in range(4):
+            centre = rng.uniform(8, 24, 2)
+            disc = np.hypot(y - centre[0], x - centre[1]) < rng.uniform(4, 8)
+            # One patient has one split: otherwise a model is tested on people it has seen.
+            split = "test" if number % 5 == 0 else "train"
+            yield Slice(disc.astype(np.float32), patient=item, source=item, index=index, split=split)
+
+    def fingerprint(self) -> str:
+        return f"{self.config.patients:064x}"
