@@ -6,19 +6,17 @@ left, y downward to the back, both in [-1, 1]; z from the lung's apex (0) to its
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+
+from .pen import Pen
 
 #: Tissues are drawn this much finer than the slice, so that borders get partial volumes.
 OVERSAMPLING = 2
 _TURN = np.linspace(0.0, 2.0 * np.pi, 72, endpoint=False)
 _COS, _SIN = np.cos(_TURN), np.sin(_TURN)
-_ROUND = np.exp(1j * _TURN[::3])
 _RIGHT, _LEFT = -1.0, 1.0  # the patient's sides, as signs of x
 
 
@@ -70,7 +68,7 @@ class Thorax:
 
     def tissues(self, z: float, size: int) -> NDArray[np.uint8]:
         """Tissue of every point at level ``z``: uint8 (size * OVERSAMPLING, same), values of ``Tissue``."""
-        pen = _Pen(size * OVERSAMPLING, self.centre, self.tilt)
+        pen = Pen(size * OVERSAMPLING, self.centre, self.tilt)
         # Shoulders narrow the chest above, and it widens towards the base.
         wide, deep = self.width * (0.86 + 0.14 * np.sin(np.pi * min(z + 0.25, 1.0) / 1.6)), self.depth
         ring = self._outline(wide, deep)
@@ -108,14 +106,14 @@ class Thorax:
         x, y = radius * _COS, radius * _SIN
         return np.stack([x, np.where(y > 0, y * (0.96 - 0.10 * np.cos(2.2 * x) ** 8), y)])
 
-    def _draw_arms(self, pen: _Pen, wide: float) -> None:
+    def _draw_arms(self, pen: Pen, wide: float) -> None:
         for side in (_RIGHT, _LEFT):
             x = side * min(wide + 0.13, 0.99)
             pen.ellipse(x, 0.12, 0.12, 0.14, Tissue.FAT)
             pen.ellipse(x, 0.12, 0.10, 0.12, Tissue.MUSCLE)
             pen.ellipse(x, 0.12, 0.035, 0.035, Tissue.COMPACT_BONE)
 
-    def _draw_ribs(self, pen: _Pen, cavity: NDArray[np.float64], z: float) -> None:
+    def _draw_ribs(self, pen: Pen, cavity: NDArray[np.float64], z: float) -> None:
         """Ribs run obliquely, so that one level cuts each at another place around the chest."""
         for number in range(9):
             for side in (_RIGHT, _LEFT):
@@ -140,7 +138,7 @@ class Thorax:
         y = 0.03 * (1.0 - z) + y * deep * 0.93 * grown
         return _kept_inside(np.stack([x, y]), cavity * 0.965)
 
-    def _draw_diaphragm(self, pen: _Pen, cavity: NDArray[np.float64], z: float) -> None:
+    def _draw_diaphragm(self, pen: Pen, cavity: NDArray[np.float64], z: float) -> None:
         """Its domes come up in the middle of each lung; the liver fills the right one."""
         wide, deep = np.abs(cavity).max(axis=1)
         for side, organ, level in (
@@ -151,14 +149,14 @@ class Thorax:
                 reach = min(1.0, 2.0 * np.sqrt(z - level))
                 pen.ellipse(side * wide * 0.45, -0.10 * deep, wide * 0.42 * reach, deep * 0.62 * reach, organ)
 
-    def _draw_vessels(self, pen: _Pen, cavity: NDArray[np.float64], z: float) -> None:
+    def _draw_vessels(self, pen: Pen, cavity: NDArray[np.float64], z: float) -> None:
         """Whatever of the vessel trees runs through the slice: discs across it, streaks along it."""
         x, y, level, radius = self.vessels
         wide, deep = np.abs(cavity).max(axis=1)
         near = np.abs(level - z) < 0.022 + 0.6 * radius
         pen.discs(x[near] * wide, y[near] * deep, radius[near], Tissue.VESSEL)
 
-    def _draw_lesions(self, pen: _Pen, cavity: NDArray[np.float64], z: float) -> None:
+    def _draw_lesions(self, pen: Pen, cavity: NDArray[np.float64], z: float) -> None:
         wide, deep = np.abs(cavity).max(axis=1)
         for kind, x, y, level, radius, blobs in self.lesions:
             height = 1.0 - ((z - level) / (1.6 * radius)) ** 2
@@ -166,7 +164,7 @@ class Thorax:
                 dx, dy, part = blobs.T * radius * np.sqrt(height)
                 pen.discs(x * wide + dx, y * deep + dy, part, kind)
 
-    def _draw_mediastinum(self, pen: _Pen, z: float) -> None:
+    def _draw_mediastinum(self, pen: Pen, z: float) -> None:
         deep = self.depth
         pen.ellipse(0.0, -0.12 * deep, 0.15 + 0.05 * z, deep * 0.60, Tissue.FAT)
         pen.ellipse(0.0, 0.28 * deep, 0.13, deep * 0.34, Tissue.MUSCLE)
@@ -191,7 +189,7 @@ class Thorax:
             for side in (_RIGHT, _LEFT):
                 pen.ellipse(side * (0.05 + 0.7 * (z - 0.40)), 0.05 * deep, 0.042, 0.036, Tissue.AIRWAY)
 
-    def _draw_bones(self, pen: _Pen, cavity: NDArray[np.float64], z: float) -> None:
+    def _draw_bones(self, pen: Pen, cavity: NDArray[np.float64], z: float) -> None:
         deep = np.abs(cavity[1]).max()
         back = 0.70 * deep
         pen.ellipse(0.0, back + 0.16, 0.17, 0.09, Tissue.MUSCLE)
@@ -272,62 +270,3 @@ def _lesions(
             x, y, z = side * random.uniform(0.35, 0.85), random.uniform(-0.6, 0.75), random.uniform(0.1, 0.95)
             found.append((kind, x, y, z, random.uniform(smallest, largest), blobs))
     return found
-
-
-class _Pen:
-    """Draws tissues in patient coordinates onto a grid of ``side`` by ``side`` points."""
-
-    def __init__(self, side: int, centre: NDArray[np.float64], tilt: float) -> None:
-        self._half = side / 2.0
-        # Points are complex numbers here: turning and moving the patient is one multiplication and one sum.
-        self._turn = np.exp(1j * tilt) * self._half
-        self._shift = complex(*(centre + 1.0)) * self._half
-        self._picture = Image.new("L", (side, side), int(Tissue.AIR))
-        self._draw = ImageDraw.Draw(self._picture)
-
-    def labels(self) -> NDArray[np.uint8]:
-        """What was drawn: uint8 (side, side)."""
-        return np.array(self._picture)
-
-    @contextmanager
-    def within(self, outlines: list[NDArray[np.float64]]) -> Iterator[None]:
-        """Let what is drawn meanwhile appear inside these outlines only."""
-        mask = Image.new("L", self._picture.size, 0)
-        for outline in outlines:
-            ImageDraw.Draw(mask).polygon(self._placed(outline[0] + 1j * outline[1]), fill=255)
-        outside = self._picture.copy()
-        yield
-        outside.paste(self._picture, mask=mask)
-        self._picture.paste(outside)
-
-    def shape(self, points: NDArray[np.float64], tissue: Tissue) -> None:
-        """A closed outline, (2, points)."""
-        self._draw.polygon(self._placed(points[0] + 1j * points[1]), fill=int(tissue))
-
-    def polygon(self, corners: list[tuple[float, float]], tissue: Tissue) -> None:
-        """A few corners (x, y)."""
-        self.shape(np.array(corners).T, tissue)
-
-    def ellipse(self, x: float, y: float, a: float, b: float, tissue: Tissue, turn: float = 0.0) -> None:
-        """Half axes ``a`` along the direction ``turn`` and ``b`` across."""
-        points = complex(x, y) + np.exp(1j * turn) * (a * _ROUND.real + 1j * b * _ROUND.imag)
-        self._draw.polygon(self._placed(points), fill=int(tissue))
-
-    def discs(
-        self, x: NDArray[np.float64], y: NDArray[np.float64], radius: NDArray[np.float64], tissue: Tissue
-    ) -> None:
-        """Many small ones, (n,) each."""
-        centre = (x + 1j * y) * self._turn + self._shift
-        r = radius * self._half
-        boxes = np.stack([centre.real - r, centre.imag - r, centre.real + r, centre.imag + r], axis=1)
-        for box in boxes.tolist():
-            self._draw.ellipse(box, fill=int(tissue))
-
-    def line(self, corners: list[tuple[float, float]], tissue: Tissue) -> None:
-        """A thin line."""
-        points = self._placed(np.array([complex(*corner) for corner in corners]))
-        self._draw.line(points, fill=int(tissue), width=max(1, round(self._half / 80)), joint="curve")
-
-    def _placed(self, points: NDArray[np.complex128]) -> list[float]:
-        flat: list[float] = (points * self._turn + self._shift).view(np.float64).tolist()
-        return flat

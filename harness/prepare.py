@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
 import os
 import shutil
-import threading
-import time
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock
-from numpy.typing import NDArray
 
 from . import resize
 from .api import DataError, Dataset
 from .files import atomic_write, sha256_of_file, sha256_of_json, storage_error, sync_folder, write_json
 from .images import COLUMNS, FORMAT, META, PIXELS, TABLE, ImageSet
+from .reading import read_items
 
 Progress = Callable[[int, int], None]
-
-#: Starting processes, which import torch, takes about this many seconds: shorter work is done here.
-_START_UP = 5.0
 
 
 def prepare(
@@ -117,85 +106,6 @@ def _opened(homes: dict[int, Path]) -> dict[int, ImageSet]:
     return sets
 
 
-class _Item(NamedTuple):
-    """What a reading process sends home: small arrays and rows, never a volume."""
-
-    name: str
-    pixels: dict[int, NDArray[np.uint8]]
-    rows: list[tuple[Any, ...]]
-    fault: DataError | None = None
-
-
-def _load(dataset: Dataset, sides: tuple[int, ...], item: str) -> _Item:
-    """Read one item and resize its slices as they come."""
-    stacks: dict[int, list[NDArray[np.uint8]]] = {side: [] for side in sides}
-    rows = []
-    try:
-        for piece in dataset.read(item):
-            if piece.pixels.ndim != 2 or not piece.pixels.size or not np.isfinite(piece.pixels).all():
-                raise DataError(
-                    f"{piece.source}, slice {piece.index}, of shape {piece.pixels.shape}, can't be an image",
-                    needed="two dimensions, and neither NaN nor infinity",
-                )
-            square = resize.squared(piece.pixels, dataset.square)
-            for side, stack in stacks.items():
-                stack.append(resize.resized(square, side))
-            rows.append(
-                (piece.patient, piece.source, piece.index, piece.split, *piece.pixels.shape, piece.mode)
-            )
-    except DataError as error:
-        return _Item(item, {}, [], error)
-    return _Item(item, {side: np.stack(stack) for side, stack in stacks.items() if stack}, rows)
-
-
-def _results(
-    dataset: Dataset, sides: tuple[int, ...], items: Sequence[str], workers: int
-) -> Generator[_Item, None, None]:
-    """All items in their order, with no more than a few of them in memory."""
-    load = partial(_load, dataset, sides)
-    started = time.perf_counter()
-    first = load(items[0])
-    expected = (time.perf_counter() - started) * len(items)
-    yield first
-    rest = items[1:]
-    if workers == 1 or expected < _START_UP:
-        yield from map(load, rest)
-        return
-    # Forking a process with threads (torch has some) can hang; a fork server starts clean, and imports once.
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload([__name__, type(dataset).__module__])
-    pool = ProcessPoolExecutor(min(workers, len(rest)), mp_context=context, initializer=_end_with_parent)
-    pending: deque[Future[_Item]] = deque()
-    try:
-        for item in rest:
-            pending.append(pool.submit(load, item))
-            if len(pending) >= 2 * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    except BrokenProcessPool as error:
-        raise DataError(
-            "a process that reads the raw files was killed, probably for want of memory",
-            hint="the same again with --workers 1",
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Let a reading process die with the one that started it: after a SIGKILL it would wait forever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
-
-
-def _exit_after(sentinel: int) -> None:
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)
-
-
 class _Build:
     """One reading of the raw files into hidden folders that get their names when they are complete."""
 
@@ -228,7 +138,7 @@ class _Build:
         rows: list[tuple[Any, ...]] = []
         skipped: list[dict[str, str]] = []
         files = {side: (part / PIXELS).open("wb") for side, part in self.parts.items()}
-        results = _results(self.dataset, tuple(self.homes), items, workers)
+        results = read_items(self.dataset, tuple(self.homes), items, workers)
         try:
             for side, file in files.items():
                 _write_header(file, 0, side)

@@ -1,0 +1,209 @@
+"""BraTS2018: brain MRI of 285 glioma cases in four modalities."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.api import DataError, Dataset, PluginConfig, Slice, Split, setting
+
+from .nifti import Volume, as_shown, clipped, read_volume
+from .raw import digests_of, existing_root, fingerprint_of, something_else
+from .volumes import all_files, one_copy
+
+Modality = Literal["t1", "t1ce", "t2", "flair"]
+_FILE = re.compile(r"(Brats18_.+)_(t1|t1ce|t2|flair|seg)\.nii(\.gz)?", re.IGNORECASE)
+_CASE = re.compile(r"Brats18_.+_\d+", re.IGNORECASE)
+_SIDE = 256
+
+
+class Brats2018Config(PluginConfig):
+    """Options of BraTS2018."""
+
+    modality: Modality = setting(
+        "flair",
+        "t1, t1ce, t2 or flair",
+        source="ours: the published work names none; in FLAIR the whole tumour shows, which is what a "
+        "generator of pathology should make",
+    )
+    slices_per_case: int | None = setting(
+        23,
+        "equally spaced slices of each case; none for all",
+        source="inferred: 285 x 23 = 6555, of which batches of 32 make the published 6528",
+        ge=1,
+    )
+    min_brain: float = setting(
+        0.10,
+        "part of the 240 x 240 plane that brain must cover",
+        source="ours: leaves out the caps, 88 to 105 slices remain",
+        ge=0.0,
+        lt=1.0,
+    )
+    percentile: float = setting(
+        99.5,
+        "percentile of the brain that becomes white",
+        source="ours: as for the cardiac set",
+        gt=50.0,
+        le=100.0,
+    )
+
+
+class Brats2018(Dataset):
+    """Axial brain slices of one modality, background exactly 0, 240 padded to 256 pixels.
+
+    Intensity is clipped to the 99.5th percentile of the brain, per case and modality. The root may be the
+    official training folder with HGG and LGG, one of these, or one folder with all cases. Of each grade
+    every fifth patient, in the order of their names' hashes, is for testing.
+    """
+
+    version = 1
+    Config = Brats2018Config
+    config: Brats2018Config
+    licence = "research use with both citations"
+    citation = (
+        "B. H. Menze et al.: The multimodal brain tumor image segmentation benchmark (BRATS). IEEE "
+        "Transactions on Medical Imaging 34(10), 1993-2024, 2015. S. Bakas et al.: Advancing The Cancer "
+        "Genome Atlas glioma MRI collections with expert segmentation labels and radiomic features. "
+        "Scientific Data 4:170117, 2017."
+    )
+    obtain = (
+        "register at https://www.med.upenn.edu/sbia/brats2018/registration.html, download the training data, "
+        "unpack it and name that folder: --data-root MICCAI_BraTS_2018_Data_Training"
+    )
+    published_count = (
+        "6528 of one modality, not named. 285 cases x 23 slices are 6555; batches of 32 without the "
+        "incomplete last one are 6528."
+    )
+
+    def items(self) -> Sequence[str]:
+        """The cases."""
+        return sorted(self._cases)
+
+    def read(self, item: str) -> Iterator[Slice]:
+        """The selected slices of one case, from neck to crown."""
+        for (piece,) in self._read_together(item, (self.config.modality,)):
+            yield piece
+
+    def pairs(self, source: Modality, target: Modality) -> Iterator[tuple[Slice, Slice]]:
+        """The same slices of two modalities, case by case; they are selected on the first."""
+        for item in self.items():
+            for together in self._read_together(item, (source, target)):
+                yield together[0], together[1]
+
+    def fingerprint(self) -> str:
+        """Content of every volume of the modality, and which grade it belongs to."""
+        named = {
+            f"{self._grade(case)} {case}": files[self.config.modality]
+            for case, files in self._cases.items()
+            if self.config.modality in files
+        }
+        missing = {case: "none" for case in self._cases if f"{self._grade(case)} {case}" not in named}
+        return fingerprint_of(digests_of(named) | missing)
+
+    @cached_property
+    def _cases(self) -> dict[str, dict[str, Path]]:
+        """Files of each case by modality."""
+        root = existing_root(self)
+        found: dict[tuple[str, str], list[Path]] = {}
+        for path in all_files(root) if root.is_dir() else []:
+            if match := _FILE.fullmatch(path.name):
+                found.setdefault((match[1], match[2].lower()), []).append(path)
+        if not found:
+            raise something_else(self, "Brats18_*_flair.nii.gz and the like, with or without HGG and LGG")
+        cases: dict[str, dict[str, Path]] = {}
+        for (case, modality), copies in found.items():
+            cases.setdefault(case, {})[modality] = one_copy(copies, _CASE)
+        for case, files in cases.items():
+            if len(folders := {_case_folder(path, case) for path in files.values()}) > 1:
+                one_copy([folder / "a" for folder in folders], _CASE)
+        return cases
+
+    @cached_property
+    def _splits(self) -> dict[str, Split]:
+        """Split of each patient: every fifth of each grade."""
+        splits: dict[str, Split] = {}
+        for grade in ("HGG", "LGG", ""):
+            patients = {_patient(case) for case in self._cases if self._grade(case) == grade} - set(splits)
+            ranked = sorted(patients, key=lambda name: hashlib.sha256(name.encode()).digest())
+            splits |= {name: "test" if rank % 5 == 4 else "train" for rank, name in enumerate(ranked)}
+        return splits
+
+    def _grade(self, case: str) -> str:
+        """HGG or LGG by the folder above, or nothing where all cases lie together."""
+        assert self.root is not None
+        for path in self._cases[case].values():
+            parts = {part.upper() for part in (self.root.name, *path.relative_to(self.root).parts)}
+            return next((grade for grade in ("HGG", "LGG") if grade in parts), "")
+        return ""
+
+    def _read_together(self, item: str, modalities: Sequence[Modality]) -> Iterator[tuple[Slice, ...]]:
+        files = self._cases[item]
+        for modality in modalities:
+            if modality not in files:
+                raise DataError(
+                    f"{item} has no {modality} volume, only {', '.join(sorted(files))}",
+                    needed=f"{item}_{modality}.nii.gz",
+                    hint="choose another modality",
+                )
+        volumes = [read_volume(files[modality]) for modality in modalities]
+        first = volumes[0]
+        for volume in volumes:
+            if volume.stored.shape != first.stored.shape or max(volume.stored.shape[:2]) > _SIDE:
+                raise DataError(
+                    f"{volume.path} has the shape {volume.stored.shape}",
+                    needed=f"{first.stored.shape}, as {first.path.name}, and at most {_SIDE} pixels a side",
+                    hint="get this case again",
+                )
+        values = [volume.values() for volume in volumes]
+        whites = [self._white(volume.path, voxels) for volume, voxels in zip(volumes, values, strict=True)]
+        for z in self._selected(first.path, values[0]):
+            yield tuple(
+                self._slice(item, volume, clipped(voxels[:, :, z], white), z)
+                for volume, voxels, white in zip(volumes, values, whites, strict=True)
+            )
+
+    def _white(self, path: Path, values: NDArray[np.float32]) -> float:
+        brain = values[values > 0]
+        if not brain.size:
+            raise DataError(f"{path} is black: no voxel is above 0", hint="get this case again")
+        return float(np.percentile(brain, self.config.percentile))
+
+    def _selected(self, path: Path, values: NDArray[np.float32]) -> list[int]:
+        """Numbers of the slices to keep."""
+        covered = (values > 0).mean(axis=(0, 1))
+        enough = np.flatnonzero((covered > 0) & (covered >= self.config.min_brain))
+        if not enough.size:
+            raise DataError(
+                f"{path} has no slice of which brain covers {self.config.min_brain:.0%}",
+                needed="a slice that shows enough brain",
+                hint="choose a smaller min_brain",
+            )
+        count = min(self.config.slices_per_case or enough.size, enough.size)
+        chosen: list[int] = enough[np.rint(np.linspace(0, enough.size - 1, count)).astype(int)].tolist()
+        return chosen
+
+    def _slice(self, item: str, volume: Volume, plane: NDArray[np.float32], z: int) -> Slice:
+        shown = as_shown(plane)
+        height, width = shown.shape
+        top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
+        pixels = np.pad(shown, ((top, _SIDE - height - top), (left, _SIDE - width - left)))
+        assert self.root is not None
+        source = volume.path.relative_to(self.root).as_posix()
+        patient = _patient(item)
+        return Slice(pixels, patient, source, z, self._splits[patient], volume.mode)
+
+
+def _patient(case: str) -> str:
+    """The patient of a case: the last number counts scans of the same person."""
+    return re.sub(r"_\d+$", "", case)
+
+
+def _case_folder(path: Path, case: str) -> Path:
+    return next((folder for folder in path.parents if folder.name == case), path.parent)

@@ -1,0 +1,105 @@
+"""Read a data set's items in parallel processes and hand their resized slices back in order."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import resize
+from .api import DataError, Dataset
+
+#: Starting processes, which import torch, takes about this many seconds: where less is saved, it is not done.
+_START_UP = 5.0
+
+
+class Item(NamedTuple):
+    """What a reading process sends home: small arrays and rows, never a volume."""
+
+    name: str
+    pixels: dict[int, NDArray[np.uint8]]
+    rows: list[tuple[Any, ...]]
+    fault: DataError | None = None
+
+
+def load(dataset: Dataset, sides: tuple[int, ...], item: str) -> Item:
+    """Read one item and resize its slices as they come."""
+    stacks: dict[int, list[NDArray[np.uint8]]] = {side: [] for side in sides}
+    rows = []
+    try:
+        for piece in dataset.read(item):
+            if piece.pixels.ndim != 2 or not piece.pixels.size or not np.isfinite(piece.pixels).all():
+                raise DataError(
+                    f"{piece.source}, slice {piece.index}, of shape {piece.pixels.shape}, can't be an image",
+                    needed="two dimensions, and neither NaN nor infinity",
+                )
+            square = resize.squared(piece.pixels, dataset.square)
+            for side, stack in stacks.items():
+                stack.append(resize.resized(square, side))
+            rows.append(
+                (piece.patient, piece.source, piece.index, piece.split, *piece.pixels.shape, piece.mode)
+            )
+    except DataError as error:
+        return Item(item, {}, [], error)
+    return Item(item, {side: np.stack(stack) for side, stack in stacks.items() if stack}, rows)
+
+
+def read_items(
+    dataset: Dataset, sides: tuple[int, ...], items: Sequence[str], workers: int
+) -> Generator[Item, None, None]:
+    """All items in their order, with no more than a few of them in memory."""
+    read_one = partial(load, dataset, sides)
+    rest = items[1:]
+    started = time.perf_counter()
+    first = read_one(items[0])
+    saved = (time.perf_counter() - started) * len(rest) * (1.0 - 1.0 / workers)
+    yield first
+    if saved < _START_UP:
+        yield from map(read_one, rest)
+        return
+    # Forking a process with threads (torch has some) can hang; a fork server starts clean, and imports once.
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload([__name__, type(dataset).__module__])
+    pool = ProcessPoolExecutor(min(workers, len(rest)), mp_context=context, initializer=_obey_parent)
+    pending: deque[Future[Item]] = deque()
+    try:
+        for item in rest:
+            pending.append(pool.submit(read_one, item))
+            if len(pending) >= 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a process that reads the raw files was killed, probably for want of memory",
+            hint="the same again with --workers 1",
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _obey_parent() -> None:
+    """Leave Ctrl-C to the process that started this one, and die with it: else a SIGKILL leaves orphans."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _exit_after(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
