@@ -282,6 +282,8 @@ class Metric(abc.ABC):
         version: Raise it whenever the same input gives another number.
         needs: ``"images"``, or the name of a registered feature space.
         minimum: Fewest images on either side that it can be computed on.
+        recommended: Fewest images on either side above which it says more about the images than about
+            their number; below, whoever prints it says so.
         goals: Whether lower or higher is better, for each score that a model is judged by. ``compute``
             always returns these, and may add numbers that help to read them, such as a spread.
     """
@@ -289,6 +291,7 @@ class Metric(abc.ABC):
     version: ClassVar[int]
     needs: str = "images"
     minimum: int = 2
+    recommended: int = 0
     goals: Mapping[str, Goal]
 
     @abc.abstractmethod
@@ -305,6 +308,15 @@ class Metric(abc.ABC):
         Raises:
             ScoreError: Too few images, or images that can't be compared.
         """
+
+    def context(
+        self, train: Population, held_out: Population | None, generated: Population
+    ) -> dict[str, float]:
+        """Numbers that say how far to trust the scores: a floor, an interval. Nobody is judged by them.
+
+        Called once for a final sample, so it may take many times as long as ``compute``.
+        """
+        return {}
 
 
 @dataclass(frozen=True)

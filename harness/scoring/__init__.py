@@ -2,38 +2,61 @@
 
 from harness import Register, hookimpl
 
+_INCEPTION = "harness.scoring.inception:Inception"
+_RADIMAGENET = "harness.scoring.radimagenet:RadImageNet"
+_FRECHET = "harness.scoring.frechet:Frechet"
+_KERNEL = "harness.scoring.kernel:KernelDistance"
+_MANIFOLD = "harness.scoring.manifold:Manifold"
+
 
 @hookimpl
 def bench_features(register: Register) -> None:
     """Register the built-in feature spaces."""
-    inception = "harness.scoring.inception:Inception"
-    register("inception", inception, summary="2048 pooled Inception features, clean-fid's resize")
+    register("inception", _INCEPTION, summary="2048 pooled Inception features, clean-fid's resize")
+    register(
+        "inception-tf",
+        _INCEPTION,
+        summary="the same with torch-fidelity's resize, for numbers that were published with it",
+        resize="tensorflow",
+    )
     register(
         "inception-random",
-        inception,
+        _INCEPTION,
         summary="the same network with seeded random weights: nothing to download, never called FID",
         trained=False,
     )
+    register("radimagenet", _RADIMAGENET, summary="2048 pooled ResNet50 features learnt on radiology")
 
 
 @hookimpl
 def bench_metrics(register: Register) -> None:
     """Register the built-in metrics."""
-    frechet = "harness.scoring.frechet:Frechet"
+    register("fid", _FRECHET, summary="Fréchet Inception distance, clean-fid", space="inception", score="fid")
+    register("kid", _KERNEL, summary="kernel Inception distance, unbiased", space="inception", score="kid")
     register(
-        "fid",
-        frechet,
-        summary="Fréchet Inception distance, clean-fid protocol",
+        "manifold",
+        _MANIFOLD,
+        summary="precision, recall, density, coverage, authpct, copy_rate",
         space="inception",
-        score="fid",
     )
-    register(
-        "fd_random",
-        frechet,
-        summary="Fréchet distance in a random Inception network; needs no weights",
-        space="inception-random",
-        score="fd_random",
-    )
+    # Elsewhere than in the verified Inception space, a score's name carries its space.
+    for space, suffix, summary in (
+        ("inception-tf", "tf", "with torch-fidelity's resize"),
+        ("inception-random", "random", "in a random network; needs no weights"),
+        ("radimagenet", "radimagenet", "in radiology features"),
+    ):
+        distance = f"fid_{suffix}" if space == "inception-tf" else f"fd_{suffix}"
+        register(distance, _FRECHET, summary=f"Fréchet distance {summary}", space=space, score=distance)
+        register(
+            f"kid_{suffix}", _KERNEL, summary=f"kernel distance {summary}", space=space, score=f"kid_{suffix}"
+        )
+        register(
+            f"manifold_{suffix}",
+            _MANIFOLD,
+            summary=f"precision ... copy_rate {summary}",
+            space=space,
+            suffix=f"_{suffix}",
+        )
     register(
         "swd",
         "harness.scoring.patches:SlicedWasserstein",

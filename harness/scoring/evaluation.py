@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,21 @@ from .cache import FeatureCache
 from .pixels import canonical_order, check_images, fingerprint
 
 Side = Literal["train", "held_out"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Scores, and how far to trust them.
+
+    Attributes:
+        scores: Every score by name.
+        context: Floors, intervals and gaps, by names that begin with their score's.
+        notes: What a reader must be told, one line each.
+    """
+
+    scores: dict[str, float]
+    context: dict[str, float]
+    notes: list[str]
 
 
 class Scorer:
@@ -85,18 +101,33 @@ class Scorer:
         Raises:
             ScoreError: Too few images, another size than the real ones, or a metric that returns NaN.
         """
-        self._check_generated(generated)
         scores: dict[str, float] = {}
-        for need in ["images", *self.spaces]:
-            metrics = {name: metric for name, metric in self.metrics.items() if metric.needs == need}
-            if not metrics:
-                continue
-            train, held_out = self._side("train", need), self._side("held_out", need)
-            assert train is not None
-            samples = Population(generated if need == "images" else self._extract(need, generated))
-            for name, metric in metrics.items():
-                _add(scores, name, metric, metric.compute(train, held_out, samples))
+        for name, metric, populations in self._prepared(generated):
+            _add(scores, name, metric, metric.compute(*populations))
         return scores
+
+    def report(self, generated: NDArray[np.uint8]) -> Report:
+        """All scores with what is needed to read them; takes longer than ``score``, so for final samples.
+
+        Raises:
+            ScoreError: As ``score``.
+        """
+        scores: dict[str, float] = {}
+        context: dict[str, float] = {}
+        for name, metric, populations in self._prepared(generated):
+            _add(scores, name, metric, metric.compute(*populations))
+            context |= metric.context(*populations)
+        return Report(scores, context, self.notes(len(generated)))
+
+    def notes(self, n_generated: int) -> list[str]:
+        """One line for each metric that has too few images to be compared with other numbers of images."""
+        fewest = min([n_generated, *(len(side.values) for side in self._real.values())])
+        return [
+            f"{name} over {n_generated} generated and {len(self._real['train'].values)} real images is biased "
+            f"upwards (below {metric.recommended}): compare it at equal numbers only, and with its floor"
+            for name, metric in self.metrics.items()
+            if fewest < metric.recommended
+        ]
 
     def identities(self) -> dict[str, dict[str, str]]:
         """What names the features of each space in a record: network, sha256 of the weights, resize."""
@@ -105,10 +136,27 @@ class Scorer:
             for name, space in self._needed().items()
         }
 
-    def _side(self, side: Side, need: str) -> Population | None:
+    def _prepared(
+        self, generated: NDArray[np.uint8]
+    ) -> Iterator[tuple[str, Metric, tuple[Population, Population | None, Population]]]:
+        """Every metric with its three populations; each feature space runs once for all its metrics."""
+        self._check_generated(generated)
+        for need in ["images", *self.spaces]:
+            metrics = {name: metric for name, metric in self.metrics.items() if metric.needs == need}
+            if not metrics:
+                continue
+            samples = generated if need == "images" else self._extract(need, generated)
+            populations = (self._side("train", need), self._held_out(need), Population(samples))
+            for name, metric in metrics.items():
+                yield name, metric, populations
+
+    def _held_out(self, need: str) -> Population | None:
+        return self._side("held_out", need) if "held_out" in self._real else None
+
+    def _side(self, side: Side, need: str) -> Population:
         """Real images as ``need`` wants them: the images, or their features in canonical order."""
-        population = self._real.get(side)
-        if population is None or need == "images":
+        population = self._real[side]
+        if need == "images":
             return population
         if (side, need) not in self._features:
             order = canonical_order(population.values)

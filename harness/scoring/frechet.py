@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..api import Metric, Population, ScoreError
+from .draws import halves, part
 
 _EPS = torch.finfo(torch.float64).eps
+_DRAWS = 10
+_RESAMPLINGS = 50
 
 
 def frechet_distance(real: NDArray[np.float64], generated: NDArray[np.float64]) -> float:
@@ -94,12 +97,18 @@ def _trace_of_root_by_cholesky(a: Tensor, b: Tensor) -> Tensor | None:
 class Frechet(Metric):
     """The Fréchet distance to the training images, in one feature space.
 
+    Its expectation grows as the number of images falls, so it never stands alone: ``context`` gives a floor
+    and an interval. With held-out patients, ``fid_held_out`` is the distance to them.
+
     Args:
         space: Name of the feature space.
-        score: Name of the score: ``fid`` in the verified Inception space and nowhere else.
+        score: Name of the score, and what its other numbers begin with: ``fid`` in the verified Inception
+            space and nowhere else.
     """
 
     version: ClassVar[int] = 1
+    # With fewer images than dimensions the covariances are singular, and most of the distance is bias.
+    recommended = 2048
 
     def __init__(self, space: str, score: str) -> None:
         self.needs = space
@@ -110,4 +119,67 @@ class Frechet(Metric):
         self, train: Population, held_out: Population | None, generated: Population
     ) -> dict[str, float]:
         """The distance, e.g. ``{"fid": 41.3}``."""
-        return {self.score: frechet_distance(train.values, generated.values)}
+        scores = {self.score: frechet_distance(train.values, generated.values)}
+        if held_out is not None:
+            scores[f"{self.score}_held_out"] = frechet_distance(held_out.values, generated.values)
+        return scores
+
+    def context(
+        self, train: Population, held_out: Population | None, generated: Population
+    ) -> dict[str, float]:
+        """What the distance is worth at these numbers of images; the names below begin with ``fid_``.
+
+        - ``floor``: distance between random halves of the training patients, mean of 10 draws. No
+          generator can be expected to do better *at that number of images*, ``floor_n``.
+        - ``at_floor``: distance of the samples at that same number, to be read against the floor.
+        - ``low``, ``high``: 95 % interval by bootstrap over images of both sides: the distance
+          plus and minus 1.96 standard deviations of 50 resamplings. (Their percentiles would not do:
+          resampling repeats images, which adds bias to every one of them.)
+        - ``overfit``: distance to held-out patients minus that to equally many training images, mean of
+          10 draws. Above 0, samples are nearer to what was trained on.
+        """
+        rng = np.random.default_rng(0)
+        result = self._floor(train, generated, rng)
+        error = _bootstrap_deviation(train.values, generated.values, rng)
+        distance = frechet_distance(train.values, generated.values)
+        result |= {"low": max(0.0, distance - 1.96 * error), "high": distance + 1.96 * error}
+        if held_out is not None:
+            size = min(len(held_out.values), len(train.values))
+            apart = frechet_distance(held_out.values[part(held_out, size, rng)], generated.values)
+            trained = [
+                frechet_distance(train.values[part(train, size, rng)], generated.values)
+                for _ in range(_DRAWS)
+            ]
+            result["overfit"] = apart - float(np.mean(trained))
+        return {f"{self.score}_{name}": value for name, value in result.items()}
+
+    def _floor(self, train: Population, generated: Population, rng: np.random.Generator) -> dict[str, float]:
+        floors, at_floors, sizes = [], [], []
+        for _ in range(_DRAWS):
+            first, second = halves(train, rng)
+            size = min(len(first), len(second), len(generated.values))
+            if size < 2:
+                return {}  # one patient, or too few images, has no halves to compare
+            first, second = rng.permutation(first)[:size], rng.permutation(second)[:size]
+            samples = rng.permutation(len(generated.values))[:size]
+            floors.append(frechet_distance(train.values[first], train.values[second]))
+            at_floors.append(frechet_distance(train.values[first], generated.values[samples]))
+            sizes.append(size)
+        return {
+            "floor": float(np.mean(floors)),
+            "floor_n": float(np.mean(sizes)),
+            "at_floor": float(np.mean(at_floors)),
+        }
+
+
+def _bootstrap_deviation(
+    real: NDArray[np.float64], generated: NDArray[np.float64], rng: np.random.Generator
+) -> float:
+    distances = [
+        frechet_distance(
+            real[rng.integers(0, len(real), len(real))],
+            generated[rng.integers(0, len(generated), len(generated))],
+        )
+        for _ in range(_RESAMPLINGS)
+    ]
+    return float(np.std(distances, ddof=1))

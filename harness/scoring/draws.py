@@ -1,0 +1,44 @@
+"""Random parts of a population that never divide a patient."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..api import Population
+
+Positions = NDArray[np.intp]
+
+
+def halves(population: Population, rng: np.random.Generator) -> tuple[Positions, Positions]:
+    """Two random parts, as equal in images as whole patients allow: positions of each.
+
+    Images without patients count as one patient each. With a single patient the second part is empty.
+    """
+    first: list[Positions] = []
+    second: list[Positions] = []
+    sizes = [0, 0]
+    for images in _by_patient(population, rng):
+        smaller = sizes[1] < sizes[0]
+        (second if smaller else first).append(images)
+        sizes[smaller] += len(images)
+    return _joined(first), _joined(second)
+
+
+def part(population: Population, size: int, rng: np.random.Generator) -> Positions:
+    """Positions of ``size`` images of randomly drawn patients; the last patient may come in part."""
+    return _joined(_by_patient(population, rng))[:size]
+
+
+def _by_patient(population: Population, rng: np.random.Generator) -> list[Positions]:
+    """The positions of every patient's images, patients in random order."""
+    count = len(population.values)
+    patients = np.arange(count) if population.patients is None else population.patients
+    order = np.argsort(patients, kind="stable")
+    _, starts = np.unique(patients[order], return_index=True)
+    groups = np.split(order, starts[1:])
+    return [groups[i] for i in rng.permutation(len(groups))]
+
+
+def _joined(groups: list[Positions]) -> Positions:
+    return np.concatenate(groups) if groups else np.empty(0, dtype=np.intp)

@@ -1,0 +1,123 @@
+"""Fidelity, diversity and memorisation, all read from one pass over nearest neighbours."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..api import Goal, Metric, Population, ScoreError
+from .neighbours import nearest, tiles
+
+_K_PRECISION = 3
+_K_DENSITY = 5
+
+
+class Manifold(Metric):
+    """How samples lie among real images, by nearest neighbours in one feature space.
+
+    The ball of an image reaches to its k-th nearest image of the same set; its surface belongs to it.
+
+    - ``precision``: share of samples inside the ball (k = 3) of at least one real image. Fidelity.
+    - ``recall``: share of real images inside the ball (k = 3) of at least one sample. Diversity.
+    - ``density``: mean number of real balls (k = 5) around a sample, over k. Fidelity that one outlying
+      real image can't raise; about 1 for equal distributions, more is possible.
+    - ``coverage``: share of real balls (k = 5) that hold at least one sample. Diversity.
+    - ``authpct``: per cent of samples farther from their nearest training image than that image is from its
+      own nearest training image. Low means copies.
+    - ``copy_rate``: share of samples that are at least as near to *some* training image as that image's own
+      nearest training image is. ``copy_rate_held_out``, the same of real images of other patients, tells
+      what rate is no sign of copying.
+
+    Sources: Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing generative models";
+    Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models"; Alaa et al. 2022,
+    "How faithful is your synthetic data?", in the form of Stein et al. 2023, "Exposing flaws of generative
+    model evaluation metrics".
+
+    Args:
+        space: Name of the feature space.
+        suffix: Appended to every score's name, to carry the space.
+    """
+
+    version: ClassVar[int] = 1
+    minimum = _K_DENSITY + 1
+
+    def __init__(self, space: str, suffix: str = "") -> None:
+        self.needs = space
+        self.suffix = suffix
+        goals: dict[str, Goal] = dict.fromkeys(
+            ("precision", "recall", "density", "coverage", "authpct"), "higher"
+        )
+        goals["copy_rate"] = "lower"
+        self.goals = {f"{name}{suffix}": goal for name, goal in goals.items()}
+
+    def compute(
+        self, train: Population, held_out: Population | None, generated: Population
+    ) -> dict[str, float]:
+        """All scores, each between 0 and 1 but for ``density`` (from 0) and ``authpct`` (0 to 100)."""
+        scores = neighbour_scores(train.values, generated.values)
+        if held_out is not None:
+            scores["copy_rate_held_out"] = copy_rate(train.values, held_out.values)
+        return {f"{name}{self.suffix}": value for name, value in scores.items()}
+
+
+def neighbour_scores(real: NDArray[np.float64], generated: NDArray[np.float64]) -> dict[str, float]:
+    """The scores that ``Manifold`` describes, of float64 (N, d) and (M, d) features.
+
+    Raises:
+        ScoreError: Fewer than 6 images on a side: some would have no fifth neighbour.
+    """
+    for name, features in (("real", real), ("generated", generated)):
+        if len(features) <= _K_DENSITY:
+            raise ScoreError(f"{len(features)} {name} image(s)", needed=f"at least {_K_DENSITY + 1}")
+    x, y = _shifted(real, generated)
+    among_real = nearest(x, _K_DENSITY)
+    real_wide, real_wider, real_first = among_real[:, _K_PRECISION - 1], among_real[:, -1], among_real[:, 0]
+    generated_wide = nearest(y, _K_PRECISION)[:, -1]
+
+    precise, copied = torch.zeros(len(y), dtype=torch.bool), torch.zeros(len(y), dtype=torch.bool)
+    recalled, covered = torch.zeros(len(x), dtype=torch.bool), torch.zeros(len(x), dtype=torch.bool)
+    closest, closest_real = torch.full((len(y),), torch.inf).double(), torch.zeros(len(y), dtype=torch.long)
+    inside = 0
+    for rows, columns, distances in tiles(y, x):
+        precise[rows] |= (distances <= real_wide[columns]).any(1)
+        recalled[columns] |= (distances <= generated_wide[rows, None]).any(0)
+        in_wider = distances <= real_wider[columns]
+        inside += int(in_wider.sum())
+        covered[columns] |= in_wider.any(0)
+        copied[rows] |= (distances <= real_first[columns]).any(1)
+        here, where = distances.min(1)
+        nearer = here < closest[rows]
+        closest_real[rows] = torch.where(nearer, where + columns.start, closest_real[rows])
+        closest[rows] = torch.where(nearer, here, closest[rows])
+    return {
+        "precision": _share(precise),
+        "recall": _share(recalled),
+        "density": inside / (_K_DENSITY * len(y)),
+        "coverage": _share(covered),
+        "authpct": 100 * _share(closest > real_first[closest_real]),
+        "copy_rate": _share(copied),
+    }
+
+
+def copy_rate(train: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """Share of ``others`` at least as near to some training image as its own nearest training image."""
+    x, y = _shifted(train, others)
+    first = nearest(x, 1)[:, 0]
+    copied = torch.zeros(len(y), dtype=torch.bool)
+    for rows, columns, distances in tiles(y, x):
+        copied[rows] |= (distances <= first[columns]).any(1)
+    return _share(copied)
+
+
+def _shifted(real: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+    # Distances don't see a common shift, and rounding is smaller the shorter the vectors are.
+    centre = real.mean(0)
+    return torch.from_numpy(real - centre), torch.from_numpy(other - centre)
+
+
+def _share(mask: Tensor) -> float:
+    return float(mask.double().mean())
