@@ -10,7 +10,7 @@ import sys
 import typer
 
 from ..errors import BenchError
-from . import catalogue, doctor, run, sample
+from . import catalogue, doctor, run, sample, table
 
 app = typer.Typer(
     name="bench",
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("sample")(sample.sample)
+app.command("table")(table.table)
 app.command("list")(catalogue.list_plugins)
 app.command("show")(catalogue.show)
 app.command("doctor")(doctor.doctor)
