@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.api import DataError, Dataset, PluginConfig, Slice, Split, Square, setting
 
-from .pictures import grey_pixels
+from .pictures import grey_pages
 from .raw import existing_root, fingerprint_of, something_else, split_by_hash, visible_files
 
 _CLASS = "CT_NonCOVID"
@@ -76,7 +76,7 @@ class CovidCT(Dataset):
     def read(self, item: str) -> Iterator[Slice]:
         """The one image of a file."""
         source = f"{_CLASS}/{item}"
-        pixels, mode = grey_pixels(self._images.content(item), f"{item} in {self._images.place}")
+        pixels, mode = next(grey_pages(self._images.content(item), f"{item} in {self._images.place}"))
         patient, split = self._people[item]
         yield Slice(pixels, patient, source, 0, split, mode)
 
