@@ -6,18 +6,12 @@ from harness import Register, hookimpl
 @hookimpl
 def bench_models(register: Register) -> None:
     """Register the built-in models."""
+    register("dcgan", "harness_models.dcgan:DCGAN", summary="convolutional GAN, SAGAN without attention")
+    register("sagan", "harness_models.sagan:SAGAN", summary="two self-attention layers in G, hinge loss")
+    register("hagan", "harness_models.hagan:HAGAN", summary="AttnMix, pixel branch, reverse skip connection")
     register(
-        "dcgan",
-        "harness_models.dcgan:DCGAN",
-        summary="convolutional GAN, the published baseline without attention",
+        "infogan", "harness_models.infogan:InfoGAN", summary="DCGAN pair with latent codes read back by D"
     )
-    register(
-        "sagan",
-        "harness_models.sagan:SAGAN",
-        summary="DCGAN generator with two self-attention layers, hinge loss",
-    )
-    register(
-        "hagan",
-        "harness_models.hagan:HAGAN",
-        summary="AttnMix, hierarchical discriminator, reverse skip connection",
-    )
+    register("wgan", "harness_models.wgan:WGAN", summary="Wasserstein critic, MLP at 64 px")
+    register("unetgan", "harness_models.unetgan:UNetGAN", summary="U-Net discriminator, CutMix consistency")
+    register("ddpm", "harness_models.ddpm:DDPM", summary="denoising diffusion, U-Net of 36M parameters")

@@ -1,0 +1,165 @@
+"""DDPM: noise is taken out of noise until an image is left (Ho et al. 2020)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
+from pydantic import BeforeValidator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.api import Batch, Clock, ImageShape, SpecError, Synthesizer, setting
+
+from .adversarial import BaselineConfig, Betas, split_at_commas
+from .averaging import follow
+from .latents import SeededDraws
+from .optimizers import adam
+
+#: Steps of the forward process, from an image to noise.
+DIFFUSION_STEPS = 1000
+
+#: Side of the maps that self-attention reads, whatever the image's side.
+ATTENTION_SIDE = 16
+
+#: Channels from the image's side down, each level half as large as the one before.
+LAYOUTS = {
+    32: (128, 256, 256, 256),
+    64: (128, 256, 256, 256),
+    128: (64, 128, 256, 256, 256),
+    256: (64, 64, 128, 256, 256, 256),
+}
+
+
+class DDPMConfig(BaselineConfig):
+    """Options of DDPM."""
+
+    lr: float = setting(
+        2e-4,
+        "learning rate",
+        source="reference: Ho et al. 2020; the published 1e-3 is for generators and discriminators",
+        gt=0,
+    )
+    betas: Betas = setting((0.9, 0.999), "Adam's betas", source="reference: Ho et al. 2020")
+    ema_decay: float = setting(
+        0.9999, "decay of the averaged network that samples", source="reference: Ho et al. 2020", ge=0, lt=1
+    )
+    dropout: float = setting(0.0, "dropout in the residual blocks", source="reference: diffusers", ge=0, lt=1)
+    channels: Annotated[tuple[int, ...] | None, BeforeValidator(split_at_commas)] = setting(
+        None,
+        "channels from the image's side down, multiples of 32; none means the layout of about 36M parameters",
+        source="reference: google/ddpm-cifar10-32 up to 64 px; ours: above",
+        min_length=2,
+    )
+    sampler: Literal["ddim", "ddpm"] = setting(
+        "ddim",
+        "how to sample: ddim takes sampling_steps, ddpm all 1000 (ancestral)",
+        source="ours: 1000 steps for each evaluation would take longer than the training",
+    )
+    sampling_steps: int = setting(
+        50, "steps of the ddim sampler", source="reference: Song et al. 2021", ge=1, le=DIFFUSION_STEPS
+    )
+
+
+class DDPM(Synthesizer):
+    """A U-Net that predicts the noise in a noisy image.
+
+    35,746,307 parameters at 64 px (the layout of google/ddpm-cifar10-32) and 35.55M at 256 px.
+    """
+
+    version = 1
+    Config = DDPMConfig
+    resolutions = tuple(LAYOUTS)
+    presets: ClassVar = {"reference": {"dropout": 0.1, "sampler": "ddpm", "augment": ("flip",)}}
+
+    def __init__(self, shape: ImageShape, config: DDPMConfig) -> None:
+        super().__init__(shape, config)
+        self.config = config
+        self.augmentations = config.augment
+        self.denoiser = denoiser(shape, config)
+        self.average = copy.deepcopy(self.denoiser).requires_grad_(False)
+        self.noise_schedule = DDPMScheduler(num_train_timesteps=DIFFUSION_STEPS)
+        self._optimizers = {"denoiser": adam(self.denoiser, config.lr, config.betas)}
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The denoiser; its average has the same shape."""
+        return {"denoiser": self.denoiser}
+
+    def example_inputs(self, count: int) -> Mapping[str, tuple[Tensor, ...]]:
+        """Noisy images and their time steps."""
+        (images,) = super().example_inputs(count)["denoiser"]
+        return {"denoiser": (images, torch.zeros(count, dtype=torch.int64))}
+
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """Adam on the denoiser."""
+        return self._optimizers
+
+    def train_step(self, batch: Batch, clock: Clock) -> dict[str, Tensor]:
+        """Predict the noise that was added to each image at a random time step (Ho et al. 2020, Eq. 14)."""
+        images = batch.images
+        noise = torch.randn_like(images)
+        times = torch.randint(DIFFUSION_STEPS, (len(images),), device=images.device)
+        noisy = self.noise_schedule.add_noise(images, noise, times)
+        loss = F.mse_loss(self.denoiser(noisy, times).sample, noise)
+        optimizer = self._optimizers["denoiser"]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        follow(self.average, self.denoiser, self.config.ema_decay, clock.step)
+        return {"denoiser": loss.detach()}
+
+    def sample(self, seeds: Tensor) -> Tensor:
+        """One image for each seed, by the averaged network; all noise comes from the seed's own stream."""
+        device = next(self.parameters()).device
+        draws = SeededDraws(seeds, device)
+        images = draws.normal((self.shape.channels, self.shape.height, self.shape.width))
+        scheduler = self._sampler()
+        for time in scheduler.timesteps:
+            noise = self.average(images, time.to(device)).sample
+            images = scheduler.step(noise, time, images, generator=draws.streams).prev_sample
+        return images.clamp(-1, 1)
+
+    def _sampler(self) -> DDPMScheduler | DDIMScheduler:
+        if self.config.sampler == "ddpm":
+            scheduler = DDPMScheduler(num_train_timesteps=DIFFUSION_STEPS)
+            scheduler.set_timesteps(DIFFUSION_STEPS)
+        else:
+            # Trailing: the first step is at pure noise, however few they are.
+            scheduler = DDIMScheduler(num_train_timesteps=DIFFUSION_STEPS, timestep_spacing="trailing")
+            scheduler.set_timesteps(self.config.sampling_steps)
+        return scheduler
+
+
+def denoiser(shape: ImageShape, config: DDPMConfig) -> UNet2DModel:
+    """The U-Net of diffusers' ddpm-cifar10, with attention on the maps of 16 x 16.
+
+    Raises:
+        SpecError: There is no layout for images of this size.
+    """
+    side = shape.height
+    if side not in LAYOUTS or shape.width != side:
+        raise SpecError(
+            f"this U-Net can't make images of {shape.height} x {shape.width} px",
+            needed="square images of " + ", ".join(map(str, LAYOUTS)) + " px",
+            hint="--res 64",
+        )
+    channels = config.channels or LAYOUTS[side]
+    attends = [side >> level == ATTENTION_SIDE for level in range(len(channels))]
+    return UNet2DModel(
+        sample_size=side,
+        in_channels=shape.channels,
+        out_channels=shape.channels,
+        block_out_channels=channels,
+        down_block_types=tuple("AttnDownBlock2D" if here else "DownBlock2D" for here in attends),
+        up_block_types=tuple("AttnUpBlock2D" if here else "UpBlock2D" for here in reversed(attends)),
+        layers_per_block=2,
+        attention_head_dim=None,  # one head, as wide as the maps
+        dropout=config.dropout,
+        norm_eps=1e-6,
+        downsample_padding=0,
+        flip_sin_to_cos=False,
+        freq_shift=1,
+    )
