@@ -121,10 +121,11 @@ class Scorer:
 
     def notes(self, n_generated: int) -> list[str]:
         """One line for each metric that has too few images to be compared with other numbers of images."""
+        n_real = len(self._real["train"].values)
         fewest = min([n_generated, *(len(side.values) for side in self._real.values())])
         return [
-            f"{name} over {n_generated} generated and {len(self._real['train'].values)} real images is biased "
-            f"upwards (below {metric.recommended}): compare it at equal numbers only, and with its floor"
+            f"{name} of {n_generated} generated and {n_real} real images is biased upwards (below "
+            f"{metric.recommended} on a side): compare it at equal numbers only, and with its floor"
             for name, metric in self.metrics.items()
             if fewest < metric.recommended
         ]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
 from ..api import FeatureSpace, WeightsError, WeightsFile, WeightsLocator
 from ..files import sha256_of_file
+from .networks import network_features
 from .pixels import check_images
 from .resize import clean_batches, tensorflow_batches
 from .weights import load_state
@@ -82,23 +82,23 @@ class Inception(FeatureSpace):
         check_images(images)
         network = self._load().to(device)
         batches = clean_batches if self.resize == "clean-fid" else tensorflow_batches
-        features = [torch.empty(0, self.dimension, device=device)]
-        with torch.inference_mode(), full_precision():
-            for batch in batches(images, _SIDE, _BATCH, device):
-                scaled = (batch - 128) / 128
-                features.append(network(scaled.contiguous(memory_format=torch.channels_last)))
-        return torch.cat(features).double().cpu().numpy()
+        scaled = ((batch - 128) / 128 for batch in batches(images, _SIDE, _BATCH, device))
+        return network_features(network, scaled, self.dimension)
+
+    def trunk(self) -> nn.Sequential:
+        """The network with its weights, batch normalisation not folded yet."""
+        network = inception_trunk()
+        if self.trained:
+            path = self.weights.find(INCEPTION_WEIGHTS)
+            load_trunk(network, load_state(path, INCEPTION_WEIGHTS))
+            self._digest = sha256_of_file(path)
+        else:
+            self._digest = randomise(network, self.seed)
+        return network
 
     def _load(self) -> nn.Sequential:
         if self._network is None:
-            network = inception_trunk()
-            if self.trained:
-                path = self.weights.find(INCEPTION_WEIGHTS)
-                load_trunk(network, load_state(path, INCEPTION_WEIGHTS))
-                self._digest = sha256_of_file(path)
-            else:
-                self._digest = randomise(network, self.seed)
-            self._network = fold_batch_norm(network).to(memory_format=torch.channels_last)
+            self._network = fold_batch_norm(self.trunk()).to(memory_format=torch.channels_last)
         return self._network
 
 
@@ -184,15 +184,3 @@ def fold_batch_norm(network: nn.Sequential) -> nn.Sequential:
             folded = fuse_conv_bn_eval(module.conv.double(), module.bn.double())
             module.conv, module.bn = folded.float(), nn.Identity()
     return network
-
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Keep an accelerator from computing float32 in tf32, which moves features by about 1e-3."""
-    matmul = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = matmul

@@ -1,0 +1,142 @@
+"""Images made by anything else: a folder, an archive or an array becomes uint8 pixels."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from ..api import ScoreError
+from .pixels import check_images
+
+SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".jpg", ".jpeg"})
+# Modes that become grey or RGB without losing anything: black and white, and palettes of colours.
+_CONVERTED = {"L": "L", "1": "L", "RGB": "RGB", "P": "RGB"}
+
+
+def load_images(path: Path) -> NDArray[np.uint8]:
+    """Read the images at ``path``, exactly as they are: nothing is resized, rescaled or converted.
+
+    Args:
+        path: A folder of image files (its subfolders too), a zip of them, or a ``.npy`` array of uint8
+            (N, H, W), (N, H, W, C) or (N, C, H, W).
+
+    Returns:
+        uint8 (N, C, H, W) with C of 1 or 3, in the order of file names.
+
+    Raises:
+        ScoreError: Nothing there, a damaged file, or files of different sizes or channels; the message
+            names the first such file.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if _is_image(file.relative_to(path).as_posix()))
+        return _stack([(file.relative_to(path).as_posix(), file.read_bytes) for file in files], path)
+    if path.suffix.lower() == ".npy" and path.is_file():
+        return _from_array(path)
+    if path.is_file() and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = sorted(name for name in archive.namelist() if _is_image(name))
+            return _stack([(name, _member(archive, name)) for name in names], path)
+    raise ScoreError(
+        f"{path} is {'of an unknown kind' if path.exists() else 'not there'}",
+        needed="a folder of images, a zip of them, or a .npy array",
+        hint="--generated DIR, --generated samples.zip or --generated samples.npy",
+    )
+
+
+def _is_image(name: str) -> bool:
+    """Whether a relative path looks like an image; hidden files (``._1.png`` of a Mac) do not count."""
+    parts = name.split("/")
+    return Path(name).suffix.lower() in SUFFIXES and not any(
+        part.startswith((".", "__MACOSX")) for part in parts
+    )
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> Callable[[], bytes]:
+    return lambda: archive.read(name)
+
+
+def _stack(files: list[tuple[str, Callable[[], bytes]]], origin: Path) -> NDArray[np.uint8]:
+    if not files:
+        raise ScoreError(
+            f"{origin} holds no images", needed=f"files that end with {', '.join(sorted(SUFFIXES))}"
+        )
+    images: NDArray[np.uint8] | None = None
+    for number, ((name, _), image) in enumerate(zip(files, _decoded(files, origin), strict=True)):
+        if images is None:
+            images = np.empty((len(files), *image.shape), dtype=np.uint8)
+        if image.shape != images.shape[1:]:
+            raise ScoreError(
+                f"{origin}: {name} is {_words(image.shape)}, {files[0][0]} is {_words(images.shape[1:])}",
+                needed="one size and one number of channels",
+                hint="export all samples in one size and mode (all grey, or all RGB); "
+                "how they are resized would be part of the score",
+            )
+        images[number] = image
+    assert images is not None
+    return images
+
+
+def _decoded(files: list[tuple[str, Callable[[], bytes]]], origin: Path) -> Iterator[NDArray[np.uint8]]:
+    with ThreadPoolExecutor() as pool:  # Pillow lets go of the interpreter while it decodes
+        for start in range(0, len(files), 256):  # so that few undecoded files are in memory at once
+            part = [(name, read()) for name, read in files[start : start + 256]]
+            yield from pool.map(lambda item: _decode(item[0], item[1], origin), part)
+
+
+def _decode(name: str, content: bytes, origin: Path) -> NDArray[np.uint8]:
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            mode = image.mode
+            if mode == "P" and "transparency" in image.info:
+                mode = "PA"
+            if mode in _CONVERTED:
+                pixels = np.asarray(image.convert(_CONVERTED[mode]))
+                return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise ScoreError(f"{origin}: {name} is damaged: {error}", needed="a whole image file") from error
+    if mode.startswith("I") or mode == "F":
+        raise ScoreError(
+            f"{origin}: {name} has more than 8 bits a pixel (mode {mode})",
+            needed="8 bits a channel",
+            hint="scale all samples with one fixed window to 0..255, never each by its own range",
+        )
+    raise ScoreError(
+        f"{origin}: {name} has mode {mode}",
+        needed="grey (L) or RGB",
+        hint="remove the alpha channel: what lies behind it would change the score"
+        if "A" in mode or "a" in mode
+        else "convert it to grey or RGB",
+    )
+
+
+def _from_array(path: Path) -> NDArray[np.uint8]:
+    try:
+        array: NDArray[np.uint8] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ScoreError(f"{path} can't be read as an array: {error}", needed="np.save of uint8") from error
+    if array.dtype != np.uint8:
+        state = " with NaN" if array.dtype.kind == "f" and np.isnan(array).any() else ""
+        raise ScoreError(
+            f"{path} holds {array.dtype}{state}",
+            needed="uint8, 0 to 255",
+            hint="from [-1, 1]: ((x + 1) * 127.5).round().clip(0, 255).astype(np.uint8)",
+        )
+    if array.ndim == 3:
+        array = array[:, None]
+    elif array.ndim == 4 and array.shape[3] in (1, 3) and array.shape[1] not in (1, 3):
+        array = array.transpose(0, 3, 1, 2)
+    if not len(array):
+        raise ScoreError(f"{path} holds no images", needed="at least one")
+    check_images(array)
+    return array
+
+
+def _words(shape: tuple[int, ...]) -> str:
+    return f"{shape[2]} x {shape[1]} {'grey' if shape[0] == 1 else 'RGB'}"

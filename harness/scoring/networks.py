@@ -1,0 +1,33 @@
+"""How a feature network is run, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+def network_features(network: nn.Module, batches: Iterable[Tensor], dimension: int) -> NDArray[np.float64]:
+    """Features of every image of every batch: computed in float32, returned as float64 (N, dimension)."""
+    features = [torch.empty(0, dimension)]
+    with torch.inference_mode(), full_precision():
+        for batch in batches:
+            # Left on the device until the end: it computes while the next batch is resized.
+            features.append(network(batch.contiguous(memory_format=torch.channels_last)).flatten(1))
+        return torch.cat([part.cpu() for part in features]).double().numpy()
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Keep an accelerator from computing float32 in tf32, which moves features by about 1e-3."""
+    matmul = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = matmul
