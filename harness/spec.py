@@ -147,8 +147,13 @@ class Cell:
     dataset: Dataset
 
 
-def resolve(request: RunRequest, registry: Registry) -> Cell:
+def resolve(request: RunRequest, registry: Registry, fingerprints: dict[Any, str] | None = None) -> Cell:
     """Fill in every default and check every name and value.
+
+    Args:
+        request: What was asked for.
+        registry: Where its names are found.
+        fingerprints: Raw files that were fingerprinted before, for callers with many cells; extended here.
 
     Raises:
         SpecError: An unknown name or a value out of range.
@@ -160,7 +165,7 @@ def resolve(request: RunRequest, registry: Registry) -> Cell:
     check_resolution(request.model, model, request.resolution)
     overrides: dict[str, Any] = {}
     for preset in request.presets:
-        overrides |= _preset(preset, request.model, model)
+        overrides |= preset_settings(preset, request.model, model)
     overrides |= request.settings
     protocol_part, model_part, dataset_part = _sort(overrides, request, model, dataset)
 
@@ -180,13 +185,17 @@ def resolve(request: RunRequest, registry: Registry) -> Cell:
             hint=f"bench show dataset {request.dataset} tells how to get them",
         )
     instance = dataset(request.data_root, dataset_config)
+    fingerprints = {} if fingerprints is None else fingerprints
+    files = (request.dataset, request.data_root, dataset_config.model_dump_json())
+    if files not in fingerprints:
+        fingerprints[files] = instance.fingerprint()
     spec = RunSpec(
         model=Part(name=request.model, version=model.version, config=model_config.model_dump(mode="json")),
         dataset=DatasetPart(
             name=request.dataset,
             version=dataset.version,
             config=dataset_config.model_dump(mode="json"),
-            fingerprint=instance.fingerprint(),
+            fingerprint=fingerprints[files],
         ),
         resolution=request.resolution,
         seed=request.seed,
@@ -235,7 +244,12 @@ def validate(config: type[ConfigT], values: Mapping[str, Any], owner: str) -> Co
         ) from error
 
 
-def _preset(name: str, model_name: str, model: type[Model]) -> Mapping[str, Any]:
+def preset_settings(name: str, model_name: str, model: type[Model]) -> Mapping[str, Any]:
+    """The settings of a preset, the core's or the model's.
+
+    Raises:
+        SpecError: There is none of that name.
+    """
     known = {**CORE_PRESETS, **model.presets}
     if name not in known:
         raise unknown_name(

@@ -10,7 +10,7 @@ import sys
 import typer
 
 from ..errors import BenchError
-from . import catalogue, doctor, run, sample, table
+from . import catalogue, cell, doctor, grid, run, sample, score, table
 
 app = typer.Typer(
     name="bench",
@@ -21,11 +21,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("grid")(grid.grid)
+app.command("ablate")(grid.ablate)
 app.command("sample")(sample.sample)
+app.command("score")(score.score)
 app.command("table")(table.table)
 app.command("list")(catalogue.list_plugins)
 app.command("show")(catalogue.show)
 app.command("doctor")(doctor.doctor)
+app.command("cell", hidden=True)(cell.cell)
 
 
 def main() -> None:

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from ..api import PluginConfig
     from ..plugins import Kind, Registry
 
-KINDS: tuple[Kind, ...] = ("models", "datasets", "metrics", "features")
+KINDS: tuple[Kind, ...] = ("models", "datasets", "metrics", "features", "executors")
 
 
 def list_plugins(
     kind: Annotated[
-        str | None, typer.Argument(help="models, datasets, metrics or features; all by default.")
+        str | None, typer.Argument(help="models, datasets, metrics, features or executors; all by default.")
     ] = None,
 ) -> None:
     """List what is installed, from this package and from others."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +22,7 @@ from .options import (
     settings_of,
     weights_of,
 )
+from .stopping import StopSignal
 
 if TYPE_CHECKING:
     from ..records import Record, RunFolder
@@ -93,7 +92,7 @@ def run(
         print(json.dumps(spec.model_dump(mode="json"), indent=2))
         print(f"identity {spec.identity}\nfolder   {store.folder(spec).path}")
         return
-    stop = _StopSignal()
+    stop = StopSignal()
     cache_path = cache_folder(cache)
     with Terminal(plugins.manager, stop) as terminal:
         settings = Settings(
@@ -118,25 +117,6 @@ def run(
     if not outcome.is_new:
         print("this cell is done already; another --seed or setting makes another cell")
     _report(outcome.folder, outcome.record)
-
-
-class _StopSignal:
-    """Turns the first Ctrl-C or SIGTERM into a request, and lets the second one through."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._request)
-
-    def __call__(self) -> bool:
-        """Whether somebody asked to stop."""
-        return self.number > 0
-
-    def _request(self, number: int, frame: FrameType | None) -> None:
-        if self.number:
-            raise KeyboardInterrupt
-        self.number = number
-        print("\nstopping at the next step; once more to stop at once", file=sys.stderr)
 
 
 def _report(folder: RunFolder, record: Record) -> None:

@@ -1,0 +1,52 @@
+"""``bench cell``, hidden: what a grid's executor starts. One cell from text to record, without a display."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ..errors import BusyError
+from .options import Device, WeightsOption, registry, weights_of
+from .stopping import StopSignal
+
+
+def cell(
+    job: Annotated[str, typer.Argument(help="The cell, as `bench grid` packed it.")],
+    device: Device = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of this process.")] = None,
+    weights: WeightsOption = None,
+) -> None:
+    """Compute one cell of a grid."""
+    if threads is not None:
+        # Before numpy and torch are loaded, which read these once.
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = str(threads)
+
+    from ..jobs import unpack
+    from ..records import Store
+    from ..run import Settings, run_cell
+    from ..schedule import BUSY
+    from ..training import Interrupted
+
+    stop = StopSignal()
+    request, results, cache = unpack(job)
+    settings = Settings(
+        Store(results),
+        cache,
+        device=device,
+        workers=threads,
+        weights=weights_of(weights, cache, offline=False),
+        stop=stop,
+    )
+    try:
+        record = run_cell(request, registry(), settings).record
+    except BusyError:
+        sys.exit(BUSY)
+    except Interrupted:
+        sys.exit(128 + stop.number)
+    if record.status == "failed":
+        print(f"error: {(record.error or '').strip().splitlines()[-1]}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,9 @@
+"""Ways to run the cells of a grid, registered lazily."""
+
+from harness import Register, hookimpl
+
+
+@hookimpl
+def bench_executors(register: Register) -> None:
+    """Register the built-in executors."""
+    register("local", "harness.executors.local:Local", summary="processes on this machine")

@@ -1,0 +1,98 @@
+"""The plan of a grid in plain values.
+
+Making one needs the plugins and torch, which take 500 MB. A process that only watches cells has a helper do
+it, and keeps what comes back.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .grid import Grid
+
+Status = Literal["new", "resumable", "failed", "damaged", "stale", "done", "diverged"]
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One cell in plain values.
+
+    Attributes:
+        row: The row of an ablation; empty outside one.
+        name: Its folder's name.
+        folder: Where it lives.
+        arguments: What to call ``python -m harness`` with.
+        epochs: Length of its training.
+        status: Where it stands. ``stale``: not done, while a result of other versions is there and kept.
+        words: More about the status.
+        seconds: Estimate of the time that is left for it; None where nothing like it was run before.
+    """
+
+    model: str
+    row: str
+    dataset: str
+    resolution: int
+    seed: int
+    name: str
+    folder: Path
+    arguments: tuple[str, ...]
+    epochs: int
+    status: Status
+    words: str
+    seconds: float | None
+
+    @property
+    def label(self) -> str:
+        """The cell as people call it."""
+        row = f" [{self.row}]" if self.row else ""
+        return f"{self.model}{row} {self.dataset} {self.resolution} px seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A grid's cells, and the devices that there are for them."""
+
+    cells: list[PlannedCell]
+    devices: list[str]
+    cores: int
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line adds to a grid.
+
+    Attributes:
+        presets: Presets that win over the grid's settings.
+        settings: Settings that win over everything but the rows of an ablation.
+        roots: Folder of raw files by data set; the one called ``""`` is for all others, and holds either
+            the files or a folder with the data set's name.
+        weights: Files or folders of weights that the user named.
+    """
+
+    presets: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    roots: Mapping[str, Path] = field(default_factory=dict)
+    weights: tuple[Path, ...] = ()
+
+
+def plan_apart(grid: Grid, wishes: Wishes, results: Path, cache: Path, *, check: bool) -> Plan:
+    """``harness.plan.make_plan`` in a process of its own, which is gone afterwards.
+
+    Raises:
+        BenchError: As ``make_plan``.
+    """
+    # Not forked: a fresh interpreter holds nothing of this one, and is the same on every system.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as helper:
+        return helper.submit(_plan, grid, wishes, results, cache, check).result()
+
+
+def _plan(grid: Grid, wishes: Wishes, results: Path, cache: Path, check: bool) -> Plan:
+    from .plan import make_plan
+
+    return make_plan(grid, wishes, results, cache, check=check)

@@ -1,0 +1,171 @@
+"""The loop that takes a grid's cells to their end, through crashes, other grids, and Ctrl-C.
+
+What came out of a cell is read from its folder alone; an executor only says that a process is over. So a
+cell that somebody else finished counts like our own.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from filelock import FileLock, Timeout
+
+from .executor import Executor, Job, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .planned import PlannedCell
+
+BUSY = 75
+"""Exit code of a cell that another process works on (the system's code for 'try again later')."""
+USER_ERROR = 2
+"""Exit code of a cell that can't work until somebody changes something: trying again is no use."""
+TICK_SECONDS = 0.05
+ELSEWHERE_SECONDS = 2.0
+"""Between two looks at a cell that another process works on."""
+
+State = Literal["waiting", "running", "elsewhere", "done", "diverged", "failed", "stopped"]
+
+
+@dataclass
+class Watched:
+    """A cell on its way through the grid.
+
+    Attributes:
+        attempts: How often it was started here.
+        words: What there is to say about its state.
+        since: When it came into its state, on the monotonic clock.
+    """
+
+    cell: PlannedCell
+    state: State = "waiting"
+    attempts: int = 0
+    words: str = ""
+    since: float = 0.0
+    task: Task | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be done for it."""
+        return self.state in ("done", "diverged", "failed", "stopped")
+
+
+def work(
+    cells: Sequence[Watched],
+    executor: Executor,
+    *,
+    stop: Callable[[], int],
+    changed: Callable[[Watched], None],
+    tick: Callable[[], None],
+    attempts: int = 2,
+) -> None:
+    """Bring every cell to its end. ``cells`` are changed in place.
+
+    Args:
+        cells: In the order in which to start them.
+        executor: What computes them.
+        stop: How many times the user asked to stop: once, cells save their state; twice, they are killed.
+        changed: Told about every change of state.
+        tick: Called between two looks.
+        attempts: How often a cell is started before it is given up.
+    """
+    asked = 0
+
+    def become(watched: Watched, state: State, words: str = "") -> None:
+        watched.state, watched.words, watched.since = state, words, time.monotonic()
+        changed(watched)
+
+    for watched in cells:
+        if result := finished(watched.cell.folder):
+            become(watched, result)
+    while not all(watched.is_over for watched in cells):
+        for watched in cells:
+            if watched.task and (ended := watched.task.poll()):
+                watched.task = None
+                become(watched, *_judge(watched, ended.code, ended.words, attempts, asked > 0))
+        if stop() > asked:
+            asked = stop()
+            for watched in cells:
+                if watched.task:
+                    watched.task.stop(now=asked > 1)
+                elif not watched.is_over:
+                    become(watched, "stopped")
+        if not asked:
+            for watched in cells:
+                if watched.state == "elsewhere" and time.monotonic() - watched.since > ELSEWHERE_SECONDS:
+                    _look_again(watched, become)
+            _fill(cells, executor, become)
+        tick()
+        time.sleep(TICK_SECONDS)
+
+
+Become = Callable[..., None]
+
+
+def _fill(cells: Sequence[Watched], executor: Executor, become: Become) -> None:
+    """Start waiting cells while there are free slots."""
+    free = executor.slots - sum(watched.task is not None for watched in cells)
+    for watched in cells:
+        if free <= 0:
+            return
+        if watched.state != "waiting":
+            continue
+        # Another grid may have come first since the plan was made; a look is cheaper than a process.
+        if result := finished(watched.cell.folder):
+            become(watched, result, "by another process")
+        elif _is_held(watched.cell.folder):
+            become(watched, "elsewhere")
+        else:
+            watched.attempts += 1
+            watched.task = executor.start(Job(watched.cell.name, watched.cell.arguments))
+            become(watched, "running")
+            free -= 1
+
+
+def _look_again(watched: Watched, become: Become) -> None:
+    if result := finished(watched.cell.folder):
+        become(watched, result, "by another process")
+    elif _is_held(watched.cell.folder):
+        watched.since = time.monotonic()
+    else:
+        # Whoever held it is gone, and left it undone.
+        become(watched, "waiting")
+
+
+def _judge(watched: Watched, code: int, words: str, attempts: int, stopping: bool) -> tuple[State, str]:
+    """The state of a cell whose process is over."""
+    if result := finished(watched.cell.folder):
+        return result, ""
+    if code == BUSY:
+        # Somebody was faster between our look and our start: that was no attempt.
+        watched.attempts -= 1
+        return "elsewhere", ""
+    if stopping:
+        return "stopped", ""
+    if code == USER_ERROR or watched.attempts >= attempts:
+        return "failed", words
+    return "waiting", f"{words}; once more from its checkpoint"
+
+
+def finished(folder: Path) -> Literal["done", "diverged"] | None:
+    """What a cell's record says, where it has one and did not fail."""
+    try:
+        status = json.loads((folder / "record.json").read_bytes())["status"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return {"complete": "done", "diverged": "diverged"}.get(status)  # type: ignore[return-value]
+
+
+def _is_held(folder: Path) -> bool:
+    if not (folder / ".lock").exists():
+        return False
+    try:
+        with FileLock(folder / ".lock").acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
