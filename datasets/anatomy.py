@@ -134,8 +134,8 @@ class Thorax:
             x, y = x * (1.0 + wave * np.cos(order * _TURN)), y * (1.0 + wave * np.sin(order * _TURN + order))
         # A lung is hollow towards the heart and follows the chest wall outside.
         hollow = 0.22 * np.clip(-side * _COS, 0.0, 1.0) * np.cos(_TURN * 2.0) ** 2
-        x = side * wide * (0.535 - 0.03 * z) + (x + side * hollow) * wide * 0.44 * grown
-        y = 0.03 * (1.0 - z) + y * deep * 0.93 * grown
+        x = side * wide * (0.535 - 0.03 * z) + (x + side * hollow) * wide * 0.47 * grown
+        y = 0.03 * (1.0 - z) + y * deep * 1.05 * grown
         return _kept_inside(np.stack([x, y]), cavity * 0.965)
 
     def _draw_diaphragm(self, pen: Pen, cavity: NDArray[np.float64], z: float) -> None:

@@ -153,7 +153,7 @@ class Folder(Dataset):
         values = self._scaled(volume.values(), volume.path)
         if volume.affine is not None:
             stored = _orientations.io_orientation(volume.affine)
-            if np.isfinite(stored).all():
+            if np.isfinite(stored).all():  # else it lies on no axis: as stored
                 wanted = _orientations.axcodes2ornt("LPS")
                 turn = _orientations.ornt_transform(stored, wanted)
                 values = _orientations.apply_orientation(values, turn)

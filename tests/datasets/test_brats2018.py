@@ -1,0 +1,190 @@
+"""BraTS2018: selection, intensity, modalities and layouts on small synthetic cases."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+from harness_datasets.brats2018 import Brats2018, Brats2018Config
+
+from harness.api import DataError, Slice
+from harness.prepare import prepare
+
+SHAPE = (40, 40, 60)
+
+
+def save(path: Path, voxels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+    nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
+
+
+def brain(seed: int, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
+    """An ellipsoid of 100 to 200 in zeros, so that the upper and lower slices hold little."""
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij"))
+    inside = (grid**2 / np.array([0.6, 0.8, 0.9])[:, None, None, None] ** 2).sum(axis=0) < 1
+    return np.where(inside, np.random.default_rng(seed).integers(100, 200, shape), 0).astype(np.int16)
+
+
+def add_case(folder: Path, case: str, seed: int, modalities: tuple[str, ...] = ("t1", "flair")) -> None:
+    for number, modality in enumerate(modalities):
+        save(folder / case / f"{case}_{modality}.nii.gz", brain(10 * seed + number))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two cases of each grade."""
+    root = tmp_path / "MICCAI_BraTS_2018_Data_Training"
+    for number in range(2):
+        add_case(root / "HGG", f"Brats18_CBICA_AA{number}_1", number)
+        add_case(root / "LGG", f"Brats18_TCIA0{number}_10{number}_1", number + 5)
+    (root / "survival_data.csv").write_text("BraTS18ID,Age,Survival\n")
+    return root
+
+
+def dataset(root: Path, **options: Any) -> Brats2018:
+    return Brats2018(root, Brats2018Config(**options))
+
+
+def read(root: Path, **options: Any) -> list[Slice]:
+    return list(dataset(root, **options).read("Brats18_CBICA_AA0_1"))
+
+
+def test_equally_spaced_slices_with_enough_brain(root: Path) -> None:
+    every = [piece.index for piece in read(root, slices_per_case=None)]
+    covered = (brain(1) > 0).mean(axis=(0, 1))
+    assert every == np.flatnonzero(covered >= 0.10).tolist()
+    few = [piece.index for piece in read(root, slices_per_case=5)]
+    assert (few[0], few[-1], len(few)) == (every[0], every[-1], 5)
+    assert set(np.diff(few)) <= {11, 12, 13}
+    assert len(read(root, slices_per_case=500)) == len(every)
+    assert [len(list(dataset(root).read(case))) for case in dataset(root).items()] == [23] * 4
+
+
+def test_the_plane_is_padded_to_256_and_background_stays_zero(root: Path) -> None:
+    piece = read(root, slices_per_case=1)[0]
+    assert piece.pixels.shape == (256, 256)
+    shown = piece.pixels[108:148, 108:148]
+    stored = brain(1)[:, :, piece.index].T
+    assert ((shown == 0) == (stored == 0)).all()
+    assert piece.pixels.sum() == pytest.approx(shown.sum())
+
+
+def test_white_is_the_percentile_of_the_brain_and_not_of_the_whole_volume(root: Path) -> None:
+    voxels = brain(1)
+    piece = read(root)[0]
+    white = np.percentile(voxels[voxels > 0], 99.5)
+    expected = np.clip(voxels[:, :, piece.index].T / white, 0, 1)
+    np.testing.assert_allclose(piece.pixels[108:148, 108:148], expected, rtol=1e-5)
+
+
+def test_64_pixels_are_exact_areas_of_four_by_four(root: Path, tmp_path: Path) -> None:
+    images = prepare(dataset(root, slices_per_case=2), "brats2018", [64], tmp_path)[64]
+    pixels = next(dataset(root, slices_per_case=2).slices()).pixels.astype(np.float64)
+    areas = pixels.reshape(64, 4, 64, 4).mean(axis=(1, 3)) * 255
+    assert np.abs(images.images[0, 0] - areas).max() <= 0.5 + 1e-3
+
+
+def test_pairs_show_the_same_slices_of_two_modalities(root: Path) -> None:
+    pairs = list(dataset(root, slices_per_case=4).pairs("t1", "flair"))
+    assert len(pairs) == 16
+    for source, target in pairs:
+        assert (source.patient, source.index, source.split) == (target.patient, target.index, target.split)
+        assert source.source.endswith("_t1.nii.gz")
+        assert target.source.endswith("_flair.nii.gz")
+        assert ((source.pixels > 0) == (target.pixels > 0)).all()
+        assert not np.array_equal(source.pixels, target.pixels)
+
+
+def test_modalities_of_different_sizes_are_refused(root: Path) -> None:
+    save(root / "HGG/Brats18_CBICA_AA0_1/Brats18_CBICA_AA0_1_flair.nii.gz", brain(1, (40, 40, 50)))
+    with pytest.raises(DataError, match=r"_flair\.nii\.gz has the shape \(40, 40, 50\)"):
+        list(dataset(root).pairs("t1", "flair"))
+
+
+def test_a_case_without_the_modality_is_named(root: Path) -> None:
+    (root / "HGG/Brats18_CBICA_AA0_1/Brats18_CBICA_AA0_1_flair.nii.gz").unlink()
+    with pytest.raises(DataError, match="Brats18_CBICA_AA0_1 has no flair volume, only t1"):
+        read(root)
+    assert len(read(root, modality="t1")) == 23
+
+
+def test_no_slice_with_enough_brain_is_an_error(root: Path) -> None:
+    with pytest.raises(DataError, match="no slice of which brain covers 90%"):
+        read(root, min_brain=0.9)
+
+
+def test_a_volume_of_zeros_is_named(root: Path) -> None:
+    path = root / "HGG/Brats18_CBICA_AA0_1/Brats18_CBICA_AA0_1_flair.nii.gz"
+    save(path, np.zeros(SHAPE, np.int16))
+    with pytest.raises(DataError, match=r"_flair\.nii\.gz is black"):
+        read(root)
+
+
+def test_grades_are_split_in_proportion_and_patients_not_at_all(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / "HGG" / f"Brats18_CBICA_A{number:02d}_1").mkdir(parents=True)
+        (
+            tmp_path / "HGG" / f"Brats18_CBICA_A{number:02d}_1" / f"Brats18_CBICA_A{number:02d}_1_flair.nii"
+        ).touch()
+    for number in range(10):
+        for scan in (1, 2):
+            case = f"Brats18_TCIA_L{number}_{scan}"
+            (tmp_path / "LGG" / case).mkdir(parents=True)
+            (tmp_path / "LGG" / case / f"{case}_flair.nii").touch()
+    splits = dataset(tmp_path)._splits
+    assert len(splits) == 30
+    assert sum(split == "test" for name, split in splits.items() if "CBICA" in name) == 4
+    assert sum(split == "test" for name, split in splits.items() if "TCIA" in name) == 2
+
+
+def test_one_flat_folder_without_grades_and_without_compression(root: Path, tmp_path: Path) -> None:
+    flat = tmp_path / "flat"
+    for path in root.rglob("*.nii.gz"):
+        home = flat / path.parent.name
+        home.mkdir(parents=True, exist_ok=True)
+        (home / path.name.removesuffix(".gz")).write_bytes(gzip.decompress(path.read_bytes()))
+    assert dataset(flat).items() == dataset(root).items()
+    for one, other in zip(dataset(flat).slices(), dataset(root).slices(), strict=True):
+        assert np.array_equal(one.pixels, other.pixels)
+
+
+def test_two_copies_of_a_case_are_refused(root: Path) -> None:
+    shutil.copytree(root / "HGG/Brats18_CBICA_AA0_1", root / "LGG/Brats18_CBICA_AA0_1")
+    with pytest.raises(DataError, match="is in two places"):
+        dataset(root).items()
+
+
+def test_another_years_cases_are_told_apart(tmp_path: Path) -> None:
+    add_case(tmp_path, "BraTS20_Training_001", 0)
+    with pytest.raises(DataError, match="holds BraTS20_Training_001/"):
+        dataset(tmp_path).items()
+
+
+def test_the_fingerprint_is_of_one_modality(root: Path) -> None:
+    before = dataset(root).fingerprint(), dataset(root, modality="t1").fingerprint()
+    path = root / "HGG/Brats18_CBICA_AA0_1/Brats18_CBICA_AA0_1_t1.nii.gz"
+    path.write_bytes(path.read_bytes() + b"\0")
+    after = dataset(root).fingerprint(), dataset(root, modality="t1").fingerprint()
+    assert (before[0] == after[0], before[1] == after[1]) == (True, False)
+
+
+def test_the_real_cases(real_data: Path, tmp_path: Path) -> None:
+    data = dataset(real_data / "brats2018")
+    images = prepare(data, "brats2018", [64], tmp_path)[64]
+    assert len(images) == 6 * 23
+    assert images.table["patient"].nunique() == 6
+    assert (images.table[["height", "width"]] == 256).all(axis=None)
+    counts = [
+        len(list(dataset(real_data / "brats2018", slices_per_case=None).read(case)))
+        for case in data.items()[:2]
+    ]
+    assert all(88 <= count <= 105 for count in counts)
+    assert (images.images[:, 0, :2] == 0).all()
+    pairs = list(dataset(real_data / "brats2018", slices_per_case=2).pairs("t1", "flair"))
+    assert len(pairs) == 12
