@@ -53,6 +53,13 @@ class AdversarialConfig(PluginConfig):
     latent_distribution: Distribution = setting(
         "uniform", "law of the noise: uniform in [-1, 1], or standard normal", source="published: uniform"
     )
+    width: int = setting(
+        512,
+        "channels of the deepest maps of convolutional networks; all others follow",
+        source="inferred: the published parameter and operation counts",
+        ge=64,
+        multiple_of=64,
+    )
     betas: Betas = setting((0.0, 0.9), "Adam's betas", source="reference: heykeetae/Self-Attention-GAN")
     lr: float = setting(1e-3, "learning rate of both networks", source="published: 1e-3 for G and D", gt=0)
     lr_discriminator: float | None = setting(

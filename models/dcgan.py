@@ -56,9 +56,15 @@ class DCGAN(AdversarialModel):
         super().__init__(shape, config)
         self.augmentations = config.augment
         law = NoiseLaw(latent_dimension(config.latent_dim, shape), config.latent_distribution)
-        generator = Generator(shape, law.dimension, attention=False, spectral=config.spectral_norm)
+        generator = Generator(
+            shape, law.dimension, width=config.width, attention=False, spectral=config.spectral_norm
+        )
         discriminator = Discriminator(
-            shape, slope=0.2, spectral=config.spectral_norm, batch_norm=config.discriminator_batch_norm
+            shape,
+            width=config.width,
+            slope=0.2,
+            spectral=config.spectral_norm,
+            batch_norm=config.discriminator_batch_norm,
         )
         if config.normal_init:
             initialise_normal([generator, discriminator])

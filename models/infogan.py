@@ -88,9 +88,10 @@ class InfoGAN(AdversarialModel):
         self.augmentations = config.augment
         noise = config.latent_dim or (62 if shape.height <= 64 else 1000)
         law = CodedLaw(noise, config.latent_distribution, config.categories, config.continuous)
-        generator = Generator(shape, law.dimension, attention=False, spectral=False)
+        generator = Generator(shape, law.dimension, width=config.width, attention=False, spectral=False)
         discriminator = Discriminator(
             shape,
+            width=config.width,
             slope=0.2,
             spectral=False,
             batch_norm=True,

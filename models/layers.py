@@ -23,12 +23,15 @@ ATTENTION_SIDES = (16, 32)
 #: The fused attention kernel wins from this number of positions (32 x 32) on, and loses below.
 FUSED_FROM_POSITIONS = 1024
 
+#: A saliency needs whole attention matrices, 4 MiB each at 32 x 32: this many images at a time.
+SALIENCY_IMAGES = 8
+
 #: Length of the vector that a generator's first convolution reads; a longer latent is projected to it.
 PROJECTED_LATENT = 100
 
 
-def stage_widths(side: int) -> tuple[int, ...]:
-    """Channels of the feature maps at 4, 8, ..., ``side / 2`` pixels.
+def stage_widths(side: int, width: int) -> tuple[int, ...]:
+    """Channels of the feature maps at 4, 8, ..., ``side / 2`` pixels: from ``width`` halving to an eighth.
 
     Raises:
         SpecError: ``side`` is no power of two from 32 on.
@@ -40,7 +43,7 @@ def stage_widths(side: int) -> tuple[int, ...]:
             needed="a power of two from 32 on",
             hint="--res 64",
         )
-    return tuple(max(64, 512 >> stage) for stage in range(stages))
+    return tuple(max(width // 8, width >> stage) for stage in range(stages))
 
 
 def image_side(shape: ImageShape) -> int:
@@ -98,9 +101,12 @@ class SelfAttention(nn.Module):
         Returns:
             (n, 1, h, w), positive, each map with sum 1, without gradient.
         """
-        energy = _positions(self.query(maps)) @ _positions(self.key(maps)).transpose(1, 2)
-        received: Tensor = energy.softmax(dim=2).mean(dim=1).unflatten(1, (1, *maps.shape[2:]))
-        return received
+        received = []
+        for part in maps.split(SALIENCY_IMAGES):
+            energy = _positions(self.query(part)) @ _positions(self.key(part)).transpose(1, 2)
+            received.append(energy.softmax(dim=2).mean(dim=1))
+        saliency: Tensor = torch.cat(received).unflatten(1, (1, *maps.shape[2:]))
+        return saliency
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -148,7 +154,7 @@ class GrowStage(nn.Module):
 
     def grow(self, maps: Tensor) -> Tensor:
         """The stage without its attention."""
-        return F.relu(self.norm(self.convolution(maps)))
+        return F.relu(self.norm(self.convolution(maps)), inplace=True)
 
     def attend(self, maps: Tensor) -> Tensor:
         """The stage's attention, where it has one."""
@@ -156,19 +162,20 @@ class GrowStage(nn.Module):
 
 
 class Generator(nn.Module):
-    """Transposed convolutions from a latent vector to an image: 512 channels at 4 px, halving up to 64.
+    """Transposed convolutions from a latent vector to an image, from ``width`` channels at 4 px down.
 
     Shape: (n, latent_dim) to (n, C, H, W) in [-1, 1].
 
     Source: Radford et al. 2016 without attention, Zhang et al. 2019 with; 3,577,667 and 3,603,509
-    parameters at 64 px. The linear map from latents longer than 100 is ours: without it, the first layer
-    alone would have 8.2M parameters at 256 px.
+    parameters at 64 px and a width of 512. The linear map from latents longer than 100 is ours: without
+    it, the first layer alone would have 8.2M parameters at 256 px.
     """
 
-    def __init__(self, shape: ImageShape, latent_dim: int, *, attention: bool, spectral: bool) -> None:
+    def __init__(
+        self, shape: ImageShape, latent_dim: int, *, width: int, attention: bool, spectral: bool
+    ) -> None:
         super().__init__()
-        side = image_side(shape)
-        widths = stage_widths(side)
+        widths = stage_widths(image_side(shape), width)
         projected = min(latent_dim, PROJECTED_LATENT)
         self.project = nn.Linear(latent_dim, projected) if latent_dim > projected else nn.Identity()
         convolutions = [nn.ConvTranspose2d(projected, widths[0], 4)]
@@ -194,14 +201,16 @@ class Generator(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Strided convolutions from an image down to 512 maps of 4 x 4: the generator mirrored.
+    """Strided convolutions from an image down to ``width`` maps of 4 x 4: the generator mirrored.
 
     Source: Radford et al. 2016. The published counts belong to ``batch_norm=False``.
     """
 
-    def __init__(self, shape: ImageShape, *, slope: float, spectral: bool, batch_norm: bool = False) -> None:
+    def __init__(
+        self, shape: ImageShape, *, width: int, slope: float, spectral: bool, batch_norm: bool = False
+    ) -> None:
         super().__init__()
-        self.widths = stage_widths(image_side(shape))[::-1]
+        self.widths = stage_widths(image_side(shape), width)[::-1]
         self.slope = slope
         self.convolutions = nn.ModuleList()
         self.norms = nn.ModuleList()
@@ -213,11 +222,11 @@ class Trunk(nn.Module):
             self.norms.append(nn.BatchNorm2d(outputs) if batch_norm and level > 0 else nn.Identity())
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """The maps after every stage, from (n, 64, H/2, W/2) to (n, 512, 4, 4)."""
+        """The maps after every stage, from (n, width / 8, H/2, W/2) to (n, width, 4, 4)."""
         maps = images.contiguous(memory_format=torch.channels_last)
         levels = []
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            maps = F.leaky_relu(norm(convolution(maps)), self.slope)
+            maps = F.leaky_relu(norm(convolution(maps)), self.slope, inplace=True)
             levels.append(maps)
         return levels
 
@@ -225,15 +234,22 @@ class Trunk(nn.Module):
 class Discriminator(nn.Module):
     """The trunk and one convolution over its last maps: unbounded scores, higher for real images.
 
-    Shape: (n, C, H, W) in [-1, 1] to (n, outputs). 2,764,737 parameters at 64 px with one output and
-    without BatchNorm.
+    Shape: (n, C, H, W) in [-1, 1] to (n, outputs). 2,764,737 parameters at 64 px with one output, without
+    BatchNorm, at a width of 512.
     """
 
     def __init__(
-        self, shape: ImageShape, *, slope: float, spectral: bool, batch_norm: bool = False, outputs: int = 1
+        self,
+        shape: ImageShape,
+        *,
+        width: int,
+        slope: float,
+        spectral: bool,
+        batch_norm: bool = False,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
-        self.trunk = Trunk(shape, slope=slope, spectral=spectral, batch_norm=batch_norm)
+        self.trunk = Trunk(shape, width=width, slope=slope, spectral=spectral, batch_norm=batch_norm)
         self.head = nn.Conv2d(self.trunk.widths[-1], outputs, 4)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -34,6 +34,6 @@ class SAGAN(AdversarialModel):
         super().__init__(shape, config)
         self.augmentations = config.augment
         law = NoiseLaw(latent_dimension(config.latent_dim, shape), config.latent_distribution)
-        generator = Generator(shape, law.dimension, attention=True, spectral=True)
-        discriminator = Discriminator(shape, slope=0.1, spectral=True)
+        generator = Generator(shape, law.dimension, width=config.width, attention=True, spectral=True)
+        discriminator = Discriminator(shape, width=config.width, slope=0.1, spectral=True)
         self.compose(generator, discriminator, law, config)

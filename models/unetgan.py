@@ -79,8 +79,8 @@ class UNetGAN(AdversarialModel):
         self.config = config
         self.augmentations = config.augment
         law = NoiseLaw(latent_dimension(config.latent_dim, shape), config.latent_distribution)
-        generator = Generator(shape, law.dimension, attention=True, spectral=True)
-        self.compose(generator, UNetDiscriminator(shape), law, config)
+        generator = Generator(shape, law.dimension, width=config.width, attention=True, spectral=True)
+        self.compose(generator, UNetDiscriminator(shape, config.width), law, config)
 
     def optimizer(self, network: nn.Module, lr: float, config: AdversarialConfig) -> torch.optim.Optimizer:
         """Adam with the reference implementation's eps."""
@@ -138,16 +138,16 @@ class UNetDiscriminator(nn.Module):
     parameter and operation counts (the original is a ResNet of 31M).
     """
 
-    def __init__(self, shape: ImageShape) -> None:
+    def __init__(self, shape: ImageShape, width: int) -> None:
         super().__init__()
-        self.trunk = Trunk(shape, slope=SLOPE, spectral=True)
+        self.trunk = Trunk(shape, width=width, slope=SLOPE, spectral=True)
         *narrower, inputs = self.trunk.widths
         self.head = nn.Conv2d(inputs, 1, 4)
         self.decoder = nn.ModuleList()
-        for width in reversed(narrower):
-            convolution = nn.ConvTranspose2d(inputs, width, 4, stride=2, padding=1)
+        for outputs in reversed(narrower):
+            convolution = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
             self.decoder.append(spectrally_normalised(convolution))
-            inputs = 2 * width
+            inputs = 2 * outputs
         self.merge = spectrally_normalised(nn.Conv2d(inputs, inputs // 2, 1))
         self.to_pixels = nn.ConvTranspose2d(inputs // 2, 1, 4, stride=2, padding=1)
 
@@ -156,8 +156,8 @@ class UNetDiscriminator(nn.Module):
         *skips, maps = self.trunk(images)
         image = self.head(maps).flatten()
         for convolution, skip in zip(self.decoder, reversed(skips), strict=True):
-            maps = torch.cat([F.leaky_relu(convolution(maps), SLOPE), skip], dim=1)
-        return Scores(image, self.to_pixels(F.leaky_relu(self.merge(maps), SLOPE)))
+            maps = torch.cat([F.leaky_relu(convolution(maps), SLOPE, inplace=True), skip], dim=1)
+        return Scores(image, self.to_pixels(F.leaky_relu(self.merge(maps), SLOPE, inplace=True)))
 
 
 def _split(scores: Scores, parts: int) -> list[Scores]:

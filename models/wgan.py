@@ -69,8 +69,8 @@ class WGAN(AdversarialModel):
         if (config.architecture or ("mlp" if shape.height <= 64 else "conv")) == "mlp":
             generator, critic = MLPGenerator(shape, law.dimension), MLPCritic(shape)
         else:
-            generator = Generator(shape, law.dimension, attention=False, spectral=False)
-            critic = Discriminator(shape, slope=SLOPE, spectral=False)
+            generator = Generator(shape, law.dimension, width=config.width, attention=False, spectral=False)
+            critic = Discriminator(shape, width=config.width, slope=SLOPE, spectral=False)
         self.compose(generator, critic, law, config)
         if not config.gradient_penalty:
             self.optimizers()["discriminator"].register_step_post_hook(lambda *_: self.clip_critic())

@@ -23,7 +23,7 @@ class Judgement(NamedTuple):
     Attributes:
         image: (n,) scores of whole images; 1 means real and 0 generated.
         pixels: Scores of pixels, each (n, 1, s, s); one grid for every scale that the pixel branch judges.
-        maps: The trunk's feature maps, from (n, 64, H/2, W/2) to (n, 512, 4, 4).
+        maps: The trunk's feature maps, from (n, width / 8, H/2, W/2) to (n, width, 4, 4).
     """
 
     image: Tensor
@@ -47,9 +47,9 @@ class HierarchicalDiscriminator(nn.Module):
     2,764,737 parameters at 64 px for the image branch; the pixel branch adds its own.
     """
 
-    def __init__(self, shape: ImageShape, pixel_branch: PixelBranch) -> None:
+    def __init__(self, shape: ImageShape, width: int, pixel_branch: PixelBranch) -> None:
         super().__init__()
-        self.trunk = Trunk(shape, slope=SLOPE, spectral=True)
+        self.trunk = Trunk(shape, width=width, slope=SLOPE, spectral=True)
         self.head = nn.Conv2d(self.trunk.widths[-1], 1, 4)
         self.pixel_branch = BRANCHES[pixel_branch](shape, self.trunk.widths)
 

@@ -31,8 +31,8 @@ class ReverseSkipGenerator(Generator):
     3,603,509 parameters at 64 px with attention, 3,577,667 without: the reverse skip has none.
     """
 
-    def __init__(self, shape: ImageShape, latent_dim: int, *, attention: bool) -> None:
-        super().__init__(shape, latent_dim, attention=attention, spectral=True)
+    def __init__(self, shape: ImageShape, latent_dim: int, *, width: int, attention: bool) -> None:
+        super().__init__(shape, latent_dim, width=width, attention=attention, spectral=True)
 
     def forward(self, latents: Tensor, skips: Sequence[Tensor] | None = None) -> Synthesis:  # type: ignore[override]
         """Images for latents (n, latent_dim).

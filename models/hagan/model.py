@@ -55,12 +55,13 @@ class HAGAN(AdversarialModel):
         self.augmentations = config.augment
         law = NoiseLaw(latent_dimension(config.latent_dim, shape), config.latent_distribution)
         self.compose(
-            ReverseSkipGenerator(shape, law.dimension, attention=config.attention),
-            HierarchicalDiscriminator(shape, config.pixel_branch),
+            ReverseSkipGenerator(shape, law.dimension, width=config.width, attention=config.attention),
+            HierarchicalDiscriminator(shape, config.width, config.pixel_branch),
             law,
             config,
         )
-        self.reverse_skip = SOURCES[config.reverse_skip_sampling](shape) if config.reverse_skip else None
+        source = SOURCES[config.reverse_skip_sampling]
+        self.reverse_skip = source(shape, config.width) if config.reverse_skip else None
         if config.reverse_skip and config.reverse_skip_sampling == "train":
             self.caveats = ("samples are made with maps of training images: they leak training data",)
 

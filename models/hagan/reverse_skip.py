@@ -54,11 +54,11 @@ class MeanSkip(ReverseSkip):
 
     batches: Tensor
 
-    def __init__(self, shape: ImageShape) -> None:
+    def __init__(self, shape: ImageShape, width: int) -> None:
         super().__init__()
         self.register_buffer("batches", torch.zeros(()))
-        for level, width in enumerate(stage_widths(image_side(shape))):
-            self.register_buffer(f"mean{level}", torch.zeros(1, width, 4 << level, 4 << level))
+        for level, channels in enumerate(stage_widths(image_side(shape), width)):
+            self.register_buffer(f"mean{level}", torch.zeros(1, channels, 4 << level, 4 << level))
 
     @property
     def means(self) -> list[Tensor]:
@@ -81,7 +81,7 @@ class MeanSkip(ReverseSkip):
 class NoSkip(ReverseSkip):
     """Nothing is added when sampling."""
 
-    def __init__(self, shape: ImageShape) -> None:
+    def __init__(self, shape: ImageShape, width: int) -> None:
         super().__init__()
 
     def for_training(self, real: Tensor, maps: Sequence[Tensor], drop: float) -> list[Tensor]:
@@ -98,7 +98,7 @@ class TrainingImagesSkip(ReverseSkip):
     images: Tensor
     seen: Tensor
 
-    def __init__(self, shape: ImageShape) -> None:
+    def __init__(self, shape: ImageShape, width: int) -> None:
         super().__init__()
         self.register_buffer("images", torch.zeros(BANK_SIZE, shape.channels, shape.height, shape.width))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
@@ -120,7 +120,7 @@ class TrainingImagesSkip(ReverseSkip):
         return maps[::-1]
 
 
-SOURCES: dict[SamplingSource, Callable[[ImageShape], ReverseSkip]] = {
+SOURCES: dict[SamplingSource, Callable[[ImageShape, int], ReverseSkip]] = {
     "mean": MeanSkip,
     "off": NoSkip,
     "train": TrainingImagesSkip,
