@@ -33,6 +33,7 @@ __all__ = [
     "Model",
     "PluginConfig",
     "Population",
+    "RemoteFile",
     "ScoreError",
     "Slice",
     "SpecError",
@@ -204,6 +205,23 @@ class Slice:
     mode: str = ""
 
 
+@dataclass(frozen=True)
+class RemoteFile:
+    """A raw file that its owners let everybody download.
+
+    Attributes:
+        url: Where it is.
+        path: Where it belongs, relative to the data root.
+        sha256: Digest of its bytes, where that is known and constant.
+        unpack: Whether it is a zip archive that is to be unpacked beside itself.
+    """
+
+    url: str
+    path: str
+    sha256: str = ""
+    unpack: bool = False
+
+
 class Dataset(abc.ABC):
     """A medical image set, read from the files that people have.
 
@@ -220,6 +238,8 @@ class Dataset(abc.ABC):
         citation: What a user must cite.
         obtain: How to get the data, one or more lines.
         published_count: Images that the published protocol names, with what is known about them.
+        remote: Raw files for ``bench data fetch``, if they may be had without asking.
+        remote_fingerprint: ``fingerprint()`` of the complete download with default options.
     """
 
     version: ClassVar[int]
@@ -230,6 +250,8 @@ class Dataset(abc.ABC):
     citation: ClassVar[str] = ""
     obtain: ClassVar[str] = ""
     published_count: ClassVar[str] = ""
+    remote: ClassVar[tuple[RemoteFile, ...]] = ()
+    remote_fingerprint: ClassVar[str] = ""
 
     def __init__(self, root: Path | None, config: PluginConfig) -> None:
         self.root = root

@@ -177,16 +177,9 @@ def resolve(request: RunRequest, registry: Registry, fingerprints: dict[Any, str
     for metric in protocol.metric_names():
         registry.entry("metrics", metric)
     model_config = validate(model.Config, model_part, f"model {request.model}")
-    dataset_config = validate(dataset.Config, dataset_part, f"dataset {request.dataset}")
-    if dataset.needs_root and request.data_root is None:
-        raise SpecError(
-            f"dataset {request.dataset} needs a folder with its raw files",
-            needed="--data-root DIR",
-            hint=f"bench show dataset {request.dataset} tells how to get them",
-        )
-    instance = dataset(request.data_root, dataset_config)
+    instance = make_dataset(registry, request.dataset, dataset_part, request.data_root)
     fingerprints = {} if fingerprints is None else fingerprints
-    files = (request.dataset, request.data_root, dataset_config.model_dump_json())
+    files = (request.dataset, request.data_root, instance.config.model_dump_json())
     if files not in fingerprints:
         fingerprints[files] = instance.fingerprint()
     spec = RunSpec(
@@ -194,7 +187,7 @@ def resolve(request: RunRequest, registry: Registry, fingerprints: dict[Any, str
         dataset=DatasetPart(
             name=request.dataset,
             version=dataset.version,
-            config=dataset_config.model_dump(mode="json"),
+            config=instance.config.model_dump(mode="json"),
             fingerprint=fingerprints[files],
         ),
         resolution=request.resolution,
@@ -244,6 +237,33 @@ def validate(config: type[ConfigT], values: Mapping[str, Any], owner: str) -> Co
         ) from error
 
 
+def make_dataset(
+    registry: Registry, name: str, settings: Mapping[str, Any], data_root: Path | None
+) -> Dataset:
+    """The data set called ``name`` with these options, on these raw files.
+
+    Raises:
+        SpecError: No such data set or option, a value out of range, or no data root where one is needed.
+    """
+    kind: type[Dataset] = registry.load("datasets", name)
+    for setting in settings:
+        if setting not in kind.Config.model_fields:
+            raise unknown_name(
+                f"setting of dataset {name}",
+                setting,
+                kind.Config.model_fields,
+                hint=f"bench show dataset {name}",
+            )
+    config = validate(kind.Config, settings, f"dataset {name}")
+    if kind.needs_root and data_root is None:
+        raise SpecError(
+            f"dataset {name} needs a folder with its raw files",
+            needed="--data-root DIR",
+            hint=f"bench show dataset {name} tells how to get them",
+        )
+    return kind(data_root, config)
+
+
 def preset_settings(name: str, model_name: str, model: type[Model]) -> Mapping[str, Any]:
     """The settings of a preset, the core's or the model's.
 
@@ -283,11 +303,11 @@ def _sort(
                 *(f"dataset.{field}" for field in dataset.Config.model_fields),
             ]
             raise unknown_name("setting", name, everything, hint=f"bench show model {request.model}")
-        parts[owner][key] = _read(value)
+        parts[owner][key] = read_value(value)
     return parts
 
 
-def _read(value: Any) -> Any:
+def read_value(value: Any) -> Any:
     """Text from a command line as JSON where it is JSON: 1e-3, true, null and [1,2] mean themselves."""
     if not isinstance(value, str):
         return value
