@@ -82,7 +82,7 @@ def weights_of(given: list[Path] | None, cache: Path, offline: bool) -> Weights:
     return Weights(cache / "weights", given=tuple(given or ()), online=not offline)
 
 
-def settings_of(assignments: list[str] | None) -> dict[str, Any]:
+def settings_of(assignments: list[str] | None, option: str = "--set") -> dict[str, Any]:
     """``NAME=VALUE`` pairs as a mapping.
 
     Raises:
@@ -93,9 +93,11 @@ def settings_of(assignments: list[str] | None) -> dict[str, Any]:
         name, equals, value = assignment.partition("=")
         if not equals or not name:
             raise SpecError(
-                f"--set {assignment!r} is no setting", needed="--set NAME=VALUE", hint="--set lr=5e-4"
+                f"{option} {assignment!r} is no setting",
+                needed=f"{option} NAME=VALUE",
+                hint=f"{option} lr=5e-4",
             )
         if name in settings:
-            raise SpecError(f"--set {name} is given twice", needed="one value")
+            raise SpecError(f"{option} {name} is given twice", needed="one value")
         settings[name] = value
     return settings

@@ -1,27 +1,107 @@
-"""``bench table``: the published tables with our numbers."""
+"""``bench table`` and ``bench compare``: scores as the published tables, and one model against another."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from .options import registry
+from .options import RESULTS, Results, registry, settings_of
+
+Form = Annotated[
+    Literal["md", "latex", "csv", "html"], typer.Option("--format", help="md, latex, csv or html.")
+]
+Scores = Annotated[
+    str | None,
+    typer.Option("--metric", help="Scores or metrics, comma separated: fid,kid. Default: the grid's."),
+]
+Which = Annotated[
+    Literal["best", "last"], typer.Option(help="Scores of the best evaluation of a training, or of the last.")
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="NAME=VALUE", help="Only records with this setting. Repeatable."),
+]
 
 
 def table(
-    which: Annotated[str, typer.Argument(help="1.")],
-    models: Annotated[str | None, typer.Option(help="Rows, comma separated; all by default.")] = None,
-    res: Annotated[int, typer.Option(help="Table 1: side of the images, in pixels.")] = 64,
-    form: Annotated[
-        Literal["md", "latex", "csv", "html"], typer.Option("--format", help="md, latex, csv or html.")
-    ] = "md",
+    name: Annotated[str, typer.Argument(metavar="1|2|3|4|GRID", help="A published table, or a grid's file.")],
+    models: Annotated[str | None, typer.Option(help="Rows, comma separated.")] = None,
+    datasets: Annotated[str | None, typer.Option(help="Columns, comma separated.")] = None,
+    res: Annotated[int | None, typer.Option(help="Side of the images, in pixels.")] = None,
+    metric: Scores = None,
+    which: Which = "best",
+    where: Where = None,
+    against: Annotated[
+        Literal["published"] | None, typer.Option(help="published: with the difference beside ours.")
+    ] = None,
+    form: Form = "md",
+    results: Results = RESULTS,
 ) -> None:
-    """Print a table."""
-    from ..complexity import complexity_sheet
+    """Print a table: 1 counts parameters and operations, the others show the scores of records."""
+    from ..grid import load_grid
+    from ..records import Store
     from ..sheets import render
+    from ..survey import Survey, matching, survey
 
     plugins = registry()
-    names = models.split(",") if models else [entry.name for entry in plugins.entries("models")]
-    text = render(complexity_sheet(plugins, names, res), form)
-    print(text, end="")
+    if name == "1":
+        from ..complexity import complexity_sheet
+
+        rows = _names(models) or [entry.name for entry in plugins.entries("models")]
+        print(render(complexity_sheet(plugins, rows, res or 64), form), end="")
+        return
+    from ..tables import score_sheet
+
+    grid = load_grid(f"table{name}" if name.isdigit() else name).narrowed(
+        models=_names(models), datasets=_names(datasets), resolutions=None if res is None else (res,)
+    )
+    found = survey(Store(results))
+    if where:
+        found = Survey(list(matching(found.results, settings_of(where, "--where"))), found.problems)
+    sheet = score_sheet(
+        grid,
+        found,
+        plugins,
+        scores=_names(metric) or (),
+        which=which,
+        against_published=against == "published",
+    )
+    print(render(sheet, form), end="")
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="A model, or MODEL@NAME=VALUE,NAME=VALUE.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.")],
+    metric: Scores = None,
+    which: Which = "best",
+    where: Where = None,
+    form: Form = "md",
+    results: Results = RESULTS,
+) -> None:
+    """Compare two models, paired over seeds and data sets, with bootstrap intervals."""
+    from .. import compare as comparing
+    from ..records import Store
+    from ..sheets import render
+    from ..survey import Installed, matching, survey
+
+    installed = Installed(registry())
+    found = survey(Store(results)).results
+    if where:
+        found = list(matching(found, settings_of(where, "--where")))
+    sides = [_selected(found, name) for name in (first, second)]
+    scores = installed.scores(_names(metric) or ("fid",))
+    comparisons = [comparing.compare(sides[0], sides[1], score, installed, which) for score in scores]
+    print(render(comparing.comparison_sheet(first, second, comparisons), form), end="")
+
+
+def _selected(found: list[Any], name: str) -> list[Any]:
+    from ..survey import matching
+
+    model, _, conditions = name.partition("@")
+    own = [result for result in found if result.spec.model.name == model]
+    return list(matching(own, settings_of(conditions.split(","), "@"))) if conditions else own
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())

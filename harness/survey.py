@@ -1,0 +1,200 @@
+"""What stands in a results folder: every record, with what keeps it from being compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+from .api import Goal
+from .errors import BenchError, PluginError, SpecError
+from .plugins import Kind, Registry
+from .records import Record, RunFolder, Store
+from .spec import RunSpec
+
+Which = Literal["best", "last"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One record."""
+
+    folder: RunFolder
+    record: Record
+
+    @property
+    def spec(self) -> RunSpec:
+        """The cell."""
+        return self.record.spec
+
+    @property
+    def setup(self) -> str:
+        """The model's config as canonical text: cells of one setup differ in their seed alone."""
+        return _text(self.spec.model.config)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All results of a folder.
+
+    Attributes:
+        results: One for each identity; a copy of a run folder counts once.
+        problems: Records that can't be read, and copies, each in one sentence.
+    """
+
+    results: list[Result]
+    problems: list[str] = field(default_factory=list)
+
+
+def survey(store: Store) -> Survey:
+    """Read every record; one that is damaged costs itself and is named."""
+    results: dict[str, Result] = {}
+    problems = []
+    for folder in store.folders():
+        try:
+            record = folder.read_record()
+        except SpecError as error:
+            problems.append(f"{error.found}; its cell counts as not done")
+            continue
+        if record is None:
+            continue
+        if twin := results.get(record.identity):
+            problems.append(f"{folder.path} is a copy of {twin.folder.path} and counts once")
+            continue
+        results[record.identity] = Result(folder, record)
+    return Survey(list(results.values()), problems)
+
+
+class Installed:
+    """The versions that are installed, and what the registered scores mean."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self._version = cache(self._find_version)
+
+    def why_stale(self, result: Result, score: str) -> str:
+        """What makes a score of other versions than those installed; empty where nothing does."""
+        record, spec = result.record, result.spec
+        if spec.identity != record.identity:
+            return "another version of the protocol"
+        metric = self.metric_of(score)
+        measured = record.score_versions["metrics"].get(metric)
+        parts: list[tuple[Kind, str, Any]] = [
+            ("models", spec.model.name, spec.model.version),
+            ("datasets", spec.dataset.name, spec.dataset.version),
+        ]
+        if measured is not None:
+            parts.append(("metrics", metric, measured))
+        if (space := self.features_of(result, score)) is not None:
+            parts.append(("features", self._metrics()[metric].needs, int(space["version"])))
+        for kind, name, version in parts:
+            installed = self._version(kind, name)
+            if installed != version:
+                here = "is not installed" if installed is None else f"is version {installed} here"
+                return f"made with version {version} of {name}, which {here}"
+        return ""
+
+    def features_of(self, result: Result, score: str) -> dict[str, str] | None:
+        """What names the features that a score was computed in; None for one of images."""
+        space = self._metrics()[self.metric_of(score)].needs
+        found: dict[str, str] | None = result.record.score_versions["features"].get(space)
+        return found
+
+    def metric_of(self, score: str) -> str:
+        """Name of the metric that gives a score.
+
+        Raises:
+            SpecError: No metric does.
+        """
+        for name, metric in self._metrics().items():
+            if score in metric.goals:
+                return name
+        known = sorted(score for metric in self._metrics().values() for score in metric.goals)
+        raise SpecError(f"no metric gives {score!r}", needed=f"one of {', '.join(known)}")
+
+    def goal(self, score: str) -> Goal:
+        """Whether lower or higher is better."""
+        goal: Goal = self._metrics()[self.metric_of(score)].goals[score]
+        return goal
+
+    def scores(self, names: Iterable[str]) -> list[str]:
+        """Names of scores, where each name is a score or a metric that stands for all of its scores."""
+        found: dict[str, None] = {}
+        for name in names:
+            metric = self._metrics().get(name)
+            if metric is None:
+                self.metric_of(name)
+            found |= dict.fromkeys([name] if metric is None else metric.goals)
+        return list(found)
+
+    def _metrics(self) -> Mapping[str, Any]:
+        return self._all_metrics(self.registry)
+
+    @staticmethod
+    @cache
+    def _all_metrics(registry: Registry) -> Mapping[str, Any]:
+        metrics = {}
+        for entry in registry.entries("metrics"):
+            try:
+                metrics[entry.name] = registry.make("metrics", entry.name)
+            except PluginError:
+                continue  # a broken plugin takes its own scores away and no others
+        return metrics
+
+    def _find_version(self, kind: Kind, name: str) -> int | None:
+        try:
+            version: int = self.registry.load(kind, name).version
+        except BenchError:
+            return None
+        return version
+
+
+def matching(results: Iterable[Result], where: Mapping[str, Any]) -> Iterator[Result]:
+    """Results whose settings are as asked for, by the names of ``--set``.
+
+    Raises:
+        SpecError: No result has a setting of that name.
+    """
+    results = list(results)
+    known = {name for result in results for name in settings_of(result)}
+    if unknown := sorted(set(where) - known):
+        raise SpecError(
+            f"no record has a setting {', '.join(unknown)}",
+            needed=f"some of {', '.join(sorted(known)) or '(no record yet)'}",
+        )
+    wanted = {name: _parsed(value) for name, value in where.items()}
+    for result in results:
+        settings = settings_of(result)
+        if all(name in settings and settings[name] == value for name, value in wanted.items()):
+            yield result
+
+
+def settings_of(result: Result) -> dict[str, Any]:
+    """Every setting of a cell by the name that sets it."""
+    spec = result.spec
+    return {
+        **spec.protocol.model_dump(mode="json"),
+        **spec.model.config,
+        **{f"dataset.{name}": value for name, value in spec.dataset.config.items()},
+    }
+
+
+def conditions(result: Result, features: Mapping[str, str] | None) -> str:
+    """All but the model and the seed, as canonical text: scores compare where this is equal."""
+    spec = result.spec
+    protocol = spec.protocol.model_dump(mode="json")
+    protocol["metrics"] = spec.protocol.metric_names()[0]
+    return _text([spec.dataset.model_dump(mode="json"), spec.resolution, protocol, features])
+
+
+def _parsed(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

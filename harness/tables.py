@@ -1,0 +1,221 @@
+"""Tables of scores: what the records say about a grid, laid out with captions, ranks and published values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas
+
+from .entries import CAVEAT, Entry, Place, Row, column_of, rows_of
+from .grid import Grid
+from .plugins import Registry
+from .published import lookup
+from .sheets import Cell, Column, Rank, Sheet, decimals_of, number
+from .survey import Installed, Survey, Which
+
+MISSING = "–"  # noqa: RUF001
+
+
+def score_sheet(
+    grid: Grid,
+    found: Survey,
+    registry: Registry,
+    *,
+    scores: Sequence[str] = (),
+    which: Which = "best",
+    against_published: bool = False,
+) -> Sheet:
+    """The table of a grid.
+
+    Args:
+        grid: Its models (or their ablation rows) are the rows, its data sets the columns.
+        found: The records to take.
+        registry: The plugins.
+        scores: Scores or metrics to show; the grid's by default.
+        which: Scores of the best evaluation, or of the last.
+        against_published: Put the published value and the difference beside each of ours.
+    """
+    installed = Installed(registry)
+    rows = rows_of(grid, registry)
+    places = [
+        Place(dataset, resolution, score)
+        for resolution in grid.resolutions
+        for dataset in grid.datasets
+        for score in installed.scores(scores or grid.table.scores)
+    ]
+    notes = list(found.problems)
+    captions: dict[str, None] = {}
+    table: dict[tuple[Row, Place], Entry] = {}
+    for place in places:
+        column, left = column_of(rows, place, found.results, installed, which)
+        table |= {(row, place): entry for row, entry in column.items()}
+        captions |= dict.fromkeys(_describe(place, column, which))
+        notes += left
+    for (row, _), entry in table.items():
+        notes += [f"{row.label}: {note}" for note in entry.notes]
+    published = {
+        (row, place): lookup(
+            grid.table.published,
+            place.score,
+            model=row.label if grid.ablation else row.model,
+            dataset=place.dataset,
+            resolution=place.resolution,
+        )
+        for row, place in table
+    }
+    seeds = max((len(entry.values) for entry in table.values()), default=0)
+    columns, makers = _layout(grid, table, places, published, installed, seeds, against_published)
+    return Sheet(
+        label=grid.name,
+        caption=_caption(grid, which, seeds, captions, against_published),
+        columns=[Column("row" if grid.ablation else "model"), *columns],
+        rows=[[Cell(row.label), *(make(row) for make in makers)] for row in rows],
+        numbers=_numbers(table, published, which),
+        notes=list(dict.fromkeys(notes)),
+    )
+
+
+def _describe(place: Place, entries: Mapping[Row, Entry], which: Which) -> list[str]:
+    """Numbers of images, length and floor of a column, for the caption."""
+    records = [result.record for entry in entries.values() for result in entry.used]
+    if not records:
+        return []
+    first = records[0]
+    protocol = first.spec.protocol
+    words = (
+        f"{place.dataset} {place.resolution} px: {first.n_generated} generated against {first.n_real} real, "
+        f"{protocol.epochs} epochs of {protocol.batch_size} images a step ({first.steps} steps)"
+    )
+    lines = [words]
+    floors = {
+        (record.scores[which][f"{place.score}_floor"], record.scores[which].get(f"{place.score}_floor_n"))
+        for record in records
+        if f"{place.score}_floor" in record.scores[which]
+    }
+    if floors:
+        floor, size = max(floors)
+        at = f" at {size:.0f} images" if size else ""
+        lines.append(
+            f"{place.dataset} {place.resolution} px: {place.score} of real against real {number(floor)}{at}"
+        )
+    return lines
+
+
+def _caption(
+    grid: Grid, which: Which, seeds: int, captions: Mapping[str, None], against_published: bool
+) -> str:
+    parts = [grid.title or grid.name]
+    if seeds > 1:
+        parts.append(f"Mean ± standard deviation over {seeds} seeds, fewer where n says so")
+    elif seeds == 1:
+        parts.append("One seed")
+    else:
+        parts.append("No cell is done")
+    parts.append("Best evaluation of each training" if which == "best" else "Last evaluation")
+    if against_published:
+        parts.append("In the columns beside: the published value, ours minus published")
+    return ". ".join([*parts, *captions]) + "."
+
+
+Maker = Callable[[Row], Cell]
+
+
+def _layout(
+    grid: Grid,
+    table: Mapping[tuple[Row, Place], Entry],
+    places: Sequence[Place],
+    published: Mapping[tuple[Row, Place], float | None],
+    installed: Installed,
+    seeds: int,
+    against_published: bool,
+) -> tuple[list[Column], list[Maker]]:
+    """Heads, and for each a function from a row to its cell."""
+    columns: list[Column] = []
+    makers: list[Maker] = []
+    several = len(grid.resolutions) > 1
+    for place in places:
+        group = f"{place.dataset} {place.resolution} px" if several else place.dataset
+        arrow = "↓" if installed.goal(place.score) == "lower" else "↑"
+        ranks = _ranks({row: entry for (row, at), entry in table.items() if at == place}, arrow == "↓")
+        columns.append(Column(f"{place.score} {arrow}", group))
+        makers.append(
+            lambda row, place=place, ranks=ranks: Cell(  # type: ignore[misc]
+                _text(table[row, place], seeds), ranks.get(row, ""), table[row, place].mean
+            )
+        )
+        if against_published:
+            columns += [Column("published", group), Column("difference", group)]
+            makers += [
+                lambda row, place=place: _plain(published[row, place]),  # type: ignore[misc]
+                lambda row, place=place: _difference(table[row, place].mean, published[row, place]),  # type: ignore[misc]
+            ]
+    return columns, makers
+
+
+def _text(entry: Entry, seeds: int) -> str:
+    if entry.mean is None:
+        return ", ".join(entry.left_out) or MISSING
+    text = number(entry.mean)
+    if entry.deviation is not None:
+        text += f" ± {entry.deviation:.{decimals_of(entry.mean)}f}"
+    if any(result.record.caveats for result in entry.used):
+        text += CAVEAT
+    remarks = [f"n={len(entry.values)}"] if len(entry.values) < seeds else []
+    remarks += [f"{count} {reason}" for reason, count in entry.left_out.items()]
+    return f"{text} ({', '.join(remarks)})" if remarks else text
+
+
+def _plain(value: float | None) -> Cell:
+    return Cell(MISSING if value is None else f"{value:g}", value=value)
+
+
+def _difference(ours: float | None, theirs: float | None) -> Cell:
+    if ours is None or theirs is None:
+        return Cell(MISSING)
+    difference = ours - theirs
+    return Cell(("+" if difference > 0 else "") + number(difference), value=difference)
+
+
+def _ranks(entries: Mapping[Row, Entry], lower: bool) -> dict[Row, Rank]:
+    """Best and second; equal means share a rank. One value alone is no winner."""
+    means = sorted({entry.mean for entry in entries.values() if entry.mean is not None}, reverse=not lower)
+    names: dict[float, Rank] = dict(zip(means, ("best", "second"), strict=False)) if len(means) > 1 else {}
+    return {
+        row: names[entry.mean]
+        for row, entry in entries.items()
+        if entry.mean is not None and entry.mean in names
+    }
+
+
+def _numbers(
+    table: Mapping[tuple[Row, Place], Entry],
+    published: Mapping[tuple[Row, Place], float | None],
+    which: Which,
+) -> pandas.DataFrame:
+    lines = []
+    for (row, place), entry in table.items():
+        record = entry.used[0].record if entry.used else None
+        lines.append(
+            {
+                "row": row.label,
+                "model": row.model,
+                "dataset": place.dataset,
+                "resolution": place.resolution,
+                "score": place.score,
+                "which": which,
+                "mean": entry.mean,
+                "std": entry.deviation,
+                "n_seeds": len(entry.values),
+                "seeds": " ".join(str(result.spec.seed) for result in entry.used),
+                "published": published[row, place],
+                "diverged": entry.left_out["diverged"],
+                "failed": entry.left_out["failed"],
+                "stale": entry.left_out["stale"],
+                "n_real": record and record.n_real,
+                "n_generated": record and record.n_generated,
+                "epochs": record and record.spec.protocol.epochs,
+                "steps": record and record.steps,
+                "caveats": "; ".join(record.caveats) if record else "",
+            }
+        )
+    return pandas.DataFrame(lines)
