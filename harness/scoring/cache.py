@@ -30,7 +30,7 @@ class FeatureCache:
     def get(self, key: Mapping[str, Any]) -> NDArray[np.float64] | None:
         """The features stored under ``key``; None if there are none, or if they are damaged in any way."""
         try:
-            with np.load(self._path(key), allow_pickle=False) as file:
+            with self._path(key).open("rb") as handle, np.load(handle, allow_pickle=False) as file:
                 features: NDArray[np.float64] = file["features"]
                 intact = str(file["key"]) == _text(key) and str(file["sha256"]) == _digest(features)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

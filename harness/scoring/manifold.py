@@ -58,10 +58,11 @@ class Manifold(Metric):
         self, train: Population, held_out: Population | None, generated: Population
     ) -> dict[str, float]:
         """All scores, each between 0 and 1 but for ``density`` (from 0) and ``authpct`` (0 to 100)."""
-        scores = neighbour_scores(train.values, generated.values)
+        values = neighbour_scores(train.values, generated.values)
+        scores = {f"{name}{self.suffix}": value for name, value in values.items()}
         if held_out is not None:
-            scores["copy_rate_held_out"] = copy_rate(train.values, held_out.values)
-        return {f"{name}{self.suffix}": value for name, value in scores.items()}
+            scores[f"copy_rate{self.suffix}_held_out"] = copy_rate(train.values, held_out.values)
+        return scores
 
 
 def neighbour_scores(real: NDArray[np.float64], generated: NDArray[np.float64]) -> dict[str, float]:

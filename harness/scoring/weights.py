@@ -55,7 +55,7 @@ class Weights:
         present = self.present(file)
         if present is not None:
             return present
-        if not self.online or not file.url:
+        if not (self.online and file.url and file.sha256):  # what can't be verified is not downloaded
             raise _missing(file, self.cache, "is not on this machine")
         target = self.cache / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +116,9 @@ class Weights:
             with part.open("ab") as out:
                 download(file.url, out, None)
         except (requests.RequestException, OSError) as error:
+            response = getattr(error, "response", None)
+            if response is not None and response.status_code == 416:
+                return  # nothing follows what is here: whole, or something else, as its digest will tell
             raise _missing(file, self.cache, f"can't be downloaded ({type(error).__name__})") from error
 
 

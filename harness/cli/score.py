@@ -1,0 +1,188 @@
+"""``bench score``: images made by anything, under the same protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .catalogue import print_columns
+from .options import (
+    Assignments,
+    CacheOption,
+    DataRoot,
+    Device,
+    Offline,
+    WeightsOption,
+    cache_folder,
+    registry,
+    settings_of,
+    weights_of,
+)
+
+if TYPE_CHECKING:
+    from ..api import Population
+    from ..plugins import Registry
+
+
+def score(
+    generated: Annotated[
+        Path, typer.Option(help="Images to score: a folder, a zip of images, or a uint8 .npy array.")
+    ],
+    dataset: Annotated[
+        str | None, typer.Option(help="Real images to score against: bench list datasets.")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="A folder (zip, .npy) of real images instead of a data set.")
+    ] = None,
+    res: Annotated[
+        int | None, typer.Option(help="Side of the images, in pixels; that of the generated ones by default.")
+    ] = None,
+    metrics: Annotated[
+        str, typer.Option(help="Scores, comma separated: bench list metrics.")
+    ] = "fid,kid,manifold,swd,ms_ssim",
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Score against the test patients too, and report the gap.")
+    ] = False,
+    cross_check: Annotated[
+        bool,
+        typer.Option(
+            "--cross-check", help="Also compute FID through clean-fid and torch-fidelity themselves."
+        ),
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Write everything to this JSON file.")] = None,
+    assignments: Assignments = None,
+    data_root: DataRoot = None,
+    cache: CacheOption = None,
+    weights: WeightsOption = None,
+    offline: Offline = False,
+    device: Device = "auto",
+) -> None:
+    """Score images that were made elsewhere, by the protocol of ``bench run``."""
+    from ..api import ScoreError
+    from ..files import write_json
+    from ..machine import describe, pick_device, versions
+    from ..scoring.evaluation import Scorer
+    from ..scoring.generated import load_images
+    from ..scoring.pixels import fingerprint
+    from ..scoring.selection import make_metrics
+
+    plugins = registry()
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    folder, where = cache_folder(cache), pick_device(device)
+    locator = weights_of(weights, folder, offline)
+    loaded, spaces = make_metrics(plugins, names, locator)
+    images = load_images(generated)
+    if res is not None and images.shape[2:] != (res, res):
+        raise ScoreError(
+            f"{generated} holds images of {images.shape[3]} x {images.shape[2]} pixels",
+            needed=f"{res} x {res}",
+            hint="make them at that size, or leave out --res",
+        )
+    settings = settings_of(assignments)
+    train, apart = _real(plugins, dataset, reference, data_root, settings, images.shape[2], held_out, folder)
+    scorer = Scorer(loaded, spaces, train, apart, where, folder / "features")
+    scorer.check(len(images))
+    report = scorer.report(images)
+
+    numbers = {**report.scores, **report.context}
+    rows = [(name, f"{value:.6g}", scorer.goals.get(name, "")) for name, value in numbers.items()]
+    count = f"{len(images)} generated against {len(train.values)} real"
+    print_columns([*rows, ("images", count + (f", {len(apart.values)} held out" if apart else ""), "")])
+    for note in report.notes:
+        print(f"note: {note}")
+    compared = _cross_check(plugins, locator, train, images, where) if cross_check else []
+    if out is not None:
+        write_json(
+            out,
+            {
+                "scores": report.scores,
+                "context": report.context,
+                "notes": report.notes,
+                "cross_check": compared,
+                "features": scorer.identities(),
+                "n_generated": len(images),
+                "n_real": len(train.values),
+                "n_held_out": len(apart.values) if apart else 0,
+                "generated": fingerprint(images),
+                "real": fingerprint(train.values),
+                "versions": versions(),
+                "device": describe(where),
+            },
+        )
+
+
+def _real(
+    plugins: Registry,
+    dataset: str | None,
+    reference: Path | None,
+    data_root: Path | None,
+    settings: dict[str, Any],
+    resolution: int,
+    held_out: bool,
+    cache: Path,
+) -> tuple[Population, Population | None]:
+    """The real images, and those of held-out patients."""
+    from ..api import Population, SpecError
+    from ..prepare import prepare
+    from ..scoring.generated import load_images
+    from ..spec import validate
+
+    if (dataset is None) == (reference is None):
+        raise SpecError(
+            "no real images to score against" if dataset is None else "both --dataset and --reference",
+            needed="one of --dataset NAME and --reference DIR",
+        )
+    if dataset is None:
+        assert reference is not None
+        if held_out:
+            raise SpecError("--held-out needs patients, which a folder has not", needed="--dataset NAME")
+        return Population(load_images(reference)), None
+    kind = plugins.load("datasets", dataset)
+    if kind.needs_root and data_root is None:
+        raise SpecError(
+            f"dataset {dataset} needs a folder with its raw files",
+            needed="--data-root DIR",
+            hint=f"bench show dataset {dataset} tells how to get them",
+        )
+    config = validate(kind.Config, settings, f"dataset {dataset}")
+    whole = prepare(kind(data_root, config), dataset, [resolution], cache / "images")[resolution]
+    if not held_out:
+        return Population(whole.images, whole.patients), None
+    train, apart = whole.select(["train", "val"]), whole.select("test")
+    return Population(train.images, train.patients), Population(apart.images, apart.patients)
+
+
+def _cross_check(
+    plugins: Registry, locator: Any, train: Population, images: Any, where: Any
+) -> list[dict[str, Any]]:
+    """Print our FID beside that of the two packages; with random weights where the real ones are missing."""
+    from ..errors import WeightsError
+    from ..scoring.crosscheck import cross_check
+
+    name = "fid"
+    space = plugins.make("features", "inception", weights=locator)
+    try:
+        space.check()
+    except WeightsError as error:
+        print(f"note: {error.found}; the cross-check uses random weights, which is no FID")
+        name, space = "fd_random", plugins.make("features", "inception-random", weights=locator)
+    rows = cross_check(train.values, images, space, where)
+    print_columns(
+        [("", "theirs", "ours", "relative difference", "")]
+        + [
+            (
+                f"{name}, {row.package}",
+                f"{row.theirs:.8g}",
+                f"{row.ours:.8g}",
+                f"{row.difference:+.1e}",
+                row.remark,
+            )
+            for row in rows
+        ]
+    )
+    return [
+        {"package": r.package, "score": name, "theirs": r.theirs, "ours": r.ours, "remark": r.remark}
+        for r in rows
+    ]
