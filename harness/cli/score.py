@@ -127,7 +127,7 @@ def _real(
     from ..api import Population, SpecError
     from ..prepare import prepare
     from ..scoring.generated import load_images
-    from ..spec import validate
+    from ..spec import make_dataset
 
     if (dataset is None) == (reference is None):
         raise SpecError(
@@ -139,15 +139,8 @@ def _real(
         if held_out:
             raise SpecError("--held-out needs patients, which a folder has not", needed="--dataset NAME")
         return Population(load_images(reference)), None
-    kind = plugins.load("datasets", dataset)
-    if kind.needs_root and data_root is None:
-        raise SpecError(
-            f"dataset {dataset} needs a folder with its raw files",
-            needed="--data-root DIR",
-            hint=f"bench show dataset {dataset} tells how to get them",
-        )
-    config = validate(kind.Config, settings, f"dataset {dataset}")
-    whole = prepare(kind(data_root, config), dataset, [resolution], cache / "images")[resolution]
+    source = make_dataset(plugins, dataset, settings, data_root)
+    whole = prepare(source, dataset, [resolution], cache / "images")[resolution]
     if not held_out:
         return Population(whole.images, whole.patients), None
     train, apart = whole.select(["train", "val"]), whole.select("test")

@@ -137,7 +137,9 @@ def test_no_images_give_no_features(random_space):
     assert random_space.extract(images(0), CPU).shape == (0, 2048)
 
 
-@pytest.mark.parametrize("bad", [np.zeros((2, 3, 8, 8)), np.zeros((2, 4, 8, 8), np.uint8), np.zeros((8, 8), np.uint8)])
+@pytest.mark.parametrize(
+    "bad", [np.zeros((2, 3, 8, 8)), np.zeros((2, 4, 8, 8), np.uint8), np.zeros((8, 8), np.uint8)]
+)
 def test_floats_alpha_and_single_images_are_errors(random_space, bad):
     with pytest.raises(ScoreError, match="uint8"):
         random_space.extract(bad, CPU)

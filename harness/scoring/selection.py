@@ -1,0 +1,22 @@
+"""From the names of metrics to the metrics and the feature spaces that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..api import FeatureSpace, Metric, WeightsLocator
+from ..plugins import Registry
+
+
+def make_metrics(
+    registry: Registry, names: Iterable[str], weights: WeightsLocator
+) -> tuple[dict[str, Metric], dict[str, FeatureSpace]]:
+    """Make the metrics called ``names``, and every feature space that one of them needs, once.
+
+    Raises:
+        SpecError: No such metric, or it needs a feature space that nobody registered.
+        PluginError: One can't be loaded.
+    """
+    metrics: dict[str, Metric] = {name: registry.make("metrics", name) for name in names}
+    needed = {metric.needs for metric in metrics.values()} - {"images"}
+    return metrics, {name: registry.make("features", name, weights=weights) for name in sorted(needed)}
