@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from harness.api import DataError, Dataset, PluginConfig, Slice, Split, Square, setting
+from harness.api import DataError, Dataset, PluginConfig, RemoteFile, Slice, Split, Square, setting
 
 from .pictures import grey_pages
 from .raw import existing_root, fingerprint_of, something_else, split_by_hash, visible_files
 
+_OFFICIAL = "https://raw.githubusercontent.com/UCSD-AI4H/COVID-CT/master"
 _CLASS = "CT_NonCOVID"
+_ARCHIVE = f"Images-processed/{_CLASS}.zip"
 _LISTS: dict[Split, str] = {
     "train": "trainCT_NonCOVID.txt",
     "val": "valCT_NonCOVID.txt",
@@ -64,6 +66,17 @@ class CovidCT(Dataset):
     published_count = (
         "396. All 397 images of the class are here; batches of 2 without the incomplete last one make 396."
     )
+
+    # The archive's own digest is not published; its content is checked by the fingerprint.
+    remote = (
+        RemoteFile(f"{_OFFICIAL}/{_ARCHIVE}", _ARCHIVE, unpack=True),
+        *(
+            RemoteFile(f"{_OFFICIAL}/Data-split/NonCOVID/{name}", f"Data-split/NonCOVID/{name}")
+            for name in _LISTS.values()
+        ),
+        RemoteFile(f"{_OFFICIAL}/{_PATIENTS}", _PATIENTS),
+    )
+    remote_fingerprint = "1e5c1524a2d09f8c2bb151e453a2cf4d7f515dade17a06e8d5548d33c2b23b01"
 
     def __init__(self, root: Path | None, config: CovidCTConfig) -> None:
         super().__init__(root, config)

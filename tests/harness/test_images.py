@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from harness_datasets.phantom import Phantom, PhantomConfig
+
 from harness.api import DataError, SpecError
 from harness.images import META, PIXELS, TABLE, ImageSet
 from harness.pixels import to_model_range, to_store_range, to_uint8
 from harness.prepare import prepare
 from harness.resize import resized, squared
-from harness_datasets.phantom import Phantom, PhantomConfig
 
 
 @pytest.fixture

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness_datasets.phantom import Phantom, PhantomConfig
+
 from harness import reading
 from harness.api import DataError, Dataset, PluginConfig, Slice, Split, setting
 from harness.errors import StorageError
 from harness.images import ImageSet, read_meta
 from harness.prepare import prepare
-from harness_datasets.phantom import Phantom, PhantomConfig
 
 
 class StripesConfig(PluginConfig):
@@ -47,7 +48,9 @@ class Stripes(Dataset):
             if item in self.bad and index == 1:
                 raise DataError(f"{item}.png is truncated", hint="get this file again")
             pixels = np.full((32, 32), (2 * number + index) / 10, dtype=np.float32)
-            yield Slice(pixels, f"p{number // 2}", f"{item}.png", index, self.split_of.get(item, "train"), "L")
+            yield Slice(
+                pixels, f"p{number // 2}", f"{item}.png", index, self.split_of.get(item, "train"), "L"
+            )
 
     def fingerprint(self) -> str:
         return "5" * 64
@@ -86,7 +89,9 @@ def test_other_version_options_or_raw_content_is_another_set(tmp_path: Path) -> 
     option.config = StripesConfig(shift=0.1)
     raw.fingerprint = lambda: "6" * 64  # type: ignore[method-assign]
     square.square = "pad"
-    others = [prepare(one, "stripes", [16], tmp_path)[16].fingerprint for one in (version, option, raw, square)]
+    others = [
+        prepare(one, "stripes", [16], tmp_path)[16].fingerprint for one in (version, option, raw, square)
+    ]
     assert len({known, *others}) == 5
 
 
