@@ -48,7 +48,7 @@ class DDPMConfig(BaselineConfig):
         0.9999, "decay of the averaged network that samples", source="reference: Ho et al. 2020", ge=0, lt=1
     )
     dropout: float = setting(0.0, "dropout in the residual blocks", source="reference: diffusers", ge=0, lt=1)
-    channels: Annotated[tuple[int, ...] | None, BeforeValidator(split_at_commas)] = setting(
+    level_channels: Annotated[tuple[int, ...] | None, BeforeValidator(split_at_commas)] = setting(
         None,
         "channels from the image's side down, multiples of 32; none means the layout of about 36M parameters",
         source="reference: google/ddpm-cifar10-32 up to 64 px; ours: above",
@@ -146,7 +146,7 @@ def denoiser(shape: ImageShape, config: DDPMConfig) -> UNet2DModel:
             needed="square images of " + ", ".join(map(str, LAYOUTS)) + " px",
             hint="--res 64",
         )
-    channels = config.channels or LAYOUTS[side]
+    channels = config.level_channels or LAYOUTS[side]
     attends = [side >> level == ATTENTION_SIDE for level in range(len(channels))]
     return UNet2DModel(
         sample_size=side,
