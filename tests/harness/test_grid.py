@@ -1,0 +1,297 @@
+"""Grid files, their cells, and where each cell stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from bench_example.model import Config as LinearConfig
+from bench_example.model import LinearGAN
+
+from harness import Register, hookimpl
+from harness.api import setting
+from harness.errors import SpecError, WeightsError
+from harness.grid import Grid, load_grid, shipped
+from harness.jobs import pack, unpack
+from harness.plan import make_plan
+from harness.planned import Plan, Wishes
+from harness.plugins import Registry
+from harness.run import Outcome
+from harness.spec import RunRequest, resolve
+from harness.training import Interrupted
+
+RunTiny = Callable[..., Outcome]
+TINY = {"epochs": 4, "evaluate_every": 2, "batch_size": 8, "metrics": "brightness"}
+
+
+class SwitchesConfig(LinearConfig):
+    mixing: bool = setting(True, "a switch", source="ours")
+    staged: bool = setting(True, "another", source="ours")
+
+
+class Switches(LinearGAN):
+    """A model with an ablation of two rows."""
+
+    Config = SwitchesConfig
+    ablation: ClassVar = {"Base": {"mixing": False, "staged": False}, "+ Mixing": {"staged": False}}
+
+
+class Plugin:
+    @hookimpl
+    def bench_models(self, register: Register) -> None:
+        register("switches", f"{__name__}:Switches")
+
+
+def grid_file(folder: Path, text: str) -> str:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return str(path)
+
+
+SMALL = """
+models = ["linear-gan", "faulty"]
+datasets = "discs"
+resolutions = [16]
+seeds = [0, 1]
+[settings]
+epochs = 4
+evaluate_every = 2
+batch_size = 8
+metrics = "brightness"
+"""
+
+
+def plan(grid: Grid, tmp_path: Path, registry: Registry, **wishes: Any) -> Plan:
+    return make_plan(
+        grid, Wishes(**wishes), tmp_path / "results", tmp_path / "cache", check=False, registry=registry
+    )
+
+
+def test_the_shipped_grids_are_the_published_tables() -> None:
+    sizes = {name: len(list(load_grid(name).narrowed(seeds=(0,)).points())) for name in shipped()}
+    assert sizes == {"table2": 7 * 3, "table3": 7 * 2, "table4": 1}
+    assert load_grid("table3").resolutions == (256,)
+    assert load_grid("table4").ablation
+
+
+def test_every_shipped_cell_resolves_over_phantom(tmp_path: Path) -> None:
+    for name, cells in (("table2", 7), ("table3", 7), ("table4", 5)):
+        grid = load_grid(name).narrowed(datasets=("phantom",), seeds=(0,))
+        found = plan(grid, tmp_path, Registry(), presets=("smoke",)).cells
+        assert len(found) == cells
+        assert {cell.status for cell in found} == {"new"}
+        assert {cell.epochs for cell in found} == {4}
+
+
+def test_cells_come_seed_by_seed_with_their_settings(tmp_path: Path, registry: Registry) -> None:
+    grid = load_grid(
+        grid_file(tmp_path, SMALL + '[[overrides]]\nmodel = "faulty"\nsettings = { epochs = 6 }\n')
+    )
+    cells = plan(grid, tmp_path, registry).cells
+    assert [(cell.model, cell.seed) for cell in cells] == [
+        ("linear-gan", 0), ("faulty", 0), ("linear-gan", 1), ("faulty", 1),
+    ]  # fmt: skip
+    assert [cell.epochs for cell in cells] == [4, 6, 4, 6]
+
+
+def test_what_the_user_types_wins_over_the_file(tmp_path: Path, registry: Registry) -> None:
+    grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("linear-gan",), seeds=(7,))
+    (cell,) = plan(grid, tmp_path, registry, presets=("smoke",), settings={"metrics": "brightness"}).cells
+    request, results, cache = unpack(cell.arguments[1])
+    assert cell.seed == 7
+    assert request.settings["limit"] == 128
+    assert request.settings["metrics"] == "brightness"
+    assert (results, cache) == (tmp_path / "results", tmp_path / "cache")
+
+
+def test_a_request_survives_being_text(tmp_path: Path) -> None:
+    request = RunRequest("a", "b", 64, 3, {"lr": 1e-3, "betas": [0.5, 0.9]}, ("smoke",), tmp_path)
+    assert unpack(pack(request, tmp_path, tmp_path)[1])[0] == request
+
+
+def test_ablation_rows_are_cells(tmp_path: Path, registry: Registry) -> None:
+    registry.add(Plugin(), "test 1")
+    grid = load_grid(grid_file(tmp_path, SMALL + "\n")).narrowed(
+        models=("switches",), seeds=(0,), ablation=True
+    )
+    rows = plan(grid, tmp_path, registry).cells
+    assert [cell.row for cell in rows] == ["Base", "+ Mixing"]
+    assert len({cell.name for cell in rows}) == 2
+    assert "[Base]" in rows[0].label
+
+
+def test_setting_what_an_ablation_row_sets_is_a_clash(tmp_path: Path, registry: Registry) -> None:
+    registry.add(Plugin(), "test 1")
+    grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("switches",), ablation=True)
+    with pytest.raises(SpecError, match="staged is set for all cells, and by the ablation row"):
+        plan(grid, tmp_path, registry, settings={"staged": "true"})
+
+
+def test_a_model_without_rows_has_no_ablation(tmp_path: Path, registry: Registry) -> None:
+    grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(ablation=True)
+    with pytest.raises(SpecError, match="linear-gan declares no ablation"):
+        plan(grid, tmp_path, registry)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (SMALL + "epoch = 3\n[table]\nscore = 1\n", "unknown key table.score"),
+        ("model = 'a'\n" + SMALL, "unknown key model"),
+        (SMALL.replace("seeds = [0, 1]", "seeds = []"), "seeds is empty, so there is no cell"),
+        (SMALL.replace("[0, 1]", "[0, 0]"), "names one of its seeds twice"),
+        (SMALL.replace("[16]", "['big']"), "resolutions"),
+        ("models = [", "is no TOML"),
+        (SMALL + "[[overrides]]\nmodels = 'faulty'\nsettings = {}\n", "unknown key overrides.0.models"),
+    ],
+)
+def test_files_that_cannot_be(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(SpecError, match=complaint.replace(".", r"\.")):
+        load_grid(grid_file(tmp_path, text))
+
+
+def test_clashing_overrides_name_the_cell(tmp_path: Path, registry: Registry) -> None:
+    text = SMALL + (
+        '[[overrides]]\nmodel = "faulty"\nsettings = { epochs = 6 }\n'
+        '[[overrides]]\ndataset = "discs"\nsettings = { epochs = 8 }\n'
+    )
+    with pytest.raises(SpecError, match="epochs = 6 and 8 for faulty on discs at 16 px"):
+        plan(load_grid(grid_file(tmp_path, text)), tmp_path, registry)
+
+
+@pytest.mark.parametrize(
+    ("axes", "complaint"),
+    [
+        ({"models": ("lineargan",)}, "unknown model 'lineargan'"),
+        ({"datasets": ("disc",)}, "unknown dataset 'disc'"),
+        ({"models": ()}, "models is empty"),
+    ],
+)
+def test_names_that_are_not_there(
+    tmp_path: Path, registry: Registry, axes: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(SpecError, match=complaint):
+        plan(load_grid(grid_file(tmp_path, SMALL)).narrowed(**axes), tmp_path, registry)
+
+
+def test_an_unknown_grid_suggests_the_right_one() -> None:
+    with pytest.raises(SpecError, match=r"did you mean .*table2"):
+        load_grid("tabel2")
+
+
+def test_missing_weights_stop_a_grid_before_it_begins(tmp_path: Path, registry: Registry) -> None:
+    grid = load_grid(grid_file(tmp_path, SMALL.replace('"brightness"', '"fid"')))
+    wishes = Wishes(weights=(tmp_path / "nowhere",))
+    with pytest.raises(WeightsError):
+        make_plan(grid, wishes, tmp_path / "results", tmp_path / "cache", check=True, registry=registry)
+
+
+def statuses(tmp_path: Path, registry: Registry, **settings: Any) -> dict[int, tuple[str, str]]:
+    grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("linear-gan",))
+    cells = plan(grid, tmp_path, registry, settings=settings).cells
+    return {cell.seed: (cell.status, cell.words) for cell in cells}
+
+
+def test_a_done_cell_is_done_and_gives_an_estimate(
+    tmp_path: Path, registry: Registry, run_tiny: RunTiny
+) -> None:
+    run_tiny(settings=TINY)
+    assert statuses(tmp_path, registry) == {0: ("done", ""), 1: ("new", "")}
+    grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("linear-gan",))
+    done, new = plan(grid, tmp_path, registry).cells
+    assert done.seconds == 0
+    assert new.seconds is not None
+    assert new.seconds > 0
+    # Half as long again takes half as long again.
+    longer = plan(grid, tmp_path, registry, settings={"epochs": 6}).cells[1]
+    assert longer.seconds == pytest.approx(new.seconds * 1.5)
+
+
+def test_a_cut_cell_is_resumable(tmp_path: Path, registry: Registry, run_tiny: RunTiny) -> None:
+    asked = iter(range(100))
+    with pytest.raises(Interrupted):
+        run_tiny(settings=TINY, stop=lambda: next(asked) >= 12)
+    assert statuses(tmp_path, registry)[0] == ("resumable", "2 of 4 epochs")
+
+
+def test_a_record_cut_in_the_middle_is_named_and_not_done(
+    tmp_path: Path, registry: Registry, run_tiny: RunTiny
+) -> None:
+    record = run_tiny(settings=TINY).folder.record
+    record.write_bytes(record.read_bytes()[:200])
+    status, words = statuses(tmp_path, registry)[0]
+    assert status == "damaged"
+    assert str(record) in words
+    assert "rm " in words
+
+
+def test_results_of_another_version_are_stale_and_kept(
+    tmp_path: Path, registry: Registry, run_tiny: RunTiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run_tiny(settings=TINY).folder
+    before = folder.record.read_bytes()
+    monkeypatch.setattr(LinearGAN, "version", 2)
+    status, words = statuses(tmp_path, registry)[0]
+    assert status == "stale"
+    assert folder.path.name in words
+    run_tiny(settings=TINY)
+    assert folder.record.read_bytes() == before
+    assert statuses(tmp_path, registry)[0][0] == "done"
+
+
+def test_another_setting_is_another_cell_and_not_stale(
+    tmp_path: Path, registry: Registry, run_tiny: RunTiny
+) -> None:
+    run_tiny(settings=TINY)
+    assert statuses(tmp_path, registry, lr=0.5)[0][0] == "new"
+
+
+def test_a_results_folder_may_move(tmp_path: Path, registry: Registry, run_tiny: RunTiny) -> None:
+    run_tiny(settings=TINY)
+    (tmp_path / "results").rename(tmp_path / "elsewhere")
+    grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("linear-gan",), seeds=(0,))
+    found = make_plan(
+        grid, Wishes(), tmp_path / "elsewhere", tmp_path / "cache", check=False, registry=registry
+    )
+    assert found.cells[0].status == "done"
+
+
+def test_folders_of_strangers_do_no_harm(tmp_path: Path, registry: Registry, run_tiny: RunTiny) -> None:
+    spec = run_tiny(settings=TINY).record.spec
+    for number, text in enumerate(["", "[]", "{}", json.dumps({"model": 1})]):
+        folder = tmp_path / "results" / "runs" / f"linear-gan-discs-16-s1-{number}"
+        folder.mkdir()
+        (folder / "spec.json").write_text(text)
+    assert spec.seed == 0
+    assert statuses(tmp_path, registry)[1] == ("new", "")
+
+
+def test_roots_by_name_by_folder_and_for_all(tmp_path: Path, registry: Registry) -> None:
+    (tmp_path / "raw" / "discs").mkdir(parents=True)
+    grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("linear-gan",), seeds=(0,))
+    for roots, expected in (
+        ({"": tmp_path / "raw"}, tmp_path / "raw" / "discs"),
+        ({"": tmp_path / "other"}, tmp_path / "other"),
+        ({"": tmp_path / "raw", "discs": tmp_path}, tmp_path),
+        ({}, None),
+    ):
+        (cell,) = plan(grid, tmp_path, registry, roots=roots).cells
+        assert unpack(cell.arguments[1])[0].data_root == expected
+
+
+def test_raw_files_are_fingerprinted_once_for_a_whole_grid(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench_example.dataset import Discs
+
+    calls = []
+    fingerprint = Discs.fingerprint
+    monkeypatch.setattr(Discs, "fingerprint", lambda self: calls.append(1) or fingerprint(self))
+    cells = plan(load_grid(grid_file(tmp_path, SMALL)), tmp_path, registry).cells
+    assert len(cells) == 4
+    assert len(calls) == 1
+    request = unpack(cells[0].arguments[1])[0]
+    assert resolve(request, registry).spec.folder_name == cells[0].name

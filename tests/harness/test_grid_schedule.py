@@ -1,0 +1,249 @@
+"""The loop over cells, with an executor whose processes end as told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from harness import schedule
+from harness.cli.watching import last_losses
+from harness.errors import SpecError
+from harness.executor import Ended, Executor, Job, Resources, Task
+from harness.executors.local import Local
+from harness.planned import PlannedCell
+from harness.schedule import BUSY, USER_ERROR, Watched, work
+
+
+def cell(folder: Path, name: str) -> Watched:
+    return Watched(
+        PlannedCell(
+            model=name, row="", dataset="d", resolution=8, seed=0, name=name, folder=folder / name,
+            arguments=(), epochs=1, status="new", words="", seconds=None,
+        )
+    )  # fmt: skip
+
+
+def finish(folder: Path, status: str = "complete") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "record.json").write_text(json.dumps({"status": status}))
+
+
+class Scripted(Executor):
+    """Runs functions instead of processes; each returns how its process ended."""
+
+    def __init__(self, slots: int, script: dict[str, list[Callable[[], Ended | None]]]) -> None:
+        self.slots = slots
+        self.script = script
+        self.started: list[str] = []
+        self.most = 0
+        self.running = 0
+
+    def start(self, job: Job) -> Task:
+        self.started.append(job.name)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        return ScriptedTask(self, self.script[job.name].pop(0))
+
+
+class ScriptedTask(Task):
+    def __init__(self, executor: Scripted, act: Callable[[], Ended | None]) -> None:
+        self.executor = executor
+        self.act = act
+        self.stopped: list[bool] = []
+
+    def poll(self) -> Ended | None:
+        ended = Ended(143, "") if self.stopped else self.act()
+        self.executor.running -= ended is not None
+        return ended
+
+    def stop(self, *, now: bool) -> None:
+        self.stopped.append(now)
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "TICK_SECONDS", 0.0)
+    monkeypatch.setattr(schedule, "ELSEWHERE_SECONDS", 0.0)
+
+
+def run(cells: list[Watched], executor: Executor, stop: Callable[[], int] = lambda: 0) -> list[str]:
+    told: list[str] = []
+    work(cells, executor, stop=stop, changed=lambda one: told.append(one.state), tick=lambda: None)
+    return told
+
+
+def completes(folder: Path, status: str = "complete") -> Callable[[], Ended]:
+    def act() -> Ended:
+        finish(folder, status)
+        return Ended(0, "")
+
+    return act
+
+
+def ends(code: int, words: str = "") -> Callable[[], Ended]:
+    return lambda: Ended(code, words)
+
+
+def test_every_cell_runs_once_and_never_more_than_the_slots(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(7)]
+    executor = Scripted(3, {name: [completes(tmp_path / name)] for name in names})
+    cells = [cell(tmp_path, name) for name in names]
+    run(cells, executor)
+    assert executor.started == names
+    assert executor.most == 3
+    assert {one.state for one in cells} == {"done"}
+
+
+def test_done_cells_are_not_started(tmp_path: Path) -> None:
+    finish(tmp_path / "a")
+    finish(tmp_path / "b", "diverged")
+    executor = Scripted(1, {})
+    cells = [cell(tmp_path, "a"), cell(tmp_path, "b")]
+    run(cells, executor)
+    assert [one.state for one in cells] == ["done", "diverged"]
+    assert executor.started == []
+
+
+def test_a_cell_that_died_is_started_once_more(tmp_path: Path) -> None:
+    executor = Scripted(1, {"a": [ends(-9, "killed by SIGKILL"), completes(tmp_path / "a")]})
+    cells = [cell(tmp_path, "a")]
+    run(cells, executor)
+    assert cells[0].state == "done"
+    assert cells[0].attempts == 2
+
+
+def test_a_cell_that_dies_twice_has_failed_and_the_rest_goes_on(tmp_path: Path) -> None:
+    executor = Scripted(1, {"a": [ends(7, "exit 7"), ends(7, "exit 7")], "b": [completes(tmp_path / "b")]})
+    cells = [cell(tmp_path, "a"), cell(tmp_path, "b")]
+    run(cells, executor)
+    assert [one.state for one in cells] == ["failed", "done"]
+    assert cells[0].words == "exit 7"
+
+
+def test_divergence_is_a_result(tmp_path: Path) -> None:
+    executor = Scripted(1, {"a": [completes(tmp_path / "a", "diverged")]})
+    cells = [cell(tmp_path, "a")]
+    run(cells, executor)
+    assert cells[0].state == "diverged"
+    assert cells[0].attempts == 1
+
+
+def test_a_failed_record_is_tried_once_more(tmp_path: Path) -> None:
+    finish(tmp_path / "a", "failed")
+    executor = Scripted(1, {"a": [ends(1, "RuntimeError"), completes(tmp_path / "a")]})
+    cells = [cell(tmp_path, "a")]
+    run(cells, executor)
+    assert cells[0].state == "done"
+
+
+def test_what_only_the_user_can_put_right_is_not_tried_again(tmp_path: Path) -> None:
+    executor = Scripted(1, {"a": [ends(USER_ERROR, "no such file")]})
+    cells = [cell(tmp_path, "a")]
+    run(cells, executor)
+    assert (cells[0].state, cells[0].words) == ("failed", "no such file")
+
+
+def test_a_cell_held_elsewhere_is_waited_for_and_not_done_twice(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    lock = FileLock(tmp_path / "a" / ".lock")
+    lock.acquire()
+    looks: list[int] = []
+
+    def finish_elsewhere() -> int:
+        looks.append(1)
+        if len(looks) == 20:
+            finish(tmp_path / "a")
+            lock.release()
+        return 0
+
+    executor = Scripted(1, {"b": [completes(tmp_path / "b")]})
+    cells = [cell(tmp_path, "a"), cell(tmp_path, "b")]
+    told = run(cells, executor, stop=finish_elsewhere)
+    assert executor.started == ["b"]
+    assert [one.state for one in cells] == ["done", "done"]
+    assert "elsewhere" in told
+
+
+def test_a_cell_left_undone_elsewhere_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    lock = FileLock(tmp_path / "a" / ".lock")
+    lock.acquire()
+    looks: list[int] = []
+
+    def die_elsewhere() -> int:
+        looks.append(1)
+        if len(looks) == 20:
+            lock.release()
+        return 0
+
+    executor = Scripted(1, {"a": [completes(tmp_path / "a")]})
+    cells = [cell(tmp_path, "a")]
+    run(cells, executor, stop=die_elsewhere)
+    assert executor.started == ["a"]
+    assert cells[0].state == "done"
+
+
+def test_losing_the_race_for_a_cell_is_no_attempt(tmp_path: Path) -> None:
+    executor = Scripted(1, {"a": [ends(BUSY), ends(BUSY), ends(BUSY), completes(tmp_path / "a")]})
+    cells = [cell(tmp_path, "a")]
+    run(cells, executor)
+    assert cells[0].state == "done"
+    assert cells[0].attempts == 1
+
+
+def test_a_stop_asks_what_runs_and_starts_nothing_more(tmp_path: Path) -> None:
+    executor = Scripted(1, {"a": [lambda: None]})
+    cells = [cell(tmp_path, "a"), cell(tmp_path, "b")]
+    run(cells, executor, stop=lambda: int(bool(executor.started)))
+    assert executor.started == ["a"]
+    assert [one.state for one in cells] == ["stopped", "stopped"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"status"', b"\xff\xfe"])
+def test_a_torn_record_is_not_done(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "record.json").write_bytes(content)
+    assert schedule.finished(tmp_path) is None
+
+
+def test_losses_are_read_from_a_growing_log(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    assert last_losses(log) is None
+    lines = [json.dumps({"step": step, "epoch": 0, "losses": {"g": 1.0}}) for step in range(1000)]
+    log.write_text("\n".join([*lines, json.dumps({"step": 1000, "epoch": 1, "scores": {}}), '{"step": 10']))
+    entry = last_losses(log)
+    assert entry is not None
+    assert entry["step"] == 999
+
+
+def resources(tmp_path: Path, **values: Any) -> Resources:
+    given: dict[str, Any] = {"devices": ["cpu"], "cores": 8, "jobs": None, "per_device": 1}
+    return Resources(**{**given, **values}, logs=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "places", "threads"),
+    [
+        ({}, ["cpu"] * 4, 2),
+        ({"cores": 1}, ["cpu"], 1),
+        ({"jobs": 8}, ["cpu"] * 8, 1),
+        ({"jobs": 1}, ["cpu"], 8),
+        ({"devices": ["cuda:0", "cuda:1"]}, ["cuda:0", "cuda:1"], 4),
+        ({"devices": ["cuda:0", "cuda:1"], "per_device": 2}, ["cuda:0", "cuda:1", "cuda:0", "cuda:1"], 2),
+        ({"devices": ["cuda:0"], "jobs": 3}, ["cuda:0"] * 3, 2),
+    ],
+)
+def test_slots_and_threads(tmp_path: Path, values: dict[str, Any], places: list[str], threads: int) -> None:
+    local = Local(resources(tmp_path, **values))
+    assert local.places == places
+    assert local.slots == len(places)
+    assert local.threads == threads
+
+
+def test_no_slot_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="no slot"):
+        Local(resources(tmp_path, jobs=0))
