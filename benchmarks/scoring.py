@@ -169,8 +169,8 @@ def speed_of_frechet() -> list[dict[str, Any]]:
     for count, limit in ((COUNT, 100), (1798, 10), (6528, 5)):
         x, y = features(count, 1), features(count, 2, shift=0.02)
         frechet_distance(x, y)  # the first call starts threads
-        ours, _ = timed(lambda x=x, y=y: frechet_distance(x, y), repeats=3)
-        theirs, _ = timed(lambda x=x, y=y: clean_frechet(x, y))
+        ours, _ = timed(lambda x=x, y=y: frechet_distance(x, y), repeats=5)
+        theirs, _ = timed(lambda x=x, y=y: clean_frechet(x, y), repeats=2)
         rows.append(
             row(
                 f"Fréchet distance alone, N = {count}, against clean-fid", theirs / ours, "times", limit,

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ..api import FeatureSpace, Goal, Metric, Population, ScoreError, SpecError
 from .cache import FeatureCache
-from .pixels import canonical_order, check_images, fingerprint
+from .networks import full_precision
+from .pixels import canonical_order, check_images, drop_equal_channels, fingerprint
 
 Side = Literal["train", "held_out"]
 
@@ -60,8 +61,11 @@ class Scorer:
         cache: Path | None,
     ) -> None:
         self.metrics = dict(metrics)
-        self.spaces = {metric.needs: spaces.get(metric.needs) for metric in metrics.values()}
-        self.spaces.pop("images", None)
+        self.spaces = {
+            metric.needs: _space(spaces, metric.needs)
+            for metric in metrics.values()
+            if metric.needs != "images"
+        }
         self.device = device
         self._real: dict[Side, Population] = {"train": train}
         if held_out is not None:
@@ -92,7 +96,7 @@ class Scorer:
             self._check_count(side.replace("_", "-"), len(population.values))
         if n_generated is not None:
             self._check_count("generated", n_generated)
-        for space in self._needed().values():
+        for space in self.spaces.values():
             space.check()
 
     def score(self, generated: NDArray[np.uint8]) -> dict[str, float]:
@@ -102,8 +106,9 @@ class Scorer:
             ScoreError: Too few images, another size than the real ones, or a metric that returns NaN.
         """
         scores: dict[str, float] = {}
-        for name, metric, populations in self._prepared(generated):
-            _add(scores, name, metric, metric.compute(*populations))
+        with full_precision():  # an evaluation may be called amid training in bfloat16
+            for name, metric, populations in self._prepared(generated):
+                _add(scores, name, metric, metric.compute(*populations))
         return scores
 
     def report(self, generated: NDArray[np.uint8]) -> Report:
@@ -114,9 +119,10 @@ class Scorer:
         """
         scores: dict[str, float] = {}
         context: dict[str, float] = {}
-        for name, metric, populations in self._prepared(generated):
-            _add(scores, name, metric, metric.compute(*populations))
-            context |= metric.context(*populations)
+        with full_precision():
+            for name, metric, populations in self._prepared(generated):
+                _add(scores, name, metric, metric.compute(*populations))
+                context |= metric.context(*populations)
         return Report(scores, context, self.notes(len(generated)))
 
     def notes(self, n_generated: int) -> list[str]:
@@ -133,8 +139,7 @@ class Scorer:
     def identities(self) -> dict[str, dict[str, str]]:
         """What names the features of each space in a record: network, sha256 of the weights, resize."""
         return {
-            name: {**space.identity(), "version": str(space.version)}
-            for name, space in self._needed().items()
+            name: {**space.identity(), "version": str(space.version)} for name, space in self.spaces.items()
         }
 
     def _prepared(
@@ -167,10 +172,11 @@ class Scorer:
         return self._features[side, need]
 
     def _cached(self, side: Side, need: str) -> NDArray[np.float64]:
-        space, images = self._needed()[need], self._real[side].values
+        space, images = self.spaces[need], self._real[side].values
         if self._cache is None:
             return _checked(need, space, space.extract(images, self.device), len(images))
-        self._fingerprints[side] = self._fingerprints[side] or fingerprint(images)
+        # Grey images have the same features in one channel and in three.
+        self._fingerprints[side] = self._fingerprints[side] or fingerprint(drop_equal_channels(images))
         key: dict[str, Any] = {
             "images": self._fingerprints[side],
             "space": f"{type(space).__module__}.{type(space).__qualname__}",
@@ -185,17 +191,11 @@ class Scorer:
         return features
 
     def _extract(self, need: str, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        space = self._needed()[need]
+        space = self.spaces[need]
         features = _checked(need, space, space.extract(images, self.device), len(images))
         return features[canonical_order(images)]
 
-    def _needed(self) -> dict[str, FeatureSpace]:
-        return {name: space for name, space in self.spaces.items() if space is not None}
-
     def _check_names(self) -> None:
-        missing = [name for name, space in self.spaces.items() if space is None]
-        if missing:
-            raise SpecError(f"no feature space {missing[0]!r}", hint="bench list features")
         owners = Counter(score for metric in self.metrics.values() for score in metric.goals)
         for score, count in owners.items():
             if count > 1:
@@ -225,6 +225,12 @@ class Scorer:
                 needed=f"{real.shape[2]} x {real.shape[3]}, as the real ones: another size is another score",
                 hint="generate at that size, or choose --res accordingly; resizing is part of what is scored",
             )
+
+
+def _space(spaces: Mapping[str, FeatureSpace], name: str) -> FeatureSpace:
+    if name not in spaces:
+        raise SpecError(f"no feature space {name!r}", hint="bench list features")
+    return spaces[name]
 
 
 def _checked(

@@ -133,6 +133,22 @@ def test_building_a_network_draws_nothing_from_the_trainers_generator(random_spa
     assert torch.rand(1) == expected
 
 
+def test_the_precision_of_training_does_not_reach_the_features(random_space):
+    batch = images(2)
+    expected = random_space.extract(batch, CPU)
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("medium")
+    torch.backends.cudnn.allow_tf32 = True
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            features = random_space.extract(batch, CPU)
+        assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == ("medium", True)
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+    assert np.array_equal(features, expected)
+
+
 def test_no_images_give_no_features(random_space):
     assert random_space.extract(images(0), CPU).shape == (0, 2048)
 

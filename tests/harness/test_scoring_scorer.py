@@ -94,6 +94,13 @@ def test_real_features_outlive_the_process(tmp_path):
     assert second.calls == [10]
 
 
+def test_grey_real_images_are_cached_once_however_they_are_stored(tmp_path):
+    make(distances(), cache=tmp_path).score(images(10, 1))
+    space, three = Corners(), Population(np.broadcast_to(images(20, 0), (20, 3, 16, 16)))
+    make(distances(), space, train=three, cache=tmp_path).score(images(10, 1))
+    assert space.calls == [10]
+
+
 def test_other_images_another_identity_or_version_are_never_served_from_the_cache(tmp_path):
     make(distances(), cache=tmp_path).score(images(10, 1))
     changed = images(20, 0)
@@ -165,6 +172,13 @@ def test_one_and_three_channels_can_be_compared():
     # As prepared sets are stored: one channel, seen as three without a copy.
     broadcast = Population(np.broadcast_to(images(20, 0), (20, 3, 16, 16)))
     assert make(metrics, train=broadcast).score(fake) == pytest.approx(make(metrics).score(fake), rel=1e-9)
+
+
+def test_training_in_bfloat16_does_not_reach_the_scores():
+    metrics = distances() | {"swd": SlicedWasserstein(), "ms_ssim": PairwiseMSSSIM()}
+    expected = make(metrics).score(images(10, 1))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert make(metrics).score(images(10, 1)) == expected
 
 
 def test_goals_of_all_metrics_are_merged():
