@@ -86,10 +86,12 @@ def score(
     scorer.check(len(images))
     report = scorer.report(images)
 
-    numbers = {**report.scores, **report.context}
-    rows = [(name, f"{value:.6g}", scorer.goals.get(name, "")) for name, value in numbers.items()]
+    rows = [(name, f"{value:.6g}", scorer.goals.get(name, "")) for name, value in report.scores.items()]
     count = f"{len(images)} generated against {len(train.values)} real"
     print_columns([*rows, ("images", count + (f", {len(apart.values)} held out" if apart else ""), "")])
+    if report.context:
+        print("\nhow far to trust them (docs/metrics.md):")
+        print_columns([(f"  {name}", f"{value:.6g}") for name, value in report.context.items()])
     for note in report.notes:
         print(f"note: {note}")
     compared = _cross_check(plugins, locator, train, images, where) if cross_check else []

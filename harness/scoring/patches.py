@@ -16,7 +16,7 @@ from .pixels import canonical_order, check_images, drop_equal_channels
 
 _PATCH = 7
 _PATCHES_PER_IMAGE = 128
-_MOST_PATCHES = 1 << 18  # of one side and level: bounds memory at about 50 MB for grey images
+_MOST_PATCHES = 1 << 17  # of one side and level: bounds memory at 77 MB a level for coloured images
 _DIRECTIONS = 512
 _BLOCK = 64  # directions projected at once
 _COARSEST = 16
@@ -26,7 +26,7 @@ class SlicedWasserstein(Metric):
     """``swd``: how far the local structure of the samples is from that of real images, at every scale.
 
     Both sets are taken apart into Laplacian pyramids (down to 16 pixels). At every level 7x7 patches are
-    drawn (128 an image, fewer above 2048 images), each side is normalised by its own mean and deviation per
+    drawn (128 an image, fewer above 1024 images), each side is normalised by its own mean and deviation per
     channel, and the two clouds are compared along 512 random directions. The score is the mean over levels,
     times 1000. 0 is best; it depends on resolution, so compare only within one.
 

@@ -23,13 +23,12 @@ def check_images(images: NDArray[np.uint8]) -> None:
         )
 
 
-def drop_equal_channels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The first channel alone of images (..., C, H, W) whose channels are all equal; others as they are."""
-    grey = image.shape[-3] == 1 or bool(
-        np.array_equal(image[..., 0, :, :], image[..., 1, :, :])
-        and np.array_equal(image[..., 1, :, :], image[..., 2, :, :])
-    )
-    return image[..., :1, :, :] if grey else image
+def drop_equal_channels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """One image (C, H, W), or many (N, C, H, W), with one channel where all are equal; else as given."""
+    each = images if images.ndim == 4 else images[None]
+    # One by one: comparing a whole set at once would need as much memory as a third of it.
+    grey = all(bool((image == image[:1]).all()) for image in each)
+    return images[..., :1, :, :] if grey else images
 
 
 def fingerprint(images: NDArray[np.uint8]) -> str:
