@@ -56,11 +56,15 @@ class DDPMConfig(BaselineConfig):
     )
     sampler: Literal["ddim", "ddpm"] = setting(
         "ddim",
-        "how to sample: ddim takes sampling_steps, ddpm all 1000 (ancestral)",
-        source="ours: 1000 steps for each evaluation would take longer than the training",
+        "how to sample: ddim draws no noise on the way, ddpm (ancestral) does at every step",
+        source="ours: 1000 ancestral steps at each evaluation would take longer than the training",
     )
     sampling_steps: int = setting(
-        50, "steps of the ddim sampler", source="reference: Song et al. 2021", ge=1, le=DIFFUSION_STEPS
+        50,
+        "steps from noise to image; ddpm was published with 1000",
+        source="reference: Song et al. 2021",
+        ge=1,
+        le=DIFFUSION_STEPS,
     )
 
 
@@ -73,7 +77,9 @@ class DDPM(Synthesizer):
     version = 1
     Config = DDPMConfig
     resolutions = tuple(LAYOUTS)
-    presets: ClassVar = {"reference": {"dropout": 0.1, "sampler": "ddpm", "augment": ("flip",)}}
+    presets: ClassVar = {
+        "reference": {"dropout": 0.1, "sampler": "ddpm", "sampling_steps": 1000, "augment": ("flip",)}
+    }
 
     def __init__(self, shape: ImageShape, config: DDPMConfig) -> None:
         super().__init__(shape, config)
@@ -123,13 +129,10 @@ class DDPM(Synthesizer):
         return images.clamp(-1, 1)
 
     def _sampler(self) -> DDPMScheduler | DDIMScheduler:
-        if self.config.sampler == "ddpm":
-            scheduler = DDPMScheduler(num_train_timesteps=DIFFUSION_STEPS)
-            scheduler.set_timesteps(DIFFUSION_STEPS)
-        else:
-            # Trailing: the first step is at pure noise, however few they are.
-            scheduler = DDIMScheduler(num_train_timesteps=DIFFUSION_STEPS, timestep_spacing="trailing")
-            scheduler.set_timesteps(self.config.sampling_steps)
+        kind = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[self.config.sampler]
+        # Trailing: the first step is at pure noise, however few there are.
+        scheduler = kind(num_train_timesteps=DIFFUSION_STEPS, timestep_spacing="trailing")
+        scheduler.set_timesteps(self.config.sampling_steps)
         return scheduler
 
 
@@ -140,13 +143,13 @@ def denoiser(shape: ImageShape, config: DDPMConfig) -> UNet2DModel:
         SpecError: There is no layout for images of this size.
     """
     side = shape.height
-    if side not in LAYOUTS or shape.width != side:
+    channels = config.level_channels or LAYOUTS.get(side)
+    if channels is None or shape.width != side or side % 2 ** (len(channels) - 1):
         raise SpecError(
             f"this U-Net can't make images of {shape.height} x {shape.width} px",
-            needed="square images of " + ", ".join(map(str, LAYOUTS)) + " px",
+            needed="square images of " + ", ".join(map(str, LAYOUTS)) + " px, or level_channels of your own",
             hint="--res 64",
         )
-    channels = config.level_channels or LAYOUTS[side]
     attends = [side >> level == ATTENTION_SIDE for level in range(len(channels))]
     return UNet2DModel(
         sample_size=side,
