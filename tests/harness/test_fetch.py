@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import http.server
 import io
@@ -12,8 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from harness_datasets.covid_ct import CovidCT, CovidCTConfig
+from PIL import Image
+from typer.testing import CliRunner
 
 from harness.api import DataError, Dataset, PluginConfig, RemoteFile, Slice
+from harness.cli import app
 from harness.errors import StorageError
 from harness.fetch import fetch, unpack
 
@@ -206,3 +211,28 @@ def test_a_damaged_archive_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"CT\.zip is damaged"):
             unpack(tmp_path / "CT.zip")
         assert [path.name for path in tmp_path.iterdir()] == ["CT.zip"]
+
+
+def test_bench_data_fetch_ends_with_a_data_root_that_can_be_used(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = io.BytesIO()
+    Image.new("L", (8, 8), 99).save(picture, "PNG")
+    archive_of(
+        {f"CT_NonCOVID/{name}": picture.getvalue() for name in ("1%0.png", "2.png")}, tmp_path / "CT.zip"
+    )
+    server.files = {file.path: b"" for file in CovidCT.remote}
+    server.files[CovidCT.remote[0].path] = (tmp_path / "CT.zip").read_bytes()
+    server.files["Data-split/NonCOVID/testCT_NonCOVID.txt"] = b"2.png\n"
+    server.files["NonCOVID-CT-MetaInfo.csv"] = b",image name,patient id\n0,1%0.png,anna\n1,2.png,ben\n"
+    local = tuple(dataclasses.replace(file, url=server.url(file.path)) for file in CovidCT.remote)
+    monkeypatch.setattr(CovidCT, "remote", local)
+    monkeypatch.setattr(CovidCT, "remote_fingerprint", "")
+    root = tmp_path / "raw"
+    told = CliRunner().invoke(app, ["data", "fetch", "covid-ct", "--out", str(root)], catch_exceptions=False)
+    assert f"--data-root {root}" in told.stdout
+    assert "arXiv 2003.13865" in told.stdout
+    assert [(piece.patient, piece.split) for piece in CovidCT(root, CovidCTConfig()).slices()][1] == (
+        "ben",
+        "test",
+    )
