@@ -17,7 +17,7 @@ from .attnmix import attnmix
 from .config import ABLATION, HAGANConfig
 from .diffaugment import diff_augment
 from .discriminator import HierarchicalDiscriminator, Judgement
-from .generator import ReverseSkipGenerator
+from .generator import ReverseSkipGenerator, Synthesis
 from .losses import FAKE, REAL, consistency_loss, image_loss, pixel_loss
 from .reverse_skip import SOURCES
 
@@ -114,13 +114,33 @@ class HAGAN(AdversarialModel):
 
     def sample(self, seeds: Tensor) -> Tensor:
         """One image for each seed."""
+        return self._synthesise(seeds).images.contiguous()
+
+    def _synthesise(self, seeds: Tensor) -> Synthesis:
         draws = SeededDraws(seeds, self.device)
         latents = self.law.seeded(draws)
         skips = (
             None if self.reverse_skip is None else self.reverse_skip.for_sampling(draws, self.discriminator)
         )
-        images: Tensor = self.generator(latents, skips).images
-        return images.contiguous()
+        generated: Synthesis = self.generator(latents, skips)
+        return generated
+
+    @torch.no_grad()
+    def explain(self, images: Tensor) -> Mapping[str, Tensor]:
+        """The published Figure 7: how AttnMix mixes these images with as many samples, and labels them."""
+        if not (self.config.attnmix and self.config.attention):
+            return {}
+        fake, attended = self._synthesise(torch.arange(len(images)))
+        saliency = self.generator.saliency(attended)
+        mixed = attnmix(images, fake, saliency, self.config.alpha)
+        return {
+            "fake": fake,
+            "real": images,
+            "mixed": mixed.images,
+            "attention": saliency,
+            "area ratio": mixed.mask.mean(dim=(1, 2, 3)),
+            "corrected ratio": mixed.ratio,
+        }
 
     def _is_hybrid(self, clock: Clock) -> bool:
         """Whether the second stage has begun."""
