@@ -92,9 +92,8 @@ def run(
         print(json.dumps(spec.model_dump(mode="json"), indent=2))
         print(f"identity {spec.identity}\nfolder   {store.folder(spec).path}")
         return
-    stop = StopSignal()
     cache_path = cache_folder(cache)
-    with Terminal(plugins.manager, stop) as terminal:
+    with StopSignal() as stop, Terminal(plugins.manager, stop) as terminal:
         settings = Settings(
             results=store,
             cache=cache_path,

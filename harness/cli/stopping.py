@@ -8,7 +8,7 @@ from types import FrameType
 
 
 class StopSignal:
-    """Turns Ctrl-C and SIGTERM into requests.
+    """Turns Ctrl-C and SIGTERM into requests, until its ``with`` block ends.
 
     Args:
         words: What the user is told at the first one.
@@ -29,8 +29,14 @@ class StopSignal:
         self.raises = raises
         self.count = 0
         self.number = 0
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._request)
+        self._before = {n: signal.signal(n, self._request) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def __enter__(self) -> StopSignal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def __call__(self) -> bool:
         """Whether somebody asked to stop."""

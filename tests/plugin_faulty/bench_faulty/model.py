@@ -1,4 +1,4 @@
-"""Models that go wrong on request, for tests of what the core makes of it."""
+"""A model that goes wrong on request."""
 
 import os
 import signal
@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from bench_example.model import Config as LinearConfig
 from bench_example.model import LinearGAN
-from harness import Register, hookimpl
 from harness.api import Batch, Clock, setting
 from torch import Tensor
 
@@ -40,8 +39,3 @@ class Faulty(LinearGAN):
     def sample(self, seeds: Tensor) -> Tensor:
         images: Any = super().sample(seeds)
         return images * torch.nan if self.config.what == "nan-sample" else images
-
-
-@hookimpl
-def bench_models(register: Register) -> None:
-    register("faulty", "bench_faulty:Faulty", summary="goes wrong on request")
