@@ -128,9 +128,9 @@ class HAGAN(AdversarialModel):
     @torch.no_grad()
     def explain(self, images: Tensor) -> Mapping[str, Tensor]:
         """The published Figure 7: how AttnMix mixes these images with as many samples, and labels them."""
-        if not (self.config.attnmix and self.config.attention):
-            return {}
         fake, attended = self._synthesise(torch.arange(len(images)))
+        if attended is None or not self.config.attnmix:
+            return {}
         saliency = self.generator.saliency(attended)
         mixed = attnmix(images, fake, saliency, self.config.alpha)
         return {
