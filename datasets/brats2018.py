@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.api import DataError, Dataset, PluginConfig, Slice, Split, setting
 
-from .nifti import Volume, as_shown, clipped, read_volume
+from .nifti import Volume, clipped, read_volume
 from .raw import digests_of, existing_root, fingerprint_of, something_else
 from .volumes import all_files, one_copy
 
@@ -161,23 +161,27 @@ class Brats2018(Dataset):
                     needed=f"{first.stored.shape}, as {first.path.name}, and at most {_SIDE} pixels a side",
                     hint="get this case again",
                 )
-        values = [volume.values() for volume in volumes]
-        whites = [self._white(volume.path, voxels) for volume, voxels in zip(volumes, values, strict=True)]
-        for z in self._selected(first.path, values[0]):
+        # Shown planes, (z, y, x): in this order voxels lie in memory.
+        stacks = [volume.values().T for volume in volumes]
+        brains = [[plane[plane > 0] for plane in stack] for stack in stacks]
+        whites = [self._white(volume.path, brain) for volume, brain in zip(volumes, brains, strict=True)]
+        covered = np.array(
+            [brain.size / plane.size for brain, plane in zip(brains[0], stacks[0], strict=True)]
+        )
+        for z in self._selected(first.path, covered):
             yield tuple(
-                self._slice(item, volume, clipped(voxels[:, :, z], white), z)
-                for volume, voxels, white in zip(volumes, values, whites, strict=True)
+                self._slice(item, volume, clipped(stack[z], white), z)
+                for volume, stack, white in zip(volumes, stacks, whites, strict=True)
             )
 
-    def _white(self, path: Path, values: NDArray[np.float32]) -> float:
-        brain = values[values > 0]
-        if not brain.size:
+    def _white(self, path: Path, brain: list[NDArray[np.float32]]) -> float:
+        voxels = np.concatenate(brain)
+        if not voxels.size:
             raise DataError(f"{path} is black: no voxel is above 0", hint="get this case again")
-        return float(np.percentile(brain, self.config.percentile))
+        return float(np.percentile(voxels, self.config.percentile, overwrite_input=True))
 
-    def _selected(self, path: Path, values: NDArray[np.float32]) -> list[int]:
-        """Numbers of the slices to keep."""
-        covered = (values > 0).mean(axis=(0, 1))
+    def _selected(self, path: Path, covered: NDArray[np.float64]) -> list[int]:
+        """Numbers of the slices to keep, given which part of each is brain."""
         enough = np.flatnonzero((covered > 0) & (covered >= self.config.min_brain))
         if not enough.size:
             raise DataError(
@@ -189,8 +193,7 @@ class Brats2018(Dataset):
         chosen: list[int] = enough[np.rint(np.linspace(0, enough.size - 1, count)).astype(int)].tolist()
         return chosen
 
-    def _slice(self, item: str, volume: Volume, plane: NDArray[np.float32], z: int) -> Slice:
-        shown = as_shown(plane)
+    def _slice(self, item: str, volume: Volume, shown: NDArray[np.float32], z: int) -> Slice:
         height, width = shown.shape
         top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
         pixels = np.pad(shown, ((top, _SIDE - height - top), (left, _SIDE - width - left)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,16 +44,18 @@ class Volume:
         return str(self.stored.dtype.newbyteorder("="))
 
     def values(self, *where: int | slice) -> NDArray[np.float32]:
-        """Scaled voxels as float32, all or a part.
+        """Scaled voxels as float32, all or a part, maybe read only.
 
         Raises:
             DataError: There is NaN or infinity among them.
         """
         with np.errstate(all="ignore"):  # what overflows is infinite, and refused below
-            values = self.stored[where].astype(np.float32)
+            values = self.stored[where].astype(np.float32, copy=False)
             if (self.slope, self.intercept) != (1.0, 0.0):
                 values = values * np.float32(self.slope) + np.float32(self.intercept)
-        if not np.isfinite(values).all():
+            total = values.sum()
+        # NaN and infinity pass through a sum, much faster than looking at each; overflow needs the look.
+        if not np.isfinite(total) and not np.isfinite(values).all():
             raise DataError(
                 f"{self.path} holds NaN or infinity", needed="finite voxels", hint="get this file again"
             )
@@ -82,9 +85,14 @@ def read_volume(path: Path, dimensions: int = 3) -> Volume:
 
 
 def _content(path: Path) -> bytes:
-    content = path.read_bytes()
-    # In one go, which is faster than reading a gzip stream, and which checks its checksum.
-    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    packed = path.read_bytes()
+    if packed[:2] != b"\x1f\x8b":
+        return packed
+    # In one go into memory of the right size, which the last four bytes tell: a fifth faster than in pieces.
+    # A damaged file may tell anything, but deflate makes nothing more than 1032 times smaller.
+    told = int.from_bytes(packed[-4:], "little")
+    content = zlib.decompress(packed, wbits=31, bufsize=max(1, min(told, 1032 * len(packed))))
+    return content if len(content) == told else gzip.decompress(packed)  # of several parts, as bgzip writes
 
 
 def _parse(path: Path, content: bytes, dimensions: int) -> Volume:

@@ -32,6 +32,13 @@ def test_content_decides_and_not_the_name(tmp_path: Path, kind: type, name: str,
     assert volume.mode == "int16"
 
 
+def test_a_gzip_file_may_have_several_parts(tmp_path: Path) -> None:
+    content = encoded()
+    parts = [content[start : start + 256] for start in range(0, len(content), 256)]
+    (tmp_path / "a.nii.gz").write_bytes(b"".join(map(gzip.compress, [*parts, b""])))
+    assert np.array_equal(read_volume(tmp_path / "a.nii.gz").values(), VOXELS)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_scaling_and_byte_order_are_as_nibabel_has_them(tmp_path: Path, order: str) -> None:
     header = nibabel.Nifti1Header(endianness=order)
@@ -76,7 +83,7 @@ def cifti() -> bytes:
     [
         (encoded()[:-1], "can't hold"),
         (gzip.compress(encoded())[:-9], "damaged"),
-        (gzip.compress(encoded())[:-6] + b"\0\0\0\0\0\0", "CRC"),
+        (gzip.compress(encoded())[:-6] + b"\0\0\0\0\0\0", "incorrect data check"),
         (b"", "damaged"),
         (b"not an image at all" * 40, "damaged"),
         (encoded(np.zeros((4, 4, 4, 2), np.uint8)), r"shape \(4, 4, 4, 2\)"),
