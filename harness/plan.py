@@ -17,6 +17,7 @@ from .planned import Plan, PlannedCell, Status, Wishes
 from .plugins import Registry
 from .prepare import usable_cores
 from .records import Record, Store, read_log
+from .roots import root_of
 from .scoring.weights import Weights
 from .spec import RunRequest, RunSpec, load_synthesizer, preset_settings, resolve
 
@@ -99,16 +100,9 @@ def _requests(grid: Grid, wishes: Wishes, registry: Registry) -> Iterable[tuple[
                 RunRequest(
                     **point._asdict(),
                     settings={**settings, **switches},
-                    data_root=_root(point.dataset, wishes.roots),
+                    data_root=root_of(point.dataset, wishes.roots),
                 ),
             )
-
-
-def _root(dataset: str, roots: Mapping[str, Path]) -> Path | None:
-    common = roots.get("")
-    if common is not None and (common / dataset).exists():
-        common = common / dataset
-    return roots.get(dataset, common)
 
 
 def _check_weights(metrics: Iterable[str], registry: Registry, weights: Weights) -> None:

@@ -15,9 +15,12 @@ from .options import (
     Assignments,
     CacheOption,
     Results,
+    Roots,
     WeightsOption,
     cache_folder,
+    names_of,
     registry,
+    roots_of,
     settings_of,
 )
 from .stopping import StopSignal
@@ -26,16 +29,6 @@ if TYPE_CHECKING:
     from ..grid import Grid
     from ..planned import Plan
 
-Roots = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--data-root",
-        metavar="DIR or NAME=DIR",
-        envvar="HAGAN_BENCH_DATA",
-        help="Raw files of all sets (DIR or DIR/NAME), or of one. Repeatable.",
-        show_envvar=True,
-    ),
-]
 Models = Annotated[str | None, typer.Option("--models", help="Only these, or others: comma separated.")]
 Datasets = Annotated[str | None, typer.Option("--datasets", help="Only these, or others: comma separated.")]
 Resolutions = Annotated[str | None, typer.Option("--res", help="Only these, or others: comma separated.")]
@@ -77,11 +70,11 @@ def grid(
     from ..planned import Wishes, plan_apart
 
     chosen = load_grid(name).narrowed(
-        models=_names(models), datasets=_names(datasets), resolutions=_numbers(res), seeds=_numbers(seeds)
+        models=names_of(models), datasets=names_of(datasets), resolutions=_numbers(res), seeds=_numbers(seeds)
     )
     plugins = registry()
     executor_class = plugins.load("executors", executor)
-    wishes = Wishes(tuple(preset or ()), settings_of(assignments), _roots(data_root), tuple(weights or ()))
+    wishes = Wishes(tuple(preset or ()), settings_of(assignments), roots_of(data_root), tuple(weights or ()))
     stop = StopSignal("stopping: every cell saves its state; once more to stop at once", raises=False)
     plan = plan_apart(chosen, wishes, results, cache_folder(cache), check=not dry_run)
     runner = executor_class(_resources(plan, device, jobs, per_device, results))
@@ -182,26 +175,9 @@ def _list(plan: Plan, slots: int) -> None:
     )
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
-
-
 def _numbers(text: str | None) -> tuple[int, ...] | None:
-    names = _names(text)
+    names = names_of(text)
     try:
         return None if names is None else tuple(int(name) for name in names)
     except ValueError as error:
         raise SpecError(f"{text!r} is no list of numbers", needed="whole numbers: 0,1,2") from error
-
-
-def _roots(given: list[str] | None) -> dict[str, Path]:
-    roots: dict[str, Path] = {}
-    for text in given or []:
-        name, equals, path = text.partition("=")
-        key, path = (name, path) if equals else ("", text)
-        if key in roots:
-            raise SpecError(
-                f"--data-root {text} comes on top of {roots[key]}", needed="one for each data set"
-            )
-        roots[key] = Path(path)
-    return roots

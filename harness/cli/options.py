@@ -53,6 +53,20 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Override a setting; dataset.NAME for the data set's."),
 ]
+Roots = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data-root",
+        metavar="DIR or NAME=DIR",
+        envvar="HAGAN_BENCH_DATA",
+        help="Raw files of all sets (DIR or DIR/NAME), or of one. Repeatable.",
+        show_envvar=True,
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="NAME=VALUE", help="Only records with this setting. Repeatable."),
+]
 RESULTS = Path("results")
 
 
@@ -101,3 +115,26 @@ def settings_of(assignments: list[str] | None, option: str = "--set") -> dict[st
             raise SpecError(f"{option} {name} is given twice", needed="one value")
         settings[name] = value
     return settings
+
+
+def names_of(text: str | None) -> tuple[str, ...] | None:
+    """Comma-separated names; None where nothing was said."""
+    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def roots_of(given: list[str] | None) -> dict[str, Path]:
+    """Folders of raw files by data set; ``""`` is for all others.
+
+    Raises:
+        SpecError: Two for one.
+    """
+    roots: dict[str, Path] = {}
+    for text in given or []:
+        name, equals, path = text.partition("=")
+        key, path = (name, path) if equals else ("", text)
+        if key in roots:
+            raise SpecError(
+                f"--data-root {text} comes on top of {roots[key]}", needed="one for each data set"
+            )
+        roots[key] = Path(path)
+    return roots

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .options import RESULTS, Results, registry, settings_of
+from .options import RESULTS, Results, Where, names_of, registry, settings_of
 
 Form = Annotated[
     Literal["md", "latex", "csv", "html"], typer.Option("--format", help="md, latex, csv or html.")
@@ -17,10 +17,6 @@ Scores = Annotated[
 ]
 Which = Annotated[
     Literal["best", "last"], typer.Option(help="Scores of the best evaluation of a training, or of the last.")
-]
-Where = Annotated[
-    list[str] | None,
-    typer.Option("--where", metavar="NAME=VALUE", help="Only records with this setting. Repeatable."),
 ]
 
 
@@ -48,13 +44,13 @@ def table(
     if name == "1":
         from ..complexity import complexity_sheet
 
-        rows = _names(models) or [entry.name for entry in plugins.entries("models")]
+        rows = names_of(models) or [entry.name for entry in plugins.entries("models")]
         print(render(complexity_sheet(plugins, rows, res or 64), form), end="")
         return
     from ..tables import score_sheet
 
     grid = load_grid(f"table{name}" if name.isdigit() else name).narrowed(
-        models=_names(models), datasets=_names(datasets), resolutions=None if res is None else (res,)
+        models=names_of(models), datasets=names_of(datasets), resolutions=None if res is None else (res,)
     )
     found = survey(Store(results))
     if where:
@@ -63,7 +59,7 @@ def table(
         grid,
         found,
         plugins,
-        scores=_names(metric) or (),
+        scores=names_of(metric) or (),
         which=which,
         against_published=against == "published",
     )
@@ -90,7 +86,7 @@ def compare(
     if where:
         found = list(matching(found, settings_of(where, "--where")))
     sides = [_selected(found, name) for name in (first, second)]
-    scores = installed.scores(_names(metric) or ("fid",))
+    scores = installed.scores(names_of(metric) or ("fid",))
     comparisons = [comparing.compare(sides[0], sides[1], score, installed, which) for score in scores]
     print(render(comparing.comparison_sheet(first, second, comparisons), form), end="")
 
@@ -101,7 +97,3 @@ def _selected(found: list[Any], name: str) -> list[Any]:
     model, _, conditions = name.partition("@")
     own = [result for result in found if result.spec.model.name == model]
     return list(matching(own, settings_of(conditions.split(","), "@"))) if conditions else own
-
-
-def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,0 +1,20 @@
+"""Where the raw files of several data sets are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def root_of(dataset: str, roots: Mapping[str, Path]) -> Path | None:
+    """The folder of one data set.
+
+    Args:
+        dataset: Its name.
+        roots: Folders by name; the one called ``""`` is for all others, and holds either the files or a
+            folder with the data set's name.
+    """
+    common = roots.get("")
+    if common is not None and (common / dataset).exists():
+        common = common / dataset
+    return roots.get(dataset, common)
