@@ -46,7 +46,7 @@ def samples_figure(rows: Mapping[str, NDArray[np.uint8]], title: str) -> Figure:
         for axis, image in zip(line, images, strict=False):
             _show(axis, image)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-    figure.suptitle(title, fontsize=8, y=1.0, va="bottom")
+    figure.suptitle(title, fontsize=8, y=0.9, va="bottom")
     return figure
 
 
@@ -81,8 +81,8 @@ def explanation_figure(explanation: Mapping[str, Tensor], title: str) -> Figure:
     if numbers:
         for row in range(count):
             words = "\n".join(f"{name}\n{values[row]:.3f}" for name, values in numbers.items())
-            axes[row][-1].text(0.5, 0.5, words, ha="center", va="center", fontsize=7)
-    figure.suptitle(title, fontsize=8, y=1.0, va="bottom")
+            axes[row][-1].text(0.08, 0.5, words, ha="left", va="center", fontsize=6)
+    figure.suptitle(title, fontsize=8, y=0.94, va="bottom")
     return figure
 
 

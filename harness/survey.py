@@ -17,7 +17,7 @@ from .spec import RunSpec
 Which = Literal["best", "last"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """One record."""
 
@@ -113,6 +113,10 @@ class Installed:
                 return name
         known = sorted(score for metric in self._metrics().values() for score in metric.goals)
         raise SpecError(f"no metric gives {score!r}", needed=f"one of {', '.join(known)}")
+
+    def is_score(self, name: str) -> bool:
+        """Whether a name is a score that models are judged by, and not context of one."""
+        return any(name in metric.goals for metric in self._metrics().values())
 
     def goal(self, score: str) -> Goal:
         """Whether lower or higher is better."""

@@ -10,7 +10,7 @@ import sys
 import typer
 
 from ..errors import BenchError
-from . import catalogue, cell, data, doctor, figure, grid, run, sample, score, table
+from . import catalogue, cell, data, doctor, figure, grid, report, run, sample, score, table
 
 app = typer.Typer(
     name="bench",
@@ -28,6 +28,7 @@ app.command("score")(score.score)
 app.command("table")(table.table)
 app.command("compare")(table.compare)
 app.command("figure")(figure.figure)
+app.command("report")(report.report)
 app.add_typer(data.app)
 app.command("list")(catalogue.list_plugins)
 app.command("show")(catalogue.show)

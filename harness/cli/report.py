@@ -1,0 +1,55 @@
+"""``bench report``: one HTML file about all results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import (
+    RESULTS,
+    CacheOption,
+    Device,
+    Results,
+    Roots,
+    Where,
+    cache_folder,
+    registry,
+    roots_of,
+    settings_of,
+)
+
+
+def report(
+    out: Annotated[Path | None, typer.Option(help="The file; default RESULTS/report.html.")] = None,
+    where: Where = None,
+    with_real_images: Annotated[
+        bool,
+        typer.Option(
+            "--with-real-images",
+            help="Also nearest training images of samples: the file then holds patient data.",
+        ),
+    ] = False,
+    data_root: Roots = None,
+    results: Results = RESULTS,
+    cache: CacheOption = None,
+    device: Device = "auto",
+) -> None:
+    """Write one self-contained HTML file: tables, curves, samples, protocol and versions."""
+    from ..files import atomic_write
+    from ..machine import pick_device
+    from ..records import Store
+    from ..report import Real, make_report
+    from ..survey import Survey, matching, survey
+
+    plugins = registry()
+    found = survey(Store(results))
+    if where:
+        found = Survey(list(matching(found.results, settings_of(where, "--where"))), found.problems)
+    real = Real(roots_of(data_root), cache_folder(cache)) if with_real_images else None
+    text = make_report(found, results, plugins, pick_device(device), real=real)
+    path = out or results / "report.html"
+    with atomic_write(path) as file:
+        file.write(text.encode())
+    print(path)

@@ -1,0 +1,207 @@
+"""One HTML file about a results folder, which needs neither a network nor anything beside it.
+
+Without ``real`` images are samples alone: a report is passed on more easily than patient data may be.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from .errors import BenchError
+from .figures import curves_figure
+from .gallery import real_set, samples_of
+from .grid import load_grid, shipped
+from .plugins import Registry
+from .sampling import mosaic
+from .sheets import render
+from .survey import Installed, Result, Survey
+from .tables import score_sheet
+
+SIDE = 6
+"""Samples are shown in rows of so many."""
+SUSPECTS = 8
+NEIGHBOUR_SAMPLES = 256
+
+
+@dataclass(frozen=True)
+class Real:
+    """What showing real images takes.
+
+    Attributes:
+        roots: Folders of raw files by data set.
+        cache: Cache folder.
+    """
+
+    roots: Mapping[str, Path]
+    cache: Path
+
+
+def make_report(
+    found: Survey, folder: Path, registry: Registry, device: torch.device, *, real: Real | None = None
+) -> str:
+    """The report as HTML.
+
+    Args:
+        found: The records.
+        folder: The results folder, for the heading.
+        registry: The plugins.
+        device: Where samples are made.
+        real: Show real images too: the nearest neighbours of the most suspicious samples. None for none.
+    """
+    results = sorted(found.results, key=lambda result: result.folder.path.name)
+    problems = list(found.problems)
+    pictures, neighbours = [], []
+    for result in results:
+        if result.record.status != "complete":
+            continue
+        made, complaints = samples_of([result], registry, device, NEIGHBOUR_SAMPLES if real else SIDE * SIDE)
+        problems += complaints
+        for images in made.values():
+            name = result.folder.path.name
+            pictures.append((name, _picture(mosaic(images[: SIDE * SIDE], SIDE))))
+            if real:
+                try:
+                    train = real_set(result, registry, real.roots, real.cache).images
+                    neighbours.append((name, _picture(nearest_pairs(images, np.asarray(train)))))
+                except BenchError as error:
+                    problems.append(f"{name}: {error.found}")
+    sections = ["Tables", "Cells", "Curves", "Samples", *(["Neighbours"] if real else []), "Protocol"]
+    # Everything that comes from records or plugins is text of strangers: escaped, unless rendered by us.
+    environment = Environment(
+        loader=PackageLoader(__package__, "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("report.html").render(
+        title="Medical image synthesis: results",
+        folder=str(folder),
+        with_real=real is not None,
+        sections=[(name, name.lower()) for name in sections],
+        problems=problems,
+        tables=_tables(found, registry),
+        scores=sorted({score for result in results for score in result.record.scores["best"]}),
+        runs=[_row(result, Installed(registry)) for result in results],
+        curves=_curves(results),
+        samples=pictures,
+        neighbours=neighbours,
+        protocols=_protocols(results),
+    )
+
+
+def nearest_pairs(samples: NDArray[np.uint8], train: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The samples that are nearest to a training image, above those images: (C, height, width).
+
+    Args:
+        samples: uint8 (n, C, H, W).
+        train: uint8 (m, 1, H, W).
+    """
+    grey = samples.astype(np.float32).mean(axis=1).reshape(len(samples), -1)
+    real = train.astype(np.float32).reshape(len(train), -1)
+    distances = torch.cdist(torch.from_numpy(grey), torch.from_numpy(real), p=1).numpy()
+    suspects = np.argsort(distances.min(axis=1), kind="stable")[:SUSPECTS]
+    neighbours = np.broadcast_to(train, (len(train), *samples.shape[1:]))[distances[suspects].argmin(axis=1)]
+    return mosaic(np.concatenate([samples[suspects], neighbours]), len(suspects))
+
+
+def _tables(found: Survey, registry: Registry) -> list[Markup]:
+    """The shipped grids' tables, as far as a cell of them is done, in every score that they have."""
+    tables = []
+    for name in shipped():
+        grid = load_grid(name)
+        here = [
+            result
+            for result in found.results
+            if result.spec.model.name in grid.models and result.spec.resolution in grid.resolutions
+        ]
+        datasets = tuple(sorted({result.spec.dataset.name for result in here}))
+        installed = Installed(registry)
+        given = {score for result in here for score in result.record.scores["best"]}
+        scores = [score for score in sorted(given) if installed.is_score(score)]
+        if datasets and scores:
+            sheet = score_sheet(
+                grid.narrowed(datasets=datasets), Survey(found.results), registry, scores=scores
+            )
+            tables.append(Markup(render(sheet, "html")))
+    return tables
+
+
+def _row(result: Result, installed: Installed) -> dict[str, Any]:
+    record = result.record
+    stale = {
+        why
+        for score in record.scores["best"]
+        if installed.is_score(score) and (why := installed.why_stale(result, score))
+    }
+    return {
+        "name": result.folder.path.name,
+        "status": record.status,
+        "epochs": record.epochs_done,
+        "best_epoch": "" if record.best_epoch is None else record.best_epoch,
+        "n_real": record.n_real,
+        "n_generated": record.n_generated,
+        "scores": record.scores["best"],
+        "hours": (record.timing["train"] + record.timing["score"]) / 3600,
+        "caveats": "; ".join(record.caveats),
+        "stale": "; ".join(sorted(stale)),
+    }
+
+
+def _curves(results: Sequence[Result]) -> list[tuple[str, str]]:
+    curves = []
+    for place in sorted({(result.spec.dataset.name, result.spec.resolution) for result in results}):
+        here = [r for r in results if (r.spec.dataset.name, r.spec.resolution) == place]
+        name = f"{place[0]}, {place[1]} px"
+        if figure := curves_figure(here, name):
+            curves.append((name, _drawn(figure)))
+    return curves
+
+
+def _protocols(results: Sequence[Result]) -> list[tuple[dict[str, str], int]]:
+    """Each distinct set of conditions and versions, with the number of its cells."""
+    counts: Counter[str] = Counter()
+    for result in results:
+        record, spec = result.record, result.spec
+        content = {
+            "dataset": f"{spec.dataset.name} version {spec.dataset.version}, {spec.dataset.fingerprint[:16]}",
+            "resolution": f"{spec.resolution} px",
+            **{name: str(value) for name, value in spec.protocol.model_dump(mode="json").items()},
+            "metrics and features": json.dumps(record.score_versions, sort_keys=True),
+            "packages": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
+            "device": ", ".join(f"{name} {value}" for name, value in record.device.items()),
+            "source commit": record.git or "not from a checkout",
+        }
+        counts[json.dumps(content)] += 1
+    return [(json.loads(content), count) for content, count in counts.most_common()]
+
+
+def _picture(pixels: NDArray[np.uint8]) -> str:
+    """uint8 (C, height, width) as a data address."""
+    buffer = io.BytesIO()
+    image = pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+    Image.fromarray(image).save(buffer, format="PNG")
+    return _address(buffer.getvalue())
+
+
+def _drawn(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png", dpi=110)
+    return _address(buffer.getvalue())
+
+
+def _address(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
