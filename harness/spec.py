@@ -26,7 +26,7 @@ PROTOCOL_VERSION = 1
 """Raised whenever the training loop or the evaluation gives other numbers for the same spec."""
 
 CORE_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "smoke": {"epochs": 4, "evaluate_every": 2, "limit": 128, "metrics": "swd,ms_ssim"},
+    "smoke": {"epochs": 4, "evaluate_every": 2, "limit": 64, "batch_size": 16, "metrics": "swd,ms_ssim"},
 }
 """Presets that make sense for every model; a model may bring its own."""
 

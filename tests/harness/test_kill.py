@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-SMOKE = ["run", "--model", "dcgan", "--dataset", "phantom", "--res", "64", "--preset", "smoke"]
-SHORT = ["--set", "limit=16", "--set", "batch_size=8", "--epochs", "6", "--set", "dataset.images=32"]
+SMOKE = ["run", "--model", "dcgan", "--dataset", "phantom", "--res", "32", "--preset", "smoke"]
+SHORT = ["--set", "width=64", "--set", "limit=16", "--set", "batch_size=8", "--epochs", "6", "--set", "dataset.images=32"]
 
 
 def run(results: Path, cache: Path, *, kill_at: int | None = None) -> int:

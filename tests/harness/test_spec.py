@@ -35,7 +35,7 @@ def test_settings_win_over_presets_and_later_presets_over_earlier(registry: Regi
     made = spec(registry, presets=("smoke", "fast"), settings={"epochs": 9})
     assert made.model.config["lr"] == 0.05
     assert made.protocol.epochs == 9
-    assert made.protocol.limit == 128
+    assert made.protocol.limit == 64
 
 
 def test_identity_ignores_the_order_of_settings_and_further_metrics(registry: Registry) -> None:
