@@ -1,0 +1,88 @@
+"""Small versions of all models, and how to train them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from harness_models.dcgan import DCGAN
+from harness_models.ddpm import DDPM
+from harness_models.hagan import HAGAN
+from harness_models.infogan import InfoGAN
+from harness_models.sagan import SAGAN
+from harness_models.unetgan import UNetGAN
+from harness_models.wgan import WGAN
+from torch import Tensor
+
+from harness.api import Batch, Clock, ImageShape, Synthesizer
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A model that takes a step in a few hundredths of a second."""
+
+    model: type[Synthesizer]
+    settings: dict[str, Any] = field(default_factory=dict)
+    shape: ImageShape = ImageShape(1, 32, 32)
+
+    def build(self, seed: int = 0, **settings: Any) -> Synthesizer:
+        torch.manual_seed(seed)
+        return self.model(self.shape, self.model.Config(**{**self.settings, **settings}))
+
+    def images(self, count: int = 4) -> Tensor:
+        stream = torch.Generator().manual_seed(1)
+        size = (count, self.shape.channels, self.shape.height, self.shape.width)
+        return torch.rand(size, generator=stream) * 2 - 1
+
+
+NARROW = {"width": 64}
+TINY = {
+    "dcgan": Tiny(DCGAN, NARROW),
+    "dcgan, reference": Tiny(DCGAN, {**NARROW, **DCGAN.presets["reference"]}),
+    "sagan": Tiny(SAGAN, NARROW),
+    "infogan": Tiny(InfoGAN, NARROW),
+    "wgan": Tiny(WGAN),
+    "wgan, penalty": Tiny(WGAN, {**NARROW, "architecture": "conv", "gradient_penalty": 10.0}),
+    "unetgan": Tiny(UNetGAN, {**NARROW, "mix_warmup_epochs": 0}),
+    "hagan": Tiny(HAGAN, {**NARROW, "staged_training": False}),
+    "hagan, no skip at sampling": Tiny(HAGAN, {**NARROW, "reverse_skip_sampling": "off", "warmup_epochs": 1}),
+    "hagan, training images": Tiny(HAGAN, {**NARROW, "reverse_skip_sampling": "train"}),
+    "ddpm": Tiny(DDPM, {"level_channels": (32, 32), "sampling_steps": 3}, ImageShape(1, 16, 16)),
+    "ddpm, ancestral": Tiny(
+        DDPM, {"level_channels": (32, 32), "sampling_steps": 3, "sampler": "ddpm"}, ImageShape(1, 16, 16)
+    ),
+}
+
+
+@pytest.fixture(params=TINY.values(), ids=TINY.keys())
+def tiny(request: pytest.FixtureRequest) -> Tiny:
+    """Every model, in its main variants."""
+    found: Tiny = request.param
+    return found
+
+
+@pytest.fixture
+def tinies() -> dict[str, Tiny]:
+    """The same by name."""
+    return TINY
+
+
+Train = Callable[..., dict[str, Tensor]]
+
+
+@pytest.fixture
+def train() -> Train:
+    """Train on the same images over and over; return the last losses."""
+
+    def train(model: Synthesizer, images: Tensor, steps: int, first_step: int = 0) -> dict[str, Tensor]:
+        losses: dict[str, Tensor] = {}
+        model.train()
+        for step in range(first_step, first_step + steps):
+            # Two steps an epoch, so that everything that waits for an epoch comes soon.
+            losses = model.train_step(Batch(images), Clock(step=step, epoch=step // 2, epochs=100))
+        return losses
+
+    return train

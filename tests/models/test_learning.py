@@ -1,0 +1,122 @@
+"""Every model learns a set of two images, in seconds.
+
+The measure is the energy distance between samples and images, in units of what a generator that ignores
+its noise can reach at best: whatever single image it makes, the measure is at least 1. So a value well
+below 1 takes a generator that makes both images, each from its own noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from harness_models.dcgan import DCGAN
+from harness_models.ddpm import DDPM
+from harness_models.hagan import HAGAN
+from harness_models.infogan import InfoGAN
+from harness_models.sagan import SAGAN
+from harness_models.unetgan import UNetGAN
+from harness_models.wgan import WGAN
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from harness.api import Batch, Clock, ImageShape, Synthesizer
+
+LEARNT = 0.7
+
+
+def two_images(side: int) -> Tensor:
+    """A bright blob above left, and one below right: (2, 1, side, side)."""
+    pixels = (torch.arange(side) + 0.5) / side
+    rows, columns = pixels[:, None], pixels[None, :]
+    blobs = [(-((rows - centre) ** 2 + (columns - centre) ** 2) * 18).exp() for centre in (0.28, 0.72)]
+    return torch.stack(blobs)[:, None] * 2 - 1
+
+
+def distance(samples: Tensor, images: Tensor) -> float:
+    """Energy distance, over its least value for samples that are all the same."""
+    samples, images = samples.flatten(1), images.flatten(1)
+    within = torch.cdist(images, images).mean()
+    energy = 2 * torch.cdist(samples, images).mean() - torch.cdist(samples, samples).mean() - within
+    return (energy / within).item()
+
+
+def learn(model: Synthesizer, steps: int, batch: int = 16) -> float:
+    """Train and return the distance of 64 samples."""
+    images = two_images(model.shape.height)
+    model.train()
+    for step in range(steps):
+        clock = Clock(step=step, epoch=2 * step // steps, epochs=2)
+        model.train_step(Batch(images[torch.randint(2, (batch,))]), clock)
+    with torch.no_grad():
+        return distance(model.eval().sample(torch.arange(64)), images)
+
+
+def build(model: type[Synthesizer], settings: dict[str, Any], side: int = 32) -> Synthesizer:
+    torch.manual_seed(0)
+    return model(ImageShape(1, side, side), model.Config(**settings))
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "steps"),
+    [
+        (DCGAN, {"width": 64}, 200),
+        (SAGAN, {"width": 64}, 200),
+        (InfoGAN, {"width": 64}, 120),
+        (WGAN, {}, 240),
+        (UNetGAN, {"width": 64, "mix_warmup_epochs": 1}, 200),
+        (HAGAN, {"width": 64, "warmup_epochs": 1}, 300),
+    ],
+)
+def test_a_gan_learns(model, settings, steps) -> None:
+    assert distance(build(model, settings).eval().sample(torch.arange(8)).detach(), two_images(32)) > 1.5
+    assert learn(build(model, settings), steps) < LEARNT
+
+
+def test_diffusion_learns() -> None:
+    few = {"level_channels": (64, 64), "sampler": "ddpm", "lr": 2e-3, "ema_decay": 0.95}
+    assert learn(build(DDPM, few, side=8), steps=1) > 1.5
+    assert learn(build(DDPM, few, side=8), steps=150) < LEARNT
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 10_000), share=st.floats(0, 1), noise=st.floats(0, 1))
+def test_samples_that_are_all_the_same_never_pass(seed: int, share: float, noise: float) -> None:
+    first, second = images = two_images(16)
+    torch.manual_seed(seed)
+    image = share * first + (1 - share) * second + noise * torch.randn(1, 16, 16)
+    assert distance(image.expand(8, 1, 16, 16), images) > 1 - 1e-4
+
+
+def test_the_images_themselves_are_at_no_distance() -> None:
+    assert distance(two_images(16).repeat(4, 1, 1, 1), two_images(16)) == pytest.approx(0, abs=1e-3)
+
+
+def ignore_noise(model: DCGAN) -> None:
+    draw = model.law.draw
+    model.law.draw = lambda count, **options: torch.zeros_like(draw(count, **options))
+
+
+def cut_discriminator(model: DCGAN) -> None:
+    model.optimizers()["discriminator"].step = lambda: None
+
+
+def cut_generator(model: DCGAN) -> None:
+    model.discriminator.register_forward_pre_hook(lambda _, inputs: inputs[0].detach())
+
+
+@pytest.mark.parametrize("fault", [ignore_noise, cut_discriminator])
+def test_a_broken_gan_does_not_pass(fault: Callable[[DCGAN], None]) -> None:
+    model = build(DCGAN, {"width": 64})
+    fault(model)
+    assert learn(model, steps=200) > 0.98
+
+
+def test_a_discriminator_that_passes_no_gradient_on_teaches_nothing() -> None:
+    model = build(DCGAN, {"width": 64})
+    cut_generator(model)
+    with pytest.raises(RuntimeError, match="grad"):
+        learn(model, steps=1)
