@@ -246,14 +246,10 @@ def make_dataset(
         SpecError: No such data set or option, a value out of range, or no data root where one is needed.
     """
     kind: type[Dataset] = registry.load("datasets", name)
-    for setting in settings:
-        if setting not in kind.Config.model_fields:
-            raise unknown_name(
-                f"setting of dataset {name}",
-                setting,
-                kind.Config.model_fields,
-                hint=f"bench show dataset {name}",
-            )
+    for option in settings:
+        if option not in kind.Config.model_fields:
+            known = kind.Config.model_fields
+            raise unknown_name(f"setting of dataset {name}", option, known, hint=f"bench show dataset {name}")
     config = validate(kind.Config, settings, f"dataset {name}")
     if kind.needs_root and data_root is None:
         raise SpecError(

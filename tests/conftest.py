@@ -11,6 +11,7 @@ from typing import Any
 import bench_example
 import bench_faulty
 import pytest
+
 from harness.plugins import Registry
 from harness.records import Store
 from harness.run import Outcome, Settings, run_cell

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 from harness.cli import main
 
 PLUGINS = [str(Path(__file__).parents[1] / folder) for folder in ("plugin_example/src", "plugin_faulty")]

@@ -11,7 +11,18 @@ import time
 from pathlib import Path
 
 SMOKE = ["run", "--model", "dcgan", "--dataset", "phantom", "--res", "32", "--preset", "smoke"]
-SHORT = ["--set", "width=64", "--set", "limit=16", "--set", "batch_size=8", "--epochs", "6", "--set", "dataset.images=32"]
+SHORT = [
+    "--set",
+    "width=64",
+    "--set",
+    "limit=16",
+    "--set",
+    "batch_size=8",
+    "--epochs",
+    "6",
+    "--set",
+    "dataset.images=32",
+]
 
 
 def run(results: Path, cache: Path, *, kill_at: int | None = None) -> int:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from PIL import Image
+
 from harness.checkpoints import load_networks, previous_state
 from harness.errors import BusyError, CheckpointError, SpecError, StorageError
 from harness.machine import pick_device
@@ -20,7 +22,6 @@ from harness.records import Record, RunFolder, Store, read_log
 from harness.run import Outcome, load_model
 from harness.sampling import sample_images
 from harness.training import Interrupted
-from PIL import Image
 
 Run = Callable[..., Outcome]
 

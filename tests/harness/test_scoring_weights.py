@@ -20,7 +20,7 @@ def server(monkeypatch):
     class Handler(http.server.BaseHTTPRequestHandler):
         content = CONTENT
         knows_ranges = True
-        asked: list[str] = []  # noqa: RUF012
+        asked: list[str] = []
 
         def do_GET(self):
             self.asked.append(self.headers["Range"])

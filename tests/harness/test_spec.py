@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from harness.errors import DataError, PluginError, SpecError
 from harness.plugins import Registry
 from harness.spec import RunRequest, RunSpec, resolve

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from harness.augmentation import compose, flip, shift
 from harness.errors import PluginError
 from harness.pixels import to_model_range, to_store_range

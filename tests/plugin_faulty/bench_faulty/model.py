@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from bench_example.model import Config as LinearConfig
 from bench_example.model import LinearGAN
-from harness.api import Batch, Clock, setting
 from torch import Tensor
+
+from harness.api import Batch, Clock, setting
 
 
 class Config(LinearConfig):

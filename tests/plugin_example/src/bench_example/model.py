@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 import torch
-from harness.api import Batch, Clock, ImageShape, PluginConfig, Synthesizer, setting
 from torch import Tensor, nn
+
+from harness.api import Batch, Clock, ImageShape, PluginConfig, Synthesizer, setting
 
 
 class Config(PluginConfig):
