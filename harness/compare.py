@@ -20,7 +20,7 @@ from .errors import SpecError
 from .sheets import Cell, Column, Sheet, number
 from .survey import Installed, Result, Which, conditions
 
-RESAMPLINGS = 10_000
+RESAMPLINGS = 2_000
 LEVEL = 0.95
 
 
