@@ -74,7 +74,7 @@ def explanation_figure(explanation: Mapping[str, Tensor], title: str) -> Figure:
         is_map = bool((values >= 0).all()) and values.shape[1] == 1
         for row in range(count):
             if is_map:
-                axes[row][column].imshow(values[row, 0], cmap="inferno", interpolation="bilinear")
+                axes[row][column].imshow(values[row, 0].numpy(), cmap="inferno", interpolation="bilinear")
                 _frame(axes[row][column])
             else:
                 _show(axes[row][column], to_store_range(values[row]).numpy())

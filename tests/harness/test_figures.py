@@ -1,0 +1,145 @@
+"""Figures: the images that were given are the images that are seen."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from bench_example.model import LinearGAN
+from PIL import Image
+from torch import Tensor
+
+from harness.api import ImageShape
+from harness.cli.figure import figure
+from harness.errors import DataError, SpecError
+from harness.figures import curves_figure, explain, explanation_figure, samples_figure, save_figure
+from harness.gallery import evenly, real_set, samples_of, shown_runs
+from harness.plugins import Registry
+from harness.records import Store
+from harness.roots import root_of
+from harness.run import Outcome
+from harness.survey import Result, survey
+
+RunTiny = Callable[..., Outcome]
+
+
+class Explaining(LinearGAN):
+    def explain(self, images: Tensor) -> Mapping[str, Tensor]:
+        """Noise, twice: it shows whether the caller's random numbers are left alone."""
+        noise = torch.rand(len(images), 1, 4, 4)
+        return {"real": images, "attention": noise, "area ratio": noise.mean(dim=(1, 2, 3))}
+
+
+@pytest.fixture
+def done(run_tiny: RunTiny, tmp_path: Path) -> list[Result]:
+    run_tiny()
+    run_tiny(seed=1)
+    return survey(Store(tmp_path / "results")).results
+
+
+def test_png_and_pdf_whole_and_the_same_every_time(tmp_path: Path) -> None:
+    rows = {"real": np.zeros((3, 1, 8, 8), np.uint8), "model": np.full((2, 3, 8, 8), 255, np.uint8)}
+    first = [path.read_bytes() for path in save_figure(samples_figure(rows, "t"), tmp_path / "a")]
+    second = [path.read_bytes() for path in save_figure(samples_figure(rows, "t"), tmp_path / "a")]
+    assert first == second
+    assert [content[:4] for content in first] == [b"\x89PNG", b"%PDF"]
+    assert Image.open(io.BytesIO(first[0])).size[0] > 100
+
+
+def test_grey_levels_are_never_stretched(tmp_path: Path) -> None:
+    flat = np.full((1, 1, 8, 8), 100, np.uint8)
+    (png, _) = save_figure(samples_figure({"r": flat}, ""), tmp_path / "flat")
+    pixels = np.asarray(Image.open(png).convert("L"))
+    assert (pixels == 100).mean() > 0.2
+
+
+def test_the_standing_run_of_each_model_is_shown(done: list[Result], registry: Registry) -> None:
+    runs = shown_runs(done, registry, ["faulty", "linear-gan"], "discs", 16)
+    assert [(run.spec.model.name, run.spec.seed) for run in runs] == [("linear-gan", 0)]
+    samples, problems = samples_of(runs, registry, torch.device("cpu"), 5)
+    assert samples["linear-gan"].shape == (5, 3, 16, 16)
+    assert problems == []
+
+
+def test_a_run_whose_networks_are_gone_is_named_and_left_out(done: list[Result], registry: Registry) -> None:
+    done[0].folder.best.unlink()
+    samples, problems = samples_of(done[:1], registry, torch.device("cpu"), 5)
+    assert samples == {}
+    assert "best.safetensors" in problems[0]
+
+
+def test_real_images_are_those_of_the_run(
+    done: list[Result], registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = real_set(done[0], registry, {}, tmp_path / "cache")
+    assert len(images) == done[0].record.n_real
+    assert evenly(images, 7).shape == (7, 1, 16, 16)
+    monkeypatch.setattr("bench_example.dataset.Discs.fingerprint", lambda self: "f" * 64)
+    with pytest.raises(DataError, match="not those of"):
+        real_set(done[0], registry, {}, tmp_path / "cache")
+
+
+def test_an_explanation_is_repeatable_and_leaves_the_generator_alone() -> None:
+    model = Explaining(ImageShape(3, 8, 8), Explaining.Config())
+    images = np.zeros((2, 1, 8, 8), np.uint8)
+    before = torch.get_rng_state()
+    first, second = explain(model, images), explain(model, images)
+    assert torch.equal(first["attention"], second["attention"])
+    assert torch.equal(before, torch.get_rng_state())
+    assert first["real"].shape == (2, 3, 8, 8)
+    assert float(first["real"].max()) == -1.0
+    assert not torch.equal(first["attention"], explain(model, images, seed=1)["attention"])
+
+
+def test_an_explanation_is_drawn_with_its_numbers(tmp_path: Path) -> None:
+    model = Explaining(ImageShape(3, 8, 8), Explaining.Config())
+    drawn = explanation_figure(explain(model, np.zeros((2, 1, 8, 8), np.uint8)), "t")
+    texts = [text.get_text() for axis in drawn.axes for text in axis.texts]
+    assert len(texts) == 2
+    assert texts[0].startswith("area ratio\n0.")
+    assert [axis.get_title() for axis in drawn.axes[:2]] == ["real", "attention"]
+    save_figure(drawn, tmp_path / "explained")
+
+
+def test_models_explain_nothing_by_default() -> None:
+    model = LinearGAN(ImageShape(3, 8, 8), LinearGAN.Config())
+    assert explain(model, np.zeros((2, 1, 8, 8), np.uint8)) == {}
+
+
+def test_curves_hold_every_score_and_loss(done: list[Result]) -> None:
+    drawn = curves_figure(done, "discs")
+    assert drawn is not None
+    panels = {axis.get_title(): axis for axis in drawn.axes if axis.get_title()}
+    assert set(panels) == {"brightness", "losses of linear-gan"}
+    assert [list(line.get_xdata()) for line in panels["brightness"].lines] == [[2, 4], [2, 4]]
+    assert len({line.get_color() for line in panels["brightness"].lines}) == 1
+    assert curves_figure([], "nothing") is None
+
+
+def test_bench_figure_writes_files_or_says_why_not(
+    done: list[Result], tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("harness.cli.figure.registry", lambda: registry)
+    results, cache = tmp_path / "results", tmp_path / "cache"
+    figure("curves", results=results, cache=cache, device="cpu")
+    grid = tmp_path / "mine.toml"
+    grid.write_text('models = "linear-gan"\ndatasets = "discs"\nresolutions = 16\n')
+    figure(str(grid), count=3, seed=0, results=results, cache=cache, device="cpu")
+    written = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert [path.name for path in written] == [
+        "curves-discs-16.png", "curves-discs-16.pdf", "mine-discs-16.png", "mine-discs-16.pdf",
+    ]  # fmt: skip
+    assert all(path.stat().st_size > 1000 for path in written)
+    with pytest.raises(SpecError, match="nothing to draw"):
+        figure("7", count=2, seed=0, results=results, cache=cache, device="cpu")
+
+
+def test_roots() -> None:
+    assert root_of("a", {}) is None
+    assert root_of("a", {"": Path("/nowhere"), "a": Path("/x")}) == Path("/x")
+    assert root_of("b", {"": Path("/nowhere"), "a": Path("/x")}) == Path("/nowhere")

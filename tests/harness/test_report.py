@@ -1,0 +1,129 @@
+"""The report: self-contained, escaped, and without real images unless asked."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from harness.plugins import Registry
+from harness.records import Store
+from harness.report import Real, make_report, nearest_pairs
+from harness.run import Outcome
+from harness.survey import survey
+
+RunTiny = Callable[..., Outcome]
+
+
+@pytest.fixture
+def results(run_tiny: RunTiny, tmp_path: Path) -> Path:
+    run_tiny()
+    run_tiny(seed=1)
+    return tmp_path / "results"
+
+
+def report(results: Path, registry: Registry, real: Real | None = None) -> str:
+    return make_report(survey(Store(results)), results, registry, torch.device("cpu"), real=real)
+
+
+class Tags(HTMLParser):
+    """Collects every address that a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def parsed(text: str) -> Tags:
+    tags = Tags()
+    tags.feed(text)
+    return tags
+
+
+def test_nothing_is_fetched_from_elsewhere(results: Path, registry: Registry) -> None:
+    tags = parsed(report(results, registry))
+    assert all(address.startswith(("#", "data:image/png;base64,")) for address in tags.addresses)
+    assert "link" not in tags.tags
+    assert "iframe" not in tags.tags
+
+
+def test_it_tells_cells_scores_and_versions(results: Path, registry: Registry) -> None:
+    text = report(results, registry)
+    for result in survey(Store(results)).results:
+        assert result.folder.path.name in text
+        assert f"{result.record.scores['best']['brightness']:.4g}" in text
+        assert result.record.versions["torch"] in text
+    assert "It holds no real images" in text
+    assert 'id="neighbours"' not in text
+
+
+def test_pictures_are_whole(results: Path, registry: Registry) -> None:
+    sizes = [
+        Image.open(io.BytesIO(base64.b64decode(found))).size
+        for found in re.findall(r"data:image/png;base64,([^\"]+)", report(results, registry))
+    ]
+    # One figure of curves, and for each of two cells 6 x 6 samples of 16 px with gaps of 2.
+    assert sizes.count((106, 106)) == 2
+    assert len(sizes) == 3
+
+
+def test_real_images_are_shown_on_request_alone(results: Path, registry: Registry, tmp_path: Path) -> None:
+    text = report(results, registry, Real({}, tmp_path / "cache"))
+    assert "it may hold patient data" in text
+    assert text.count("Nearest neighbours of") == 2
+
+
+def test_missing_raw_files_cost_the_neighbours_and_not_the_report(
+    results: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench_example.dataset.Discs.fingerprint", lambda self: "f" * 64)
+    text = report(results, registry, Real({}, tmp_path / "cache"))
+    assert "the raw files of discs are not those of" in text
+    assert "Nearest neighbours of" not in text
+
+
+def test_text_of_strangers_is_escaped(results: Path, registry: Registry) -> None:
+    (record,) = (next(Store(results).records()),)
+    folder, content = record
+    folder.write_record(
+        content.model_copy(update={"caveats": ["<script>alert(1)</script>"], "git": "<b>x</b>"})
+    )
+    text = report(results, registry)
+    assert "<script>alert" not in text
+    assert "<b>x" not in text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+def test_a_damaged_record_is_named(results: Path, registry: Registry) -> None:
+    path = next(results.glob("runs/*/record.json"))
+    path.write_bytes(path.read_bytes()[:50])
+    text = report(results, registry)
+    assert path.name in text
+    assert "counts as not done" in text
+
+
+def test_an_empty_folder_gives_an_empty_report(tmp_path: Path, registry: Registry) -> None:
+    assert "0 finished cells" in report(tmp_path / "results", registry)
+
+
+def test_a_copied_training_image_comes_first() -> None:
+    rng = np.random.default_rng(0)
+    train = rng.integers(0, 256, (12, 1, 8, 8), dtype=np.uint8)
+    samples = np.repeat(rng.integers(0, 256, (20, 1, 8, 8), dtype=np.uint8), 3, axis=1)
+    samples[13] = train[7]
+    sheet = nearest_pairs(samples, train)
+    assert (sheet[0, :8, :8] == train[7, 0]).all()
+    assert (sheet[0, 10:18, :8] == train[7, 0]).all()
