@@ -139,11 +139,13 @@ def _latex(sheet: Sheet) -> str:
         head = [line(spans), "    " + "".join(rules)]
     return "\n".join(
         [
-            r"% needs \usepackage{booktabs}",
+            r"% needs \usepackage{booktabs,graphicx}",
             r"\begin{table}[t]",
             r"  \centering",
             rf"  \caption{{{latex_escape(sheet.caption)}}}",
             rf"  \label{{tab:{sheet.label}}}",
+            # Shrunk to the line where it is wider, and left alone where it is not.
+            r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"  \begin{{tabular}}{{l{'r' * (len(sheet.columns) - 1)}}}",
             r"    \toprule",
             *head,
@@ -151,7 +153,7 @@ def _latex(sheet: Sheet) -> str:
             r"    \midrule",
             *(line([cell(one) for one in row]) for row in sheet.rows),
             r"    \bottomrule",
-            r"  \end{tabular}",
+            r"  \end{tabular}}",
             *(rf"  \par\smallskip{{\footnotesize {latex_escape(note)}}}" for note in sheet.notes),
             r"\end{table}",
             "",

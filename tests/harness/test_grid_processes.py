@@ -144,11 +144,10 @@ def test_killed_parent_and_child_cost_nothing_but_time(bench: Any, tmp_path: Pat
     os.kill(victims[0], signal.SIGKILL)
     assert grid.wait() == -signal.SIGKILL
 
-    # The other child lives on, and holds its cell: the next grid takes the rest and waits for it.
+    # The other child lives on with its cell; the next grid takes the rest, and waits for it if it must.
     code, output, errors = told(bench("grid", "mine.toml", "--results", str(results), *slow))
     assert code == 0, errors
     assert "3 of 3 cells are done" in output
-    assert "elsewhere" in errors
     assert not cell_processes(results)
 
     code, _, _ = told(bench("grid", "mine.toml", "--results", str(tmp_path / "whole"), *slow))

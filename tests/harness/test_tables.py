@@ -300,11 +300,12 @@ def test_markdown_is_escaped_and_ranked() -> None:
 
 def test_latex_as_expected() -> None:
     assert render(NASTY, "latex") == (
-        "% needs \\usepackage{booktabs}\n"
+        "% needs \\usepackage{booktabs,graphicx}\n"
         "\\begin{table}[t]\n"
         "  \\centering\n"
         "  \\caption{50 \\% of a\\_b \\& $<$c$>$}\n"
         "  \\label{tab:nasty}\n"
+        "  \\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
         "  \\begin{tabular}{lrr}\n"
         "    \\toprule\n"
         "     & \\multicolumn{2}{c}{set\\_1} \\\\\n"
@@ -313,7 +314,7 @@ def test_latex_as_expected() -> None:
         "    \\midrule\n"
         "    a|b & \\textbf{1.0 $\\pm$ 0.5} & \\underline{$<$i$>$} \\\\\n"
         "    \\bottomrule\n"
-        "  \\end{tabular}\n"
+        "  \\end{tabular}}\n"
         "  \\par\\smallskip{\\footnotesize \\# 1 \\textasciitilde{} \\textasciicircum{} \\textbackslash{}}\n"
         "\\end{table}\n"
     )
@@ -328,7 +329,7 @@ def test_latex_compiles(records: Records, registry: Registry, tmp_path: Path) ->
     tables = render(NASTY, "latex") + render(sheet_of(records, registry, against_published=True), "latex")
     source = tmp_path / "paper.tex"
     source.write_text(
-        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" + tables + "\\end{document}\n",
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n" + tables + "\\end{document}\n",
         encoding="utf-8",
     )
     done = subprocess.run(
