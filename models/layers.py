@@ -154,7 +154,9 @@ class GrowStage(nn.Module):
 
     def grow(self, maps: Tensor) -> Tensor:
         """The stage without its attention."""
-        return F.relu(self.norm(self.convolution(maps)), inplace=True)
+        # Of 1 x 1 maps nobody can tell how they are laid out: the first stage's output must be told.
+        grown = self.convolution(maps).contiguous(memory_format=torch.channels_last)
+        return F.relu(self.norm(grown), inplace=True)
 
     def attend(self, maps: Tensor) -> Tensor:
         """The stage's attention, where it has one."""
@@ -195,9 +197,9 @@ class Generator(nn.Module):
         return torch.tanh(self.to_image(maps))
 
     def first_maps(self, latents: Tensor) -> Tensor:
-        """Latent vectors as (n, projected, 1, 1) maps, laid out channels last."""
+        """Latent vectors as (n, projected, 1, 1) maps."""
         maps: Tensor = self.project(latents)[:, :, None, None]
-        return maps.contiguous(memory_format=torch.channels_last)
+        return maps
 
 
 class Trunk(nn.Module):
