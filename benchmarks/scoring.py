@@ -65,6 +65,7 @@ def main() -> None:
         print(json.dumps(peak_memory()))
         return
     warnings.simplefilter("ignore")
+    load = [os.getloadavg()[0]]
     rows: list[dict[str, Any]] = []
     rows += precision_of_frechet()
     rows += speed_of_frechet()
@@ -73,11 +74,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for side in (64, 256):
             rows += whole_scoring(side, Path(folder))
+            load.append(os.getloadavg()[0])
     write_json(
         arguments.out / "scoring.json", {"rows": rows, "versions": versions(), "device": describe(CPU)}
     )
     with atomic_write(arguments.out / "scoring.md") as file:
-        file.write(as_markdown(rows).encode())
+        file.write(as_markdown(rows, load).encode())
 
 
 def row(what: str, value: float, unit: str, limit: float | None = None, note: str = "") -> dict[str, Any]:
@@ -343,13 +345,16 @@ def write_images(real: Path, fake: Path, side: int, cache: Path) -> None:
             save_png(folder / f"{number:04d}.png", image)
 
 
-def as_markdown(rows: list[dict[str, Any]]) -> str:
+def as_markdown(rows: list[dict[str, Any]], load: list[float]) -> str:
     device = describe(CPU)
     lines = [
         "# Scoring, measured", "",
         "Made by `python benchmarks/scoring.py`. The same files and the same random weights on all sides, "
         f"one process, {device['cpu']}, {device['threads']} threads; "
         + ", ".join(f"{name} {version}" for name, version in versions().items()) + ".", "",
+        f"Load at the start, after 64 px and after 256 px: {', '.join(f'{value:.1f}' for value in load)}. "
+        f"This benchmark alone makes about {device['threads']} while it runs; with more, others shared the "
+        "machine and times are uncertain.", "",
         "| what | measured | wanted | reached | |", "|---|---:|---:|---|---|",
     ]  # fmt: skip
     for entry in rows:
