@@ -122,6 +122,7 @@ class Model(torch.nn.Module, abc.ABC):
         Config: Every hyper-parameter, declared with ``setting``.
         resolutions: Image sides that the networks can make; None for any.
         presets: Named sets of overrides, ``{"reference": {"lr": 2e-4}}``; ``bench run --preset``.
+            One of the core's names, such as ``smoke``, adds to the core's.
         augmentations: Plain augmentations that the core applies to real images before
             ``train_step``, among ``"flip"`` (left-right) and ``"shift"`` (translation).
         ablation: Published ablation rows, in order: name of the row to overrides of the default config;

@@ -29,6 +29,9 @@ class Record(BaseModel):
         status: ``complete``; ``diverged`` (a loss or a sample was not finite: a result, not an
             accident); ``failed`` (the model raised an error: ``error`` holds it).
         scores: ``best`` and ``last``: each a flat name -> number, empty where nothing was evaluated.
+        context: How far the best scores can be trusted: floors, intervals and gaps, by names that begin
+            with their score's.
+        notes: What a reader of the scores must be told, one line each.
         best_epoch: Epochs completed when the best evaluation was made.
         score_versions: Version of each metric and identity of each feature space.
         n_real: Real training images that samples were compared with.
@@ -45,6 +48,8 @@ class Record(BaseModel):
     identity: str
     spec: RunSpec
     scores: dict[Literal["best", "last"], dict[str, float]]
+    context: dict[str, float] = {}
+    notes: list[str] = []
     best_epoch: int | None
     epochs_done: int
     steps: int

@@ -29,7 +29,7 @@ from .plugins import Registry
 from .prepare import prepare
 from .records import Record, RunFolder, Status, Store
 from .sampling import Diverged, sample_images, save_comparison
-from .scoring.evaluation import Scorer
+from .scoring.evaluation import Report, Scorer
 from .scoring.weights import Weights
 from .spec import Cell, RunRequest, RunSpec, load_synthesizer, resolve, validate
 from .training import Interrupted, Progress, Trainer
@@ -133,7 +133,8 @@ class _Work:
         )
         trainer.resume()
         status, error = self._train(trainer, model)
-        record = self._record(trainer, status, error)
+        report = self._present(model) if status == "complete" else Report({}, {}, [])
+        record = self._record(trainer, status, error, report)
         self.folder.write_record(record)
         self.registry.manager.hook.bench_run_finished(run=trainer.run, record=record.model_dump())
         return record
@@ -145,14 +146,23 @@ class _Work:
         train, held_out = self._image_sets()
         scorer = make_scorer(spec, self.registry, self.settings, self.device, train, held_out)
         scorer.check(record.n_generated)
-        scores = {}
-        for which, known in record.scores.items():
-            model = load_model(self.folder, self.registry, self.device, which)
-            scores[which] = known | scorer.score(sample_images(model, record.n_generated))
+        reports = {
+            which: scorer.report(
+                sample_images(load_model(self.folder, self.registry, self.device, which), record.n_generated)
+            )
+            for which in record.scores
+        }
+        scores = {which: known | reports[which].scores for which, known in record.scores.items()}
         versions_of = {
             kind: {**record.score_versions[kind], **added} for kind, added in score_versions(scorer).items()
         }
-        record = record.model_copy(update={"scores": scores, "score_versions": versions_of})
+        update = {
+            "scores": scores,
+            "context": record.context | reports["best"].context,
+            "notes": list(dict.fromkeys([*record.notes, *reports["best"].notes])),
+            "score_versions": versions_of,
+        }
+        record = record.model_copy(update=update)
         self.folder.write_record(record)
         return record
 
@@ -207,17 +217,19 @@ class _Work:
             return "failed", traceback.format_exc()
         finally:
             manager.unregister(log)
-        self._save_samples(model)
         return "complete", None
 
-    def _save_samples(self, model: Synthesizer) -> None:
+    def _present(self, model: Synthesizer) -> Report:
+        """Sample the best networks once more: for the picture, and for how far their scores can be trusted."""
         model.load_state_dict(load_networks(self.folder.best))
+        generated = sample_images(model, self.sample_count)
         shown = min(36, len(self.train_set))
         # Evenly spaced: the first images of a set are often of one patient.
         real = np.asarray(self.train_set.images[np.linspace(0, len(self.train_set) - 1, shown).astype(int)])
-        save_comparison(self.folder.samples, sample_images(model, 36), real)
+        save_comparison(self.folder.samples, generated, real)
+        return self.scorer.report(generated)
 
-    def _record(self, trainer: Trainer, status: Status, error: str | None) -> Record:
+    def _record(self, trainer: Trainer, status: Status, error: str | None, report: Report) -> Record:
         progress: Progress = trainer.progress
         spec, images = self.spec, self.train_set
         return Record(
@@ -225,6 +237,8 @@ class _Work:
             identity=spec.identity,
             spec=spec,
             scores={"best": progress.best, "last": progress.last},
+            context=report.context,
+            notes=report.notes,
             best_epoch=progress.best_epoch,
             epochs_done=progress.step // trainer.run.steps_per_epoch,
             steps=progress.step,

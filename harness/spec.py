@@ -261,17 +261,17 @@ def make_dataset(
 
 
 def preset_settings(name: str, model_name: str, model: type[Model]) -> Mapping[str, Any]:
-    """The settings of a preset, the core's or the model's.
+    """The settings of a preset: the core's, the model's, or the core's with what the model adds to them.
 
     Raises:
         SpecError: There is none of that name.
     """
-    known = {**CORE_PRESETS, **model.presets}
+    known = {*CORE_PRESETS, *model.presets}
     if name not in known:
         raise unknown_name(
             f"preset of model {model_name}", name, known, hint=f"bench show model {model_name}"
         )
-    return known[name]
+    return {**CORE_PRESETS.get(name, {}), **model.presets.get(name, {})}
 
 
 def _sort(

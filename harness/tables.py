@@ -88,9 +88,9 @@ def _describe(place: Place, entries: Mapping[Row, Entry], which: Which) -> list[
     )
     lines = [words]
     floors = {
-        (record.scores[which][f"{place.score}_floor"], record.scores[which].get(f"{place.score}_floor_n"))
+        (record.context[f"{place.score}_floor"], record.context.get(f"{place.score}_floor_n"))
         for record in records
-        if f"{place.score}_floor" in record.scores[which]
+        if f"{place.score}_floor" in record.context
     }
     if floors:
         floor, size = max(floors)

@@ -128,7 +128,9 @@ def _report(folder: RunFolder, record: Record) -> None:
         (name, f"{value:<12.6g} last {last[name]:.6g}" if name in last else f"{value:.6g}")
         for name, value in record.scores["best"].items()
     ]
+    rows += [(name, f"{value:.6g}") for name, value in record.context.items()]
     rows.append(("images", f"{record.n_generated} generated against {record.n_real} real"))
+    rows += [("note", note) for note in record.notes]
     rows += [("caveat", caveat) for caveat in record.caveats]
     rows.append(("record", folder.record))
     if folder.samples.exists():

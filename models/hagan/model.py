@@ -44,6 +44,8 @@ class HAGAN(AdversarialModel):
     version = 1
     Config = HAGANConfig
     resolutions = (32, 64, 128, 256)
+    # Both stages, also in a few epochs.
+    presets: ClassVar = {"smoke": {"warmup_epochs": 2}}
     ablation: ClassVar = ABLATION
 
     generator: ReverseSkipGenerator

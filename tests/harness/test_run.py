@@ -86,6 +86,14 @@ def test_further_metric_scores_a_finished_cell_without_training(run_tiny: Run) -
     assert not run_tiny(settings={"metrics": "brightness,swd"}).is_new
 
 
+def test_distance_comes_with_its_floor_and_a_word_on_bias(run_tiny: Run) -> None:
+    record = run_tiny(settings={"metrics": "brightness,fd_random", "limit": 12, "epochs": 1}).record
+    assert record.context["fd_random_floor"] > 0
+    assert 5 <= record.context["fd_random_floor_n"] <= 6
+    assert "fd_random of 12 generated and 12 real images is biased upwards" in record.notes[0]
+    assert "fid" not in json.dumps(record.scores)
+
+
 @pytest.mark.parametrize("steps", [0, 1, 7, 10, 19])
 def test_interrupted_and_resumed_run_ends_with_the_same_bits(
     run_tiny: Run, tmp_path: Path, steps: int

@@ -39,6 +39,12 @@ def test_settings_win_over_presets_and_later_presets_over_earlier(registry: Regi
     assert made.protocol.limit == 64
 
 
+def test_preset_of_a_model_adds_to_the_one_of_the_core(registry: Registry) -> None:
+    made = spec(registry, model="hagan", resolution=64, presets=("smoke",))
+    assert made.model.config["warmup_epochs"] == 2
+    assert made.protocol.limit == 64
+
+
 def test_identity_ignores_the_order_of_settings_and_further_metrics(registry: Registry) -> None:
     one = spec(registry, settings={"lr": 0.1, "epochs": 3})
     other = spec(registry, settings={"epochs": 3, "lr": 0.1, "metrics": "brightness,swd"})

@@ -329,7 +329,9 @@ def test_latex_compiles(records: Records, registry: Registry, tmp_path: Path) ->
     tables = render(NASTY, "latex") + render(sheet_of(records, registry, against_published=True), "latex")
     source = tmp_path / "paper.tex"
     source.write_text(
-        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n" + tables + "\\end{document}\n",
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
+        + tables
+        + "\\end{document}\n",
         encoding="utf-8",
     )
     done = subprocess.run(
