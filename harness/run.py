@@ -220,7 +220,7 @@ class _Work:
         return "complete", None
 
     def _present(self, model: Synthesizer) -> Report:
-        """Sample the best networks once more: for the picture, and for how far their scores can be trusted."""
+        """Sample the best networks once more: for the picture, and for how far to trust their scores."""
         model.load_state_dict(load_networks(self.folder.best))
         generated = sample_images(model, self.sample_count)
         shown = min(36, len(self.train_set))
