@@ -108,10 +108,11 @@ def test_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     code = f"""
 import resource, signal
 from pathlib import Path
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 from harness.errors import StorageError
 from harness.files import atomic_write
+# After the imports: Python would cut the bytecode that it caches as well.
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     with atomic_write(Path({str(tmp_path)!r}) / "big.bin") as file:
         file.write(bytes(10_000))

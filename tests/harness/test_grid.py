@@ -102,7 +102,7 @@ def test_what_the_user_types_wins_over_the_file(tmp_path: Path, registry: Regist
     (cell,) = plan(grid, tmp_path, registry, presets=("smoke",), settings={"metrics": "brightness"}).cells
     request, results, cache = unpack(cell.arguments[1])
     assert cell.seed == 7
-    assert request.settings["limit"] == 128
+    assert request.settings["limit"] == 64
     assert request.settings["metrics"] == "brightness"
     assert (results, cache) == (tmp_path / "results", tmp_path / "cache")
 
