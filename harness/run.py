@@ -30,6 +30,7 @@ from .prepare import prepare
 from .records import Record, RunFolder, Status, Store
 from .sampling import Diverged, sample_images, save_comparison
 from .scoring.evaluation import Report, Scorer
+from .scoring.selection import make_metrics
 from .scoring.weights import Weights
 from .spec import Cell, RunRequest, RunSpec, load_synthesizer, resolve, validate
 from .training import Interrupted, Progress, Trainer
@@ -289,13 +290,8 @@ def make_scorer(
     held_out: ImageSet | None,
 ) -> Scorer:
     """The metrics of a protocol with the feature spaces that they need."""
-    metrics = {name: registry.make("metrics", name) for name in spec.protocol.metric_names()}
     weights = settings.weights or Weights(settings.cache / "weights")
-    spaces = {
-        metric.needs: registry.make("features", metric.needs, weights=weights)
-        for metric in metrics.values()
-        if metric.needs != "images"
-    }
+    metrics, spaces = make_metrics(registry, spec.protocol.metric_names(), weights)
     return Scorer(
         metrics,
         spaces,

@@ -45,9 +45,10 @@ def sample_images(model: Synthesizer, count: int, *, first_seed: int = 0) -> NDA
 
 
 def save_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Save uint8 (C, H, W), C of 1 or 3, as PNG; three equal channels become one."""
-    grey = len(pixels) == 1 or bool((pixels[0] == pixels[1]).all() and (pixels[0] == pixels[2]).all())
-    picture = Image.fromarray(pixels[0] if grey else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    """Save uint8 (C, H, W), C of 1 or 3, as PNG of as many channels: a folder never mixes grey and RGB."""
+    picture = Image.fromarray(
+        pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+    )
     with atomic_write(path) as file:
         picture.save(file, format="PNG")
 
