@@ -29,7 +29,7 @@ class Terminal:
         self.console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=12),
             TextColumn("{task.fields[words]}"),
             console=self.console,
             transient=True,
@@ -76,10 +76,16 @@ class Terminal:
         seconds = max(time.monotonic() - self.started, 1e-9)
         speed = (done - self.first) / seconds
         left = timedelta(seconds=round((run.total_steps - done) / speed))
-        words = (
-            f"step {done}/{run.total_steps}  epoch {clock.epoch + 1}/{clock.epochs}  "
-            + "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
-            + f"  {speed * run.batch_size:.0f} images/s  {left} left"
+        # The parts of a loss, called whole/part, are in the log; here a line must fit a terminal.
+        whole = [f"{name} {value:.3f}" for name, value in losses.items() if "/" not in name]
+        words = "  ".join(
+            [
+                f"step {done}/{run.total_steps}",
+                f"epoch {clock.epoch + 1}/{clock.epochs}",
+                f"{speed * run.batch_size:.0f} images/s",
+                f"{left} left",
+                *whole,
+            ]
         )
         self._show("training", done, run.total_steps, words)
 
