@@ -25,11 +25,11 @@ import numpy as np
 import torch
 
 from harness.api import Dataset
+from harness.data.prepare import prepare, usable_cores
+from harness.data.reading import load
 from harness.files import atomic_write, write_json
 from harness.machine import describe, versions
 from harness.plugins import Registry
-from harness.prepare import prepare, usable_cores
-from harness.reading import load
 from harness.spec import make_dataset
 
 RESULTS = Path(__file__).parent / "results"

@@ -32,10 +32,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from harness.api import FeatureSpace, Population
+from harness.data.prepare import prepare
 from harness.files import atomic_write, write_json
 from harness.machine import describe, versions
 from harness.plugins import Registry
-from harness.prepare import prepare
 from harness.sampling import save_png
 from harness.scoring.evaluation import Scorer
 from harness.scoring.frechet import Frechet, frechet_distance

@@ -20,13 +20,13 @@ from filelock import FileLock, Timeout
 
 from .api import Goal, ImageShape, PluginConfig, Population, Synthesizer
 from .checkpoints import load_networks, load_state
+from .data.images import ImageSet
+from .data.prepare import prepare
 from .errors import BenchError, BusyError, CheckpointError, DataError, SpecError
 from .files import storage_error, write_json
-from .images import ImageSet
 from .machine import describe, pick_device, source_commit, versions
 from .observers import JsonLog
 from .plugins import Registry
-from .prepare import prepare
 from .records import Record, RunFolder, Status, Store
 from .sampling import Diverged, sample_images, save_comparison
 from .scoring.evaluation import Report, Scorer

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .api import Synthesizer
+from .data.pixels import to_store_range
 from .files import atomic_write
-from .pixels import to_store_range
 
 SAMPLE_BATCH = 64
 """Images made at once: bounds memory, and changes no image."""

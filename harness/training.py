@@ -22,8 +22,8 @@ from torch import Tensor
 from .api import Batch, Clock, Goal, Model
 from .augmentation import compose
 from .checkpoints import load_state, save_networks, save_state
+from .data.pixels import to_model_range
 from .errors import CheckpointError
-from .pixels import to_model_range
 from .records import RunFolder
 from .sampling import Diverged
 from .spec import RunSpec

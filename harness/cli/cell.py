@@ -25,10 +25,10 @@ def cell(
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)
 
-    from ..jobs import unpack
+    from ..grid.jobs import unpack
+    from ..grid.schedule import BUSY
     from ..records import Store
     from ..run import Settings, run_cell
-    from ..schedule import BUSY
     from ..training import Interrupted
 
     stop = StopSignal()

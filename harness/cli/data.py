@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..api import Dataset
-    from ..images import ImageSet
+    from ..data.images import ImageSet
 
 app = typer.Typer(name="data", help="Get raw files, prepare them, look at them.", no_args_is_help=True)
 
@@ -108,7 +108,7 @@ def fetch(
     from rich.console import Console
     from rich.progress import Progress
 
-    from ..fetch import fetch as download
+    from ..data.fetch import fetch as download
 
     kind = registry().load("datasets", name)
     root = out or Path("data") / name
@@ -134,7 +134,7 @@ def _prepared(
     workers: int | None,
     skip_bad: bool,
 ) -> Iterator[ImageSet]:
-    from ..prepare import prepare as build
+    from ..data.prepare import prepare as build
 
     try:
         sides = [int(side) for side in res.split(",")]

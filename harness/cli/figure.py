@@ -22,9 +22,9 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..grid import Grid
+    from ..grid.definition import Grid
     from ..plugins import Registry
-    from ..survey import Result
+    from ..tables.survey import Result
 
 SAMPLES_OF = {"5": "table2", "6": "table3"}
 """The published figures of samples show the grids of these tables."""
@@ -53,7 +53,7 @@ def figure(
 ) -> None:
     """Draw a figure from records and checkpoints, as PNG and PDF."""
     from ..records import Store
-    from ..survey import matching, survey
+    from ..tables.survey import matching, survey
     from .options import settings_of
 
     plugins = registry()
@@ -66,7 +66,7 @@ def figure(
     elif name == "curves":
         paths = work.curves(names_of(models), names_of(datasets), res)
     else:
-        from ..grid import load_grid
+        from ..grid.definition import load_grid
 
         grid = load_grid(SAMPLES_OF.get(name, name)).narrowed(
             models=names_of(models),
@@ -101,8 +101,8 @@ class _Work:
 
     def samples(self, stem: str, grid: Grid, count: int, seed: int) -> list[Path]:
         """One figure for each data set and side of a grid: a row of real images, a row for each model."""
-        from ..figures import samples_figure, save_figure
-        from ..gallery import evenly, real_set, samples_of, shown_runs
+        from ..views.figures import samples_figure, save_figure
+        from ..views.gallery import evenly, real_set, samples_of, shown_runs
 
         paths = []
         for dataset in grid.datasets:
@@ -128,9 +128,9 @@ class _Work:
         seed: int,
     ) -> list[Path]:
         """One figure for each model and data set where the model has something to say."""
-        from ..figures import explain, explanation_figure, save_figure
-        from ..gallery import evenly, real_set, shown_runs
         from ..run import load_model
+        from ..views.figures import explain, explanation_figure, save_figure
+        from ..views.gallery import evenly, real_set, shown_runs
 
         paths = []
         for model, dataset, side in self._places(models, datasets, res):
@@ -148,7 +148,7 @@ class _Work:
         self, models: tuple[str, ...] | None, datasets: tuple[str, ...] | None, res: int | None
     ) -> list[Path]:
         """Scores and losses of all runs, one figure for each data set and side."""
-        from ..figures import curves_figure, save_figure
+        from ..views.figures import curves_figure, save_figure
 
         paths = []
         for dataset, side in dict.fromkeys(place[1:] for place in self._places(models, datasets, res)):

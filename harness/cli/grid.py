@@ -26,8 +26,8 @@ from .options import (
 from .stopping import StopSignal
 
 if TYPE_CHECKING:
-    from ..grid import Grid
-    from ..planned import Plan
+    from ..grid.definition import Grid
+    from ..grid.planned import Plan
 
 Models = Annotated[str | None, typer.Option("--models", help="Only these, or others: comma separated.")]
 Datasets = Annotated[str | None, typer.Option("--datasets", help="Only these, or others: comma separated.")]
@@ -66,8 +66,8 @@ def grid(
     The same command again goes on where it was stopped. Several may work on one results folder: they share
     the cells. Ctrl-C saves every cell's state first.
     """
-    from ..grid import load_grid
-    from ..planned import Wishes, plan_apart
+    from ..grid.definition import load_grid
+    from ..grid.planned import Wishes, plan_apart
 
     chosen = load_grid(name).narrowed(
         models=names_of(models), datasets=names_of(datasets), resolutions=_numbers(res), seeds=_numbers(seeds)
@@ -123,7 +123,7 @@ def ablate(
 
 
 def _resources(plan: Plan, device: str, jobs: str, per_device: int, results: Path) -> Any:
-    from ..executor import Resources
+    from ..grid.executor import Resources
 
     if jobs != "auto" and not jobs.isdigit():
         raise SpecError(f"--jobs {jobs!r} is no number of cells", needed="a number, or auto")
@@ -138,7 +138,7 @@ def _resources(plan: Plan, device: str, jobs: str, per_device: int, results: Pat
 
 def _run(chosen: Grid, plan: Plan, executor: Any, stop: StopSignal) -> int:
     """Run the cells; returns the exit code."""
-    from ..schedule import Watched, work
+    from ..grid.schedule import Watched, work
     from .watching import Display
 
     cells = [Watched(cell) for cell in plan.cells]
@@ -159,7 +159,7 @@ def _run(chosen: Grid, plan: Plan, executor: Any, stop: StopSignal) -> int:
 
 
 def _list(plan: Plan, slots: int) -> None:
-    from ..schedule import Watched
+    from ..grid.schedule import Watched
     from .catalogue import print_columns
     from .watching import time_left
 

@@ -40,8 +40,8 @@ def report(
     from ..files import atomic_write
     from ..machine import pick_device
     from ..records import Store
-    from ..report import Real, make_report
-    from ..survey import Survey, matching, survey
+    from ..tables.survey import Survey, matching, survey
+    from ..views.report import Real, make_report
 
     plugins = registry()
     found = survey(Store(results))

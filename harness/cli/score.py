@@ -127,7 +127,7 @@ def _real(
 ) -> tuple[Population, Population | None]:
     """The real images, and those of held-out patients."""
     from ..api import Population, SpecError
-    from ..prepare import prepare
+    from ..data.prepare import prepare
     from ..scoring.generated import load_images
     from ..spec import make_dataset
 

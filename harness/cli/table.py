@@ -35,19 +35,19 @@ def table(
     results: Results = RESULTS,
 ) -> None:
     """Print a table: 1 counts parameters and operations, the others show the scores of records."""
-    from ..grid import load_grid
+    from ..grid.definition import load_grid
     from ..records import Store
-    from ..sheets import render
-    from ..survey import Survey, matching, survey
+    from ..tables.sheets import render
+    from ..tables.survey import Survey, matching, survey
 
     plugins = registry()
     if name == "1":
-        from ..complexity import complexity_sheet
+        from ..tables.complexity import complexity_sheet
 
         rows = names_of(models) or [entry.name for entry in plugins.entries("models")]
         print(render(complexity_sheet(plugins, rows, res or 64), form), end="")
         return
-    from ..tables import score_sheet
+    from ..tables.scores import score_sheet
 
     grid = load_grid(f"table{name}" if name.isdigit() else name).narrowed(
         models=names_of(models), datasets=names_of(datasets), resolutions=None if res is None else (res,)
@@ -76,10 +76,10 @@ def compare(
     results: Results = RESULTS,
 ) -> None:
     """Compare two models, paired over seeds and data sets, with bootstrap intervals."""
-    from .. import compare as comparing
     from ..records import Store
-    from ..sheets import render
-    from ..survey import Installed, matching, survey
+    from ..tables import compare as comparing
+    from ..tables.sheets import render
+    from ..tables.survey import Installed, matching, survey
 
     installed = Installed(registry())
     found = survey(Store(results)).results
@@ -92,7 +92,7 @@ def compare(
 
 
 def _selected(found: list[Any], name: str) -> list[Any]:
-    from ..survey import matching
+    from ..tables.survey import matching
 
     model, _, conditions = name.partition("@")
     own = [result for result in found if result.spec.model.name == model]

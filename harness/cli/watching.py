@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from ..schedule import Watched
+from ..grid.schedule import Watched
 
 REFRESH_SECONDS = 1.0
 LINE_SECONDS = 60.0

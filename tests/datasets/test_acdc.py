@@ -13,7 +13,7 @@ import pytest
 from harness_datasets.acdc import ACDC, ACDCConfig
 
 from harness.api import DataError, Slice
-from harness.prepare import prepare
+from harness.data.prepare import prepare
 
 
 def save(path: Path, voxels: np.ndarray, spacing: tuple[float, ...] = (1.5, 1.5, 10.0)) -> None:

@@ -13,7 +13,7 @@ import pytest
 from harness_datasets.brats2018 import Brats2018, Brats2018Config
 
 from harness.api import DataError, Slice
-from harness.prepare import prepare
+from harness.data.prepare import prepare
 
 SHAPE = (40, 40, 60)
 

@@ -12,7 +12,7 @@ from harness_datasets.covid_ct import CovidCT, CovidCTConfig
 from PIL import Image
 
 from harness.api import DataError
-from harness.prepare import prepare
+from harness.data.prepare import prepare
 
 #: file name, stored mode, patient, split
 FILES = [

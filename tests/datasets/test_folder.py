@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.api import DataError, Slice
-from harness.prepare import prepare
+from harness.data.prepare import prepare
 
 RAMP = np.linspace(0, 1, 12).reshape(3, 4)
 

@@ -10,8 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.data.images import PIXELS
 from harness.errors import BenchError, DataError, SpecError
-from harness.images import PIXELS
 
 TINY = [
     "--dataset",
@@ -89,7 +89,7 @@ def test_verify_compares_with_the_raw_files_and_not_only_with_itself(
 ) -> None:
     bench("prepare", *TINY, "--res", "16")
     # As if another version of a library resized differently.
-    from harness import resize
+    from harness.data import resize
 
     monkeypatch.setattr(resize, "resized", lambda pixels, side: np.zeros((side, side), np.uint8))
     with pytest.raises(BenchError, match="is not what the raw files give today"):

@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from harness.api import Batch, Clock, ImageShape, PluginConfig, Synthesizer
-from harness.complexity import COLUMNS, complexity_sheet, count, measure
 from harness.plugins import Registry
-from harness.sheets import render
+from harness.tables.complexity import COLUMNS, complexity_sheet, count, measure
+from harness.tables.sheets import render
 
 
 class Stranger(Synthesizer):

@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 
 from harness.api import DataError, Dataset, PluginConfig, RemoteFile, Slice
 from harness.cli import app
+from harness.data.fetch import fetch, unpack
 from harness.errors import StorageError
-from harness.fetch import fetch, unpack
 
 CONTENT = bytes(range(256)) * 40_000  # about 10 MB: several chunks
 

@@ -17,13 +17,13 @@ from torch import Tensor
 from harness.api import ImageShape
 from harness.cli.figure import figure
 from harness.errors import DataError, SpecError
-from harness.figures import curves_figure, explain, explanation_figure, samples_figure, save_figure
-from harness.gallery import evenly, real_set, samples_of, shown_runs
+from harness.grid.roots import root_of
 from harness.plugins import Registry
 from harness.records import Store
-from harness.roots import root_of
 from harness.run import Outcome
-from harness.survey import Result, survey
+from harness.tables.survey import Result, survey
+from harness.views.figures import curves_figure, explain, explanation_figure, samples_figure, save_figure
+from harness.views.gallery import evenly, real_set, samples_of, shown_runs
 
 RunTiny = Callable[..., Outcome]
 

@@ -14,10 +14,10 @@ from bench_example.model import LinearGAN
 from harness import Register, hookimpl
 from harness.api import setting
 from harness.errors import SpecError, WeightsError
-from harness.grid import Grid, load_grid, shipped
-from harness.jobs import pack, unpack
-from harness.plan import make_plan
-from harness.planned import Plan, Wishes
+from harness.grid.definition import Grid, load_grid, shipped
+from harness.grid.jobs import pack, unpack
+from harness.grid.plan import make_plan
+from harness.grid.planned import Plan, Wishes
 from harness.plugins import Registry
 from harness.run import Outcome
 from harness.spec import RunRequest, resolve

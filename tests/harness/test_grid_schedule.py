@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from harness import schedule
 from harness.cli.watching import last_losses
 from harness.errors import SpecError
-from harness.executor import Ended, Executor, Job, Resources, Task
-from harness.executors.local import Local
-from harness.planned import PlannedCell
-from harness.schedule import BUSY, USER_ERROR, Watched, work
+from harness.grid import schedule
+from harness.grid.executor import Ended, Executor, Job, Resources, Task
+from harness.grid.executors.local import Local
+from harness.grid.planned import PlannedCell
+from harness.grid.schedule import BUSY, USER_ERROR, Watched, work
 
 
 def cell(folder: Path, name: str) -> Watched:

@@ -11,10 +11,10 @@ import torch
 from harness_datasets.phantom import Phantom, PhantomConfig
 
 from harness.api import DataError, SpecError
-from harness.images import META, PIXELS, TABLE, ImageSet
-from harness.pixels import to_model_range, to_store_range, to_uint8
-from harness.prepare import prepare
-from harness.resize import resized, squared
+from harness.data.images import META, PIXELS, TABLE, ImageSet
+from harness.data.pixels import to_model_range, to_store_range, to_uint8
+from harness.data.prepare import prepare
+from harness.data.resize import resized, squared
 
 
 @pytest.fixture

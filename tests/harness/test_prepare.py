@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from harness_datasets.phantom import Phantom, PhantomConfig
 
-from harness import reading
 from harness.api import DataError, Dataset, PluginConfig, Slice, Split, setting
+from harness.data import reading
+from harness.data.images import ImageSet, read_meta
+from harness.data.prepare import prepare
 from harness.errors import StorageError
-from harness.images import ImageSet, read_meta
-from harness.prepare import prepare
 
 
 class StripesConfig(PluginConfig):
@@ -169,8 +169,8 @@ def test_processes_give_the_same_bytes_as_one(tmp_path: Path, monkeypatch: pytes
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from harness import reading
-from harness.prepare import prepare
+from harness.data import reading
+from harness.data.prepare import prepare
 from harness_datasets.phantom import Phantom, PhantomConfig
 
 class Slow(Phantom):

@@ -16,9 +16,9 @@ from PIL import Image
 
 from harness.plugins import Registry
 from harness.records import Store
-from harness.report import Real, make_report, nearest_pairs
 from harness.run import Outcome
-from harness.survey import survey
+from harness.tables.survey import survey
+from harness.views.report import Real, make_report, nearest_pairs
 
 RunTiny = Callable[..., Outcome]
 

@@ -16,15 +16,15 @@ import pytest
 from bench_example.metric import Brightness
 from bench_example.model import LinearGAN
 
-from harness.compare import compare, comparison_sheet
 from harness.errors import SpecError
-from harness.grid import Grid
+from harness.grid.definition import Grid
 from harness.plugins import Registry
 from harness.records import Record, Store
 from harness.run import Outcome
-from harness.sheets import Cell, Column, Sheet, latex_escape, number, render
-from harness.survey import Installed, Survey, matching, survey
-from harness.tables import score_sheet
+from harness.tables.compare import compare, comparison_sheet
+from harness.tables.scores import score_sheet
+from harness.tables.sheets import Cell, Column, Sheet, latex_escape, number, render
+from harness.tables.survey import Installed, Survey, matching, survey
 
 RunTiny = Callable[..., Outcome]
 
@@ -234,7 +234,7 @@ def test_the_last_evaluation_instead_of_the_best(records: Records, registry: Reg
 def test_published_values_stand_beside_with_the_difference(
     records: Records, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.tables.lookup", lambda table, score, **place: 12.5)
+    monkeypatch.setattr("harness.tables.scores.lookup", lambda table, score, **place: 12.5)
     records.add(10.0)
     sheet = sheet_of(records, registry, against_published=True)
     assert rows(sheet)["linear-gan"] == ["10.00", "12.5", "−2.500"]  # noqa: RUF001
@@ -242,7 +242,7 @@ def test_published_values_stand_beside_with_the_difference(
 
 
 def test_the_published_numbers_are_found_by_plugin_names() -> None:
-    from harness.published import lookup
+    from harness.tables.published import lookup
 
     assert lookup("II", "fid", model="hagan", dataset="acdc", resolution=64) == 60.792
     assert lookup("III", "fid", model="ddpm", dataset="covid-ct", resolution=256) == 182.405

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from harness.augmentation import compose, flip, shift
+from harness.data.pixels import to_model_range, to_store_range
 from harness.errors import PluginError
-from harness.pixels import to_model_range, to_store_range
 from harness.sampling import mosaic
 
 

@@ -15,8 +15,8 @@ import numpy as np
 import pandas
 from numpy.typing import NDArray
 
+from ..errors import SpecError
 from .entries import chosen_setup, is_usable
-from .errors import SpecError
 from .sheets import Cell, Column, Sheet, number
 from .survey import Installed, Result, Which, conditions
 

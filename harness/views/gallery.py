@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .entries import chosen_setup
-from .errors import BenchError, DataError
-from .images import ImageSet
-from .plugins import Registry
-from .prepare import prepare
-from .roots import root_of
-from .run import load_model
-from .sampling import sample_images
-from .spec import make_dataset
-from .survey import Result
+from ..data.images import ImageSet
+from ..data.prepare import prepare
+from ..errors import BenchError, DataError
+from ..grid.roots import root_of
+from ..plugins import Registry
+from ..run import load_model
+from ..sampling import sample_images
+from ..spec import make_dataset
+from ..tables.entries import chosen_setup
+from ..tables.survey import Result
 
 
 def shown_runs(

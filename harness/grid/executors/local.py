@@ -8,9 +8,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from ..errors import SpecError
+from ...errors import SpecError
+from ...files import storage_error
 from ..executor import Ended, Executor, Job, Resources, Task
-from ..files import storage_error
 
 CORES_PER_CELL = 2
 """On processors alone: more threads make one of these small networks hardly faster."""

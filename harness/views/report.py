@@ -23,15 +23,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from .errors import BenchError
+from ..errors import BenchError
+from ..grid.definition import load_grid, shipped
+from ..plugins import Registry
+from ..sampling import mosaic
+from ..tables.scores import score_sheet
+from ..tables.sheets import render
+from ..tables.survey import Installed, Result, Survey
 from .figures import curves_figure
 from .gallery import real_set, samples_of
-from .grid import load_grid, shipped
-from .plugins import Registry
-from .sampling import mosaic
-from .sheets import render
-from .survey import Installed, Result, Survey
-from .tables import score_sheet
 
 SIDE = 6
 """Samples are shown in rows of so many."""

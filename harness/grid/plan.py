@@ -10,16 +10,16 @@ from typing import Any
 
 import torch
 
-from .errors import SpecError
-from .grid import Grid, Point
+from ..data.prepare import usable_cores
+from ..errors import SpecError
+from ..plugins import Registry
+from ..records import Record, Store, read_log
+from ..scoring.weights import Weights
+from ..spec import RunRequest, RunSpec, load_synthesizer, preset_settings, resolve
+from .definition import Grid, Point
 from .jobs import pack
 from .planned import Plan, PlannedCell, Status, Wishes
-from .plugins import Registry
-from .prepare import usable_cores
-from .records import Record, Store, read_log
 from .roots import root_of
-from .scoring.weights import Weights
-from .spec import RunRequest, RunSpec, load_synthesizer, preset_settings, resolve
 
 
 def make_plan(

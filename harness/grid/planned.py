@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .grid import Grid
+from .definition import Grid
 
 Status = Literal["new", "resumable", "failed", "damaged", "stale", "done", "diverged"]
 

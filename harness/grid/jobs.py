@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from .spec import RunRequest
+from ..spec import RunRequest
 
 
 def pack(request: RunRequest, results: Path, cache: Path) -> tuple[str, ...]:

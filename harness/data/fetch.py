@@ -14,8 +14,8 @@ from typing import Any
 
 import pooch
 
-from .api import DataError, Dataset, RemoteFile
-from .files import storage_error
+from ..api import DataError, Dataset, RemoteFile
+from ..files import storage_error
 
 #: Called with a file's name, the bytes that are here, and the bytes in all (0 where the server won't say).
 FetchProgress = Callable[[str, int, int], None]

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
+from ..api import DataError, Dataset
+from ..files import atomic_write, sha256_of_file, sha256_of_json, storage_error, sync_folder, write_json
 from . import resize
-from .api import DataError, Dataset
-from .files import atomic_write, sha256_of_file, sha256_of_json, storage_error, sync_folder, write_json
 from .images import COLUMNS, FORMAT, META, PIXELS, TABLE, ImageSet
 from .reading import read_items
 

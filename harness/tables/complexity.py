@@ -20,12 +20,12 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from .api import ImageShape, Model
-from .errors import BenchError
-from .plugins import Registry
+from ..api import ImageShape, Model
+from ..errors import BenchError
+from ..plugins import Registry
+from ..spec import check_resolution
 from .published import lookup, published
 from .sheets import Cell, Column, Sheet
-from .spec import check_resolution
 
 BATCH = 64
 BATCH_NORM_OPERATIONS = 5

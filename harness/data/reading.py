@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..api import DataError, Dataset
 from . import resize
-from .api import DataError, Dataset
 
 #: Starting processes, which import torch, takes about this many seconds: where less is saved, it is not done.
 _START_UP = 5.0

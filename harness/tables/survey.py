@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-from .api import Goal
-from .errors import BenchError, PluginError, SpecError
-from .plugins import Kind, Registry
-from .records import Record, RunFolder, Store
-from .spec import RunSpec
+from ..api import Goal
+from ..errors import BenchError, PluginError, SpecError
+from ..plugins import Kind, Registry
+from ..records import Record, RunFolder, Store
+from ..spec import RunSpec
 
 Which = Literal["best", "last"]
 

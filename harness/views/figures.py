@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .api import Synthesizer
-from .files import atomic_write
-from .pixels import to_model_range, to_store_range
-from .records import read_log
-from .survey import Result
+from ..api import Synthesizer
+from ..data.pixels import to_model_range, to_store_range
+from ..files import atomic_write
+from ..records import read_log
+from ..tables.survey import Result
 
 FORMATS = ("png", "pdf")
 INCH_PER_IMAGE = 0.8

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from .errors import BenchError
-from .grid import Grid
-from .plugins import Registry
-from .spec import load_synthesizer
+from ..errors import BenchError
+from ..grid.definition import Grid
+from ..plugins import Registry
+from ..spec import load_synthesizer
 from .survey import Installed, Result, Which, conditions
 
 CAVEAT = "†"

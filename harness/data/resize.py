@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .api import Square
+from ..api import Square
 from .pixels import to_uint8
 
 #: Raise it whenever the same slice gives other stored pixels.

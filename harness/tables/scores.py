@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas
 
+from ..grid.definition import Grid
+from ..plugins import Registry
 from .entries import CAVEAT, Entry, Place, Row, column_of, rows_of
-from .grid import Grid
-from .plugins import Registry
 from .published import lookup
 from .sheets import Cell, Column, Rank, Sheet, decimals_of, number
 from .survey import Installed, Survey, Which

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .api import DataError, SpecError, Split
-from .files import sha256_of_file
+from ..api import DataError, SpecError, Split
+from ..files import sha256_of_file
 
 #: Raise it whenever the stored files change their meaning.
 FORMAT = 1

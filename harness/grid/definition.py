@@ -15,8 +15,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from .errors import SpecError
-from .plugins import unknown_name
+from ..errors import SpecError
+from ..plugins import unknown_name
 
 
 def _several(value: Any) -> Any:
@@ -139,7 +139,7 @@ def shipped() -> list[str]:
     """Names of the grids that come with the benchmark."""
     return sorted(
         path.name.removesuffix(".toml")
-        for path in (files(__package__) / "grids").iterdir()
+        for path in (files(__package__) / "shipped").iterdir()
         if path.name.endswith(".toml")
     )
 
@@ -152,7 +152,7 @@ def load_grid(name: str) -> Grid:
     """
     path = Path(name)
     if name in shipped():
-        text = (files(__package__) / "grids" / f"{name}.toml").read_text(encoding="utf-8")
+        text = (files(__package__) / "shipped" / f"{name}.toml").read_text(encoding="utf-8")
     elif path.suffix == ".toml" or path.is_file():
         try:
             text = path.read_text(encoding="utf-8")

@@ -1,0 +1,116 @@
+"""What a medical image set is to the core."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .settings import PluginConfig
+
+Split = Literal["train", "val", "test"]
+Square = Literal["crop", "pad", "stretch"]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One two-dimensional image of a data set.
+
+    Attributes:
+        pixels: float32 (H, W) in [0, 1]; any size.
+        patient: Who it shows. Splits never divide a patient.
+        source: The raw file, relative to the data root.
+        index: Number of the slice inside that file, from 0.
+        split: The part of the data set that this patient belongs to.
+        mode: How the raw file stores its pixels, such as ``RGB`` or ``int16``; for ``bench data info``.
+    """
+
+    pixels: NDArray[np.float32]
+    patient: str
+    source: str
+    index: int
+    split: Split
+    mode: str = ""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A raw file that its owners let everybody download.
+
+    Attributes:
+        url: Where it is.
+        path: Where it belongs, relative to the data root.
+        sha256: Digest of its bytes, where that is known and constant.
+        unpack: Whether it is a zip archive that is to be unpacked beside itself.
+    """
+
+    url: str
+    path: str
+    sha256: str = ""
+    unpack: bool = False
+
+
+class Dataset(abc.ABC):
+    """A medical image set, read from the files that people have.
+
+    An item is what can be read by itself: an image file, a volume, a member of an archive. Items are
+    read in parallel processes, so an instance must survive pickling and hold no open files.
+
+    Attributes:
+        version: Raise it whenever the same files give other pixels, patients or splits.
+        Config: Every option, declared with ``setting``.
+        needs_root: Whether there must be a folder (or archive) with raw data.
+        square: How slices that are not square become so: ``"crop"`` to the short side around the
+            centre, ``"pad"`` to the long side with black, or ``"stretch"``.
+        licence: Terms of use, one line.
+        citation: What a user must cite.
+        obtain: How to get the data, one or more lines.
+        published_count: Images that the published protocol names, with what is known about them.
+        remote: Raw files for ``bench data fetch``, if they may be had without asking.
+        remote_fingerprint: ``fingerprint()`` of the complete download with default options.
+    """
+
+    version: ClassVar[int]
+    Config: ClassVar[type[PluginConfig]]
+    needs_root: ClassVar[bool] = True
+    square: Square = "crop"
+    licence: ClassVar[str] = ""
+    citation: ClassVar[str] = ""
+    obtain: ClassVar[str] = ""
+    published_count: ClassVar[str] = ""
+    remote: ClassVar[tuple[RemoteFile, ...]] = ()
+    remote_fingerprint: ClassVar[str] = ""
+
+    def __init__(self, root: Path | None, config: PluginConfig) -> None:
+        self.root = root
+        self.config = config
+
+    @abc.abstractmethod
+    def items(self) -> Sequence[str]:
+        """Names of all items, in a fixed order, without reading pixels.
+
+        Raises:
+            DataError: The root is missing, empty, or holds something else.
+        """
+
+    @abc.abstractmethod
+    def read(self, item: str) -> Iterator[Slice]:
+        """Read one item's slices.
+
+        Raises:
+            DataError: The item is damaged; the message names the file.
+        """
+
+    @abc.abstractmethod
+    def fingerprint(self) -> str:
+        """Hexadecimal digest of the raw content: other bytes, other fingerprint; dates don't count."""
+
+    def slices(self) -> Iterator[Slice]:
+        """All slices of all items, in order."""
+        for item in self.items():
+            yield from self.read(item)

@@ -1,0 +1,70 @@
+"""What a score is to the core."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Goal = Literal["lower", "higher"]
+
+
+class Population(NamedTuple):
+    """Images, or their features, as one side of a comparison.
+
+    Attributes:
+        values: uint8 (N, C, H, W) images, or float64 (N, d) features.
+        patients: (N,) patient ids of real images; None for generated ones.
+    """
+
+    values: NDArray[Any]
+    patients: NDArray[np.str_] | None = None
+
+
+class Metric(abc.ABC):
+    """A pure function of real and generated images, or of their features.
+
+    It is made with the options of its registration: ``MyMetric(**options)``.
+
+    Attributes:
+        version: Raise it whenever the same input gives another number.
+        needs: ``"images"``, or the name of a registered feature space.
+        minimum: Fewest images on either side that it can be computed on.
+        recommended: Fewest images on either side above which it says more about the images than about
+            their number; below, whoever prints it says so.
+        goals: Whether lower or higher is better, for each score that a model is judged by. ``compute``
+            always returns these, and may add numbers that help to read them, such as a spread.
+    """
+
+    version: ClassVar[int]
+    needs: str = "images"
+    minimum: int = 2
+    recommended: int = 0
+    goals: Mapping[str, Goal]
+
+    @abc.abstractmethod
+    def compute(
+        self, train: Population, held_out: Population | None, generated: Population
+    ) -> dict[str, float]:
+        """Score the generated images.
+
+        Args:
+            train: The real images that the model was trained on.
+            held_out: Real images of patients that it never saw, where the protocol keeps some apart.
+            generated: What the model sampled.
+
+        Raises:
+            ScoreError: Too few images, or images that can't be compared.
+        """
+
+    def context(
+        self, train: Population, held_out: Population | None, generated: Population
+    ) -> dict[str, float]:
+        """Numbers that say how far to trust the scores: a floor, an interval. Nobody is judged by them.
+
+        Called once for a final sample, so it may take many times as long as ``compute``.
+        """
+        return {}

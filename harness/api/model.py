@@ -1,0 +1,155 @@
+"""What a generative model is to the core."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .settings import PluginConfig
+
+
+@dataclass(frozen=True)
+class ImageShape:
+    """Shape of one image. Published parameter counts are for 3 channels (grey, replicated)."""
+
+    channels: int
+    height: int
+    width: int
+
+
+class Batch(NamedTuple):
+    """What one training step sees.
+
+    Attributes:
+        images: float32 (n, C, H, W) in [-1, 1], on the model's device.
+        source: The other modality of a paired task, same shape; else None.
+    """
+
+    images: Tensor
+    source: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where training stands.
+
+    Attributes:
+        step: Steps taken before this one, over all epochs.
+        epoch: Epochs completed before this one.
+        epochs: Length of the whole training, in epochs.
+    """
+
+    step: int
+    epoch: int
+    epochs: int
+
+
+class Model(torch.nn.Module, abc.ABC):
+    """A generative model and how it is trained.
+
+    The core moves it to a device, switches between ``train()`` and ``eval()``, and saves
+    ``state_dict()`` and the optimisers' states; whatever training needs to go on must live there
+    (parameters or persistent buffers). Random numbers come from torch's global generators, which the
+    core seeds and saves.
+
+    Attributes:
+        version: Raise it whenever the same config gives other numbers: older records become stale.
+        Config: Every hyper-parameter, declared with ``setting``.
+        resolutions: Image sides that the networks can make; None for any.
+        presets: Named sets of overrides, ``{"reference": {"lr": 2e-4}}``; ``bench run --preset``.
+            One of the core's names, such as ``smoke``, adds to the core's.
+        augmentations: Plain augmentations that the core applies to real images before
+            ``train_step``, among ``"flip"`` (left-right) and ``"shift"`` (translation).
+        ablation: Published ablation rows, in order: name of the row to overrides of the default config;
+            ``bench ablate``.
+        caveats: What a reader of any score of this model must know, such as a leak of training data.
+    """
+
+    version: ClassVar[int]
+    Config: ClassVar[type[PluginConfig]]
+    resolutions: ClassVar[tuple[int, ...] | None] = None
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    ablation: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    augmentations: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
+
+    def __init__(self, shape: ImageShape, config: PluginConfig) -> None:
+        super().__init__()
+        self.shape = shape
+
+    @abc.abstractmethod
+    def networks(self) -> Mapping[str, torch.nn.Module]:
+        """The named networks whose parameters and operations are counted, e.g. generator, discriminator."""
+
+    def example_inputs(self, count: int) -> Mapping[str, tuple[Tensor, ...]]:
+        """What to call each of ``networks()`` with, to count the operations on ``count`` images.
+
+        By default one batch of images for each; networks that read something else must say so here.
+        """
+        images = torch.zeros(count, self.shape.channels, self.shape.height, self.shape.width)
+        return {name: (images,) for name in self.networks()}
+
+    def explain(self, images: Tensor) -> Mapping[str, Tensor]:
+        """Pictures of what the model does with real images, for ``bench figure``; none by default.
+
+        Args:
+            images: float32 (n, C, H, W) in [-1, 1], real.
+
+        Returns:
+            By title, in order: images (n, C, H, W) in [-1, 1], maps (n, 1, h, w) from 0 on of any scale,
+            or numbers (n,).
+        """
+        return {}
+
+    @abc.abstractmethod
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """The named optimisers: the same objects at every call."""
+
+    @abc.abstractmethod
+    def train_step(self, batch: Batch, clock: Clock) -> dict[str, Tensor]:
+        """Take one optimisation step.
+
+        Returns:
+            Named losses as detached scalar tensors. No ``.item()``: it would wait for the device.
+        """
+
+
+class Synthesizer(Model):
+    """A model that makes images from nothing but random numbers."""
+
+    @abc.abstractmethod
+    def sample(self, seeds: Tensor) -> Tensor:
+        """Make one image for each seed.
+
+        Image i depends on ``seeds[i]`` alone: neither on the batch nor on earlier calls. The core calls
+        it in ``eval()`` mode without gradients.
+
+        Args:
+            seeds: int64 (n,), on any device.
+
+        Returns:
+            float32 (n, C, H, W) in [-1, 1], on the model's device.
+        """
+
+
+class Translator(Model):
+    """A model that makes an image of one modality from the same slice in another."""
+
+    @abc.abstractmethod
+    def translate(self, source: Tensor) -> Tensor:
+        """Make one image for each source.
+
+        Image i depends on ``source[i]`` alone: neither on the batch nor on earlier calls. The core calls
+        it in ``eval()`` mode without gradients.
+
+        Args:
+            source: float32 (n, C, H, W) in [-1, 1], on the model's device.
+
+        Returns:
+            float32 (n, C, H, W) in [-1, 1], on the same device.
+        """

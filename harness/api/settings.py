@@ -1,0 +1,29 @@
+"""How a plugin declares its hyper-parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PluginConfig(BaseModel):
+    """Base of every plugin's ``Config``: frozen, and a misspelt name is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def setting(default: Any, description: str, *, unit: str = "", source: str = "", **limits: Any) -> Any:
+    """Declare one documented hyper-parameter of a ``Config``.
+
+    Args:
+        default: The value that is used when the user says nothing.
+        description: One line for ``bench show``.
+        unit: Unit of the value, where it has one.
+        source: Where the default comes from: ``published: ...``, ``reference: ...`` (a public
+            implementation), ``inferred: ...`` or ``ours: ...``.
+        **limits: pydantic's constraints: ``gt``, ``ge``, ``lt``, ``le``, ``min_length``, ...
+    """
+    return Field(
+        default, description=description, json_schema_extra={"unit": unit, "source": source}, **limits
+    )

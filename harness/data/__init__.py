@@ -1,0 +1,1 @@
+"""From raw files to image sets: fetch, read, make square, resize, keep."""

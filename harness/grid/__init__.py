@@ -1,0 +1,1 @@
+"""Many cells: which they are, where they stand, and who computes them."""
