@@ -129,12 +129,14 @@ class _Work:
             torch.from_numpy(np.array(self.train_set.images)).to(self.device),
             self.spec,
             self.folder,
-            lambda: self.scorer.score(sample_images(model, self.sample_count)),
+            lambda: self.scorer.score(sample_images(model, self.sample_count, preview=True)),
             self._selection(),
         )
         trainer.resume()
         status, error = self._train(trainer, model)
-        report = self._present(model) if status == "complete" else Report({}, {}, [])
+        report = Report({}, {}, [])
+        if status == "complete":
+            report = self._present(model, trainer.progress)
         record = self._record(trainer, status, error, report)
         self.folder.write_record(record)
         self.registry.manager.hook.bench_run_finished(run=trainer.run, record=record.model_dump())
@@ -175,6 +177,7 @@ class _Work:
             self.spec.dataset.name,
             [resolution],
             self.settings.cache / "images",
+            raw=self.spec.dataset.fingerprint,
             workers=self.settings.workers,
             skip_bad=self.settings.skip_bad,
             progress=self.settings.preparing,
@@ -220,15 +223,20 @@ class _Work:
             manager.unregister(log)
         return "complete", None
 
-    def _present(self, model: Synthesizer) -> Report:
+    def _present(self, model: Synthesizer, progress: Progress) -> Report:
         """Sample the best networks once more: for the picture, and for how far to trust their scores."""
+        if type(model).preview is not Synthesizer.preview:
+            # Evaluations saw previews, which only choose; what counts is what the model samples.
+            progress.last = self.scorer.score(sample_images(model, self.sample_count))
         model.load_state_dict(load_networks(self.folder.best))
         generated = sample_images(model, self.sample_count)
         shown = min(36, len(self.train_set))
         # Evenly spaced: the first images of a set are often of one patient.
         real = np.asarray(self.train_set.images[np.linspace(0, len(self.train_set) - 1, shown).astype(int)])
         save_comparison(self.folder.samples, generated, real)
-        return self.scorer.report(generated)
+        report = self.scorer.report(generated)
+        progress.best = report.scores
+        return report
 
     def _record(self, trainer: Trainer, status: Status, error: str | None, report: Report) -> Record:
         progress: Progress = trainer.progress

@@ -21,13 +21,22 @@ class Diverged(Exception):
     """A loss or a pixel is not finite any more: a result of the training, not an accident."""
 
 
-def sample_images(model: Synthesizer, count: int, *, first_seed: int = 0) -> NDArray[np.uint8]:
+def sample_images(
+    model: Synthesizer, count: int, *, first_seed: int = 0, preview: bool = False
+) -> NDArray[np.uint8]:
     """Sample seeds ``first_seed`` to ``first_seed + count - 1`` as uint8 (count, C, H, W).
+
+    Args:
+        model: Who makes them; its mode is put back.
+        count: How many.
+        first_seed: Seed of the first one.
+        preview: Take the model's shorter way, which serves evaluations during training.
 
     Raises:
         Diverged: A pixel is NaN or infinite.
     """
     was_training = model.training
+    draw = model.preview if preview else model.sample
     model.eval()
     shape = model.shape
     images = np.empty((count, shape.channels, shape.height, shape.width), np.uint8)
@@ -35,7 +44,7 @@ def sample_images(model: Synthesizer, count: int, *, first_seed: int = 0) -> NDA
         with torch.no_grad():
             for start in range(0, count, SAMPLE_BATCH):
                 stop = min(start + SAMPLE_BATCH, count)
-                batch = model.sample(torch.arange(first_seed + start, first_seed + stop))
+                batch = draw(torch.arange(first_seed + start, first_seed + stop))
                 if not batch.isfinite().all():
                     raise Diverged(f"samples {start} to {stop - 1} are not finite")
                 images[start:stop] = to_store_range(batch).cpu().numpy()

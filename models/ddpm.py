@@ -34,6 +34,10 @@ LAYOUTS = {
 }
 
 
+Sampler = Literal["ddim", "ddpm"]
+STEPS = {"ge": 1, "le": DIFFUSION_STEPS}
+
+
 class DDPMConfig(BaselineConfig):
     """Options of DDPM."""
 
@@ -54,17 +58,21 @@ class DDPMConfig(BaselineConfig):
         source="reference: google/ddpm-cifar10-32 up to 64 px; ours: above",
         min_length=2,
     )
-    sampler: Literal["ddim", "ddpm"] = setting(
-        "ddim",
-        "how to sample: ddim draws no noise on the way, ddpm (ancestral) does at every step",
-        source="ours: 1000 ancestral steps at each evaluation would take longer than the training",
+    sampler: Sampler = setting(
+        "ddpm",
+        "how to sample: ddpm (ancestral) draws noise at every step, ddim none on the way",
+        source="reference: Ho et al. 2020",
     )
     sampling_steps: int = setting(
-        50,
-        "steps from noise to image; ddpm was published with 1000",
-        source="reference: Song et al. 2021",
-        ge=1,
-        le=DIFFUSION_STEPS,
+        DIFFUSION_STEPS, "steps from noise to image", source="reference: Ho et al. 2020", **STEPS
+    )
+    preview_sampler: Sampler = setting(
+        "ddim",
+        "how to sample for the evaluations during training, which choose the networks",
+        source="ours: 1000 ancestral steps at each evaluation would take longer than the training",
+    )
+    preview_steps: int = setting(
+        50, "steps from noise to image in those evaluations", source="reference: Song et al. 2021", **STEPS
     )
 
 
@@ -74,11 +82,12 @@ class DDPM(Synthesizer):
     35,746,307 parameters at 64 px (the layout of google/ddpm-cifar10-32) and 35.55M at 256 px.
     """
 
-    version = 1
+    version = 2
     Config = DDPMConfig
     resolutions = tuple(LAYOUTS)
     presets: ClassVar = {
-        "reference": {"dropout": 0.1, "sampler": "ddpm", "sampling_steps": 1000, "augment": ("flip",)}
+        "reference": {"dropout": 0.1, "augment": ("flip",)},
+        "smoke": {"sampler": "ddim", "sampling_steps": 10, "preview_steps": 10},
     }
 
     def __init__(self, shape: ImageShape, config: DDPMConfig) -> None:
@@ -119,21 +128,24 @@ class DDPM(Synthesizer):
 
     def sample(self, seeds: Tensor) -> Tensor:
         """One image for each seed, by the averaged network; all noise comes from the seed's own stream."""
+        return self._denoise(seeds, self.config.sampler, self.config.sampling_steps)
+
+    def preview(self, seeds: Tensor) -> Tensor:
+        """The same by the sampler for evaluations during training."""
+        return self._denoise(seeds, self.config.preview_sampler, self.config.preview_steps)
+
+    def _denoise(self, seeds: Tensor, sampler: Sampler, steps: int) -> Tensor:
         device = next(self.parameters()).device
         draws = SeededDraws(seeds, device)
         images = draws.normal((self.shape.channels, self.shape.height, self.shape.width))
-        scheduler = self._sampler()
+        kind = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[sampler]
+        # Trailing: the first step is at pure noise, however few there are.
+        scheduler = kind(num_train_timesteps=DIFFUSION_STEPS, timestep_spacing="trailing")
+        scheduler.set_timesteps(steps)
         for time in scheduler.timesteps:
             noise = self.average(images, time.to(device)).sample
             images = scheduler.step(noise, time, images, generator=draws.streams).prev_sample
         return images.clamp(-1, 1)
-
-    def _sampler(self) -> DDPMScheduler | DDIMScheduler:
-        kind = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[self.config.sampler]
-        # Trailing: the first step is at pure noise, however few there are.
-        scheduler = kind(num_train_timesteps=DIFFUSION_STEPS, timestep_spacing="trailing")
-        scheduler.set_timesteps(self.config.sampling_steps)
-        return scheduler
 
 
 def denoiser(shape: ImageShape, config: DDPMConfig) -> UNet2DModel:

@@ -136,6 +136,14 @@ class Synthesizer(Model):
             float32 (n, C, H, W) in [-1, 1], on the model's device.
         """
 
+    def preview(self, seeds: Tensor) -> Tensor:
+        """Make images for an evaluation during training, where ``sample`` would take too long.
+
+        By default it is ``sample``. A model that overrides it is chosen by previews; the scores of its
+        record are of ``sample``.
+        """
+        return self.sample(seeds)
+
 
 class Translator(Model):
     """A model that makes an image of one modality from the same slice in another."""

@@ -86,6 +86,19 @@ def test_further_metric_scores_a_finished_cell_without_training(run_tiny: Run) -
     assert not run_tiny(settings={"metrics": "brightness,swd"}).is_new
 
 
+def test_previews_choose_and_samples_count(
+    run_tiny: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plain = run_tiny(results=tmp_path / "plain").record.scores
+    white = lambda self, seeds: torch.ones_like(self.sample(seeds))  # noqa: E731
+    monkeypatch.setattr(registry.load("models", "linear-gan"), "preview", white)
+    outcome = run_tiny()
+    seen = {line["scores"]["brightness"] for line in read_log(outcome.folder.log) if "scores" in line}
+    assert len(seen) == 1, "the log says what the evaluations saw: white images"
+    assert outcome.record.scores["last"] == plain["last"]
+    assert outcome.record.scores["best"]["brightness"] not in seen
+
+
 def test_distance_comes_with_its_floor_and_a_word_on_bias(run_tiny: Run) -> None:
     record = run_tiny(settings={"metrics": "brightness,fd_random", "limit": 12, "epochs": 1}).record
     assert record.context["fd_random_floor"] > 0

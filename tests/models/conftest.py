@@ -51,8 +51,8 @@ TINY = {
     "hagan, no skip at sampling": Tiny(HAGAN, {**NARROW, "reverse_skip_sampling": "off", "warmup_epochs": 1}),
     "hagan, training images": Tiny(HAGAN, {**NARROW, "reverse_skip_sampling": "train"}),
     "ddpm": Tiny(DDPM, {"level_channels": (32, 32), "sampling_steps": 3}, ImageShape(1, 16, 16)),
-    "ddpm, ancestral": Tiny(
-        DDPM, {"level_channels": (32, 32), "sampling_steps": 3, "sampler": "ddpm"}, ImageShape(1, 16, 16)
+    "ddpm, implicit": Tiny(
+        DDPM, {"level_channels": (32, 32), "sampling_steps": 3, "sampler": "ddim"}, ImageShape(1, 16, 16)
     ),
 }
 

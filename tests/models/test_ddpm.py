@@ -45,13 +45,26 @@ class Oracle(nn.Module):
         return SimpleNamespace(sample=(noisy - alpha.sqrt() * self.image) / (1 - alpha).sqrt())
 
 
-@pytest.mark.parametrize("name", ["ddpm", "ddpm, ancestral"])
+@pytest.mark.parametrize("name", ["ddpm", "ddpm, implicit"])
 def test_a_perfect_denoiser_samples_the_image(name, tinies) -> None:
     model = tinies[name].build(sampling_steps=20)
     image = torch.linspace(-0.9, 0.9, 256).view(1, 1, 16, 16)
     model.average = Oracle(image, model.noise_schedule.alphas_cumprod)
     samples = model.sample(torch.tensor([0, 1]))
     torch.testing.assert_close(samples, image.expand(2, 1, 16, 16), atol=1e-2, rtol=0)
+
+
+def test_a_preview_takes_its_own_sampler(tinies) -> None:
+    short = {"preview_sampler": "ddpm", "preview_steps": 2}
+    model, as_preview = (
+        tinies["ddpm"].build(**settings).eval()
+        for settings in (short, {"sampler": "ddpm", "sampling_steps": 2})
+    )
+    as_preview.load_state_dict(model.state_dict())
+    seeds = torch.tensor([0, 1])
+    with torch.no_grad():
+        assert torch.equal(model.preview(seeds), as_preview.sample(seeds))
+        assert not torch.equal(model.preview(seeds), model.sample(seeds))
 
 
 def test_samples_come_from_the_average(tinies, train) -> None:
