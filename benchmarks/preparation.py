@@ -22,15 +22,11 @@ from typing import Any
 
 import nibabel
 import numpy as np
-import torch
 
 from harness.api import Dataset
 from harness.data.prepare import prepare, usable_cores
 from harness.data.reading import load
 from harness.files import atomic_write, write_json
-from harness.machine import describe, versions
-from harness.plugins import Registry
-from harness.spec import make_dataset
 
 RESULTS = Path(__file__).parent / "results"
 MODALITY = "flair"
@@ -45,6 +41,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=usable_cores())
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
+    # Here and not above, as in the command line: processes that read import this file, and need no torch.
+    from harness.plugins import Registry
+    from harness.spec import make_dataset
+
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "raw"
         files = link_cases(options.data_root, root, options.cases)
@@ -117,6 +117,10 @@ def report(
     preparing: list[float],
     peaks: tuple[float, float],
 ) -> None:
+    import torch
+
+    from harness.machine import describe, versions
+
     load, ready = statistics.median(loading), statistics.median(preparing)
     volume = float(np.prod(shape)) * 4 / 2**20
     numbers = {

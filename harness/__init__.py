@@ -1,7 +1,7 @@
 """The benchmark's core: it trains, scores and records, and knows no model, data set or metric by name.
 
 A plugin's entry point imports from here what it needs to announce itself. That stays apart from
-``harness.api`` because an entry point is imported for every ``bench --help``, and the api imports torch.
+``harness.api`` because an entry point is imported for every ``bench --help``, and the api imports numpy.
 """
 
 from typing import Any, Protocol

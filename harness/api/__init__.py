@@ -4,12 +4,19 @@ Images between the parts are of one kind: uint8 NCHW (0 to 255) where they are s
 [-1, 1] inside a model. ``docs/plugins.md`` builds a small plugin with this page.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ..errors import BenchError, DataError, ScoreError, SpecError, WeightsError
-from .dataset import Dataset, RemoteFile, Slice, Split, Square
+from .dataset import Dataset, Pair, RemoteFile, Slice, Split, Square
 from .features import FeatureSpace, WeightsFile, WeightsLocator
-from .metric import Goal, Metric, Population
-from .model import Batch, Clock, ImageShape, Model, Synthesizer, Translator
+from .metric import Goal, Metric, Population, Targets
 from .settings import PluginConfig, setting
+
+if TYPE_CHECKING:
+    from .model import Batch, Clock, ImageShape, Model, Synthesizer, Translator
 
 __all__ = [
     "Batch",
@@ -22,6 +29,7 @@ __all__ = [
     "ImageShape",
     "Metric",
     "Model",
+    "Pair",
     "PluginConfig",
     "Population",
     "RemoteFile",
@@ -31,9 +39,17 @@ __all__ = [
     "Split",
     "Square",
     "Synthesizer",
+    "Targets",
     "Translator",
     "WeightsError",
     "WeightsFile",
     "WeightsLocator",
     "setting",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What models are made of, imported when asked for: it needs torch, and reading raw files does not."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(".model", __name__), name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:  # processes that read raw files do without torch
+    from torch import Tensor
 
 
 def to_uint8(unit: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -16,9 +19,9 @@ def to_uint8(unit: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 def to_model_range(images: Tensor) -> Tensor:
     """uint8 of any shape to float32: 0 becomes -1, 255 becomes 1."""
-    return images.to(torch.float32).div_(127.5).sub_(1.0)
+    return images.float().div_(127.5).sub_(1.0)
 
 
 def to_store_range(images: Tensor) -> Tensor:
     """Float of any shape to uint8: clamped to [-1, 1], rounded to the nearest level."""
-    return images.float().add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+    return images.float().add(1.0).mul_(127.5).round_().clamp_(0, 255).byte()

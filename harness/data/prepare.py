@@ -27,6 +27,7 @@ def prepare(
     resolutions: Sequence[int],
     cache: Path,
     *,
+    raw: str | None = None,
     workers: int | None = None,
     skip_bad: bool = False,
     progress: Progress | None = None,
@@ -41,6 +42,7 @@ def prepare(
         name: Its registered name.
         resolutions: Sides of the square images, in pixels.
         cache: Folder of all prepared sets.
+        raw: The data set's fingerprint, if it is known already: raw files may be many gigabytes.
         workers: Processes that read; None for one per usable core.
         skip_bad: Leave out damaged items and record them, instead of stopping at the first.
         progress: Called with (items done, items in all).
@@ -49,7 +51,7 @@ def prepare(
         DataError: The raw files are missing, damaged or of another data set, or leave no slice.
         StorageError: The cache can't be written.
     """
-    raw = dataset.fingerprint()
+    raw = raw or dataset.fingerprint()
     keys = {side: _key(dataset, name, raw, side) for side in resolutions}
     homes = {side: cache / f"{name}-{side}-{key[:16]}" for side, key in keys.items()}
     if len(sets := _opened(homes)) < len(homes):

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from ..api import DataError, Dataset
 from . import resize
 
-#: Starting processes, which import torch, takes about this many seconds: where less is saved, it is not done.
-_START_UP = 5.0
+#: Starting processes takes about this many seconds: where less is saved, it is not done.
+_START_UP = 1.0
 
 
 class Item(NamedTuple):

@@ -1,7 +1,7 @@
 """The contract of an executor: something that computes the cells of a grid, here or elsewhere.
 
 Registered with ``bench_executors``, chosen with ``bench grid --executor``. It stands apart from
-``harness.api`` because a process that only watches cells must not load torch: that alone takes 500 MB.
+``harness.api`` because a process that only watches cells should load as little as it can.
 """
 
 from __future__ import annotations

@@ -69,7 +69,8 @@ def real_set(result: Result, registry: Registry, roots: Mapping[str, Path], cach
             needed="the same files",
             hint=f"--data-root {spec.dataset.name}=DIR",
         )
-    whole = prepare(dataset, spec.dataset.name, [spec.resolution], cache / "images")[spec.resolution]
+    side, raw = spec.resolution, spec.dataset.fingerprint
+    whole = prepare(dataset, spec.dataset.name, [side], cache / "images", raw=raw)[side]
     train = whole.select(["train", "val"]) if spec.protocol.held_out else whole
     return train.limit(spec.protocol.limit, spec.seed) if spec.protocol.limit else train
 

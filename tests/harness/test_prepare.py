@@ -166,6 +166,17 @@ def test_processes_give_the_same_bytes_as_one(tmp_path: Path, monkeypatch: pytes
     assert alone.table.equals(several.table)
 
 
+def test_reading_needs_no_torch() -> None:
+    # It would double the time in which processes start, in each of them.
+    code = """
+import sys
+import harness.data.reading
+from harness_datasets import acdc, brats2018, covid_ct, folder, phantom
+sys.exit("torch" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 PROGRAM = """
 import sys, time
 from pathlib import Path

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from bench_example.dataset import Discs
 from filelock import FileLock
 from PIL import Image
 
@@ -63,6 +64,14 @@ def test_folder_holds_log_networks_and_a_picture(run_tiny: Run) -> None:
     with Image.open(folder.samples) as picture:
         assert picture.size == (2 * (6 * 18 - 2) + 12, 6 * 18 - 2)
     assert set(load_networks(folder.best)) == set(state_of(folder))
+
+
+def test_raw_files_are_fingerprinted_once(run_tiny: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    answer = Discs.fingerprint
+    monkeypatch.setattr(Discs, "fingerprint", lambda self: asked.append("") or answer(self))
+    run_tiny()
+    assert len(asked) == 1
 
 
 def test_finished_cell_is_left_alone(run_tiny: Run) -> None:
