@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,16 @@ from .settings import PluginConfig
 
 Split = Literal["train", "val", "test"]
 Square = Literal["crop", "pad", "stretch"]
+
+
+class Pair(NamedTuple):
+    """Two modalities of the same slices: what is given, and what is to be made of it."""
+
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source}-{self.target}"
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,10 @@ class Slice:
         index: Number of the slice inside that file, from 0.
         split: The part of the data set that this patient belongs to.
         mode: How the raw file stores its pixels, such as ``RGB`` or ``int16``; for ``bench data info``.
+        counterpart: The same slice in the source modality, of the same shape, where the data set was
+            asked for pairs; ``pixels`` are then of the target modality.
+        regions: Parts of the picture by name, bool (H, W), for scores inside them. One that is unknown
+            here is left out; it counts as empty.
     """
 
     pixels: NDArray[np.float32]
@@ -36,6 +51,8 @@ class Slice:
     index: int
     split: Split
     mode: str = ""
+    counterpart: NDArray[np.float32] | None = None
+    regions: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,9 @@ class Dataset(abc.ABC):
         needs_root: Whether there must be a folder (or archive) with raw data.
         square: How slices that are not square become so: ``"crop"`` to the short side around the
             centre, ``"pad"`` to the long side with black, or ``"stretch"``.
+        modalities: What pairs can be made of; empty for a set that has no pairs.
+        regions: Names of all regions that the slices of pairs may have.
+        pair: The modalities to read; None for the set as its options describe it.
         licence: Terms of use, one line.
         citation: What a user must cite.
         obtain: How to get the data, one or more lines.
@@ -79,6 +99,9 @@ class Dataset(abc.ABC):
     Config: ClassVar[type[PluginConfig]]
     needs_root: ClassVar[bool] = True
     square: Square = "crop"
+    modalities: ClassVar[tuple[str, ...]] = ()
+    regions: ClassVar[tuple[str, ...]] = ()
+    pair: Pair | None = None
     licence: ClassVar[str] = ""
     citation: ClassVar[str] = ""
     obtain: ClassVar[str] = ""
@@ -109,6 +132,16 @@ class Dataset(abc.ABC):
     @abc.abstractmethod
     def fingerprint(self) -> str:
         """Hexadecimal digest of the raw content: other bytes, other fingerprint; dates don't count."""
+
+    def paired(self, pair: Pair) -> Self:
+        """The same data set, asked for pairs of two of its ``modalities``.
+
+        Where ``pair`` is set, ``read`` gives slices of the target with their counterparts in the source,
+        and ``fingerprint`` covers the files of both.
+        """
+        other = copy.copy(self)
+        other.pair = pair
+        return other
 
     def slices(self) -> Iterator[Slice]:
         """All slices of all items, in order."""

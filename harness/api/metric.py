@@ -12,16 +12,30 @@ from numpy.typing import NDArray
 Goal = Literal["lower", "higher"]
 
 
+class Targets(NamedTuple):
+    """What each image of a paired task should have been.
+
+    Attributes:
+        images: uint8 (N, C, H, W), real.
+        regions: Parts of these images by name, bool (N, 1, H, W); may be empty in some.
+    """
+
+    images: NDArray[np.uint8]
+    regions: Mapping[str, NDArray[np.bool_]]
+
+
 class Population(NamedTuple):
     """Images, or their features, as one side of a comparison.
 
     Attributes:
         values: uint8 (N, C, H, W) images, or float64 (N, d) features.
         patients: (N,) patient ids of real images; None for generated ones.
+        targets: What each generated image should have been; None outside of a paired task.
     """
 
     values: NDArray[Any]
     patients: NDArray[np.str_] | None = None
+    targets: Targets | None = None
 
 
 class Metric(abc.ABC):
@@ -33,6 +47,8 @@ class Metric(abc.ABC):
         version: Raise it whenever the same input gives another number.
         needs: ``"images"``, or the name of a registered feature space.
         minimum: Fewest images on either side that it can be computed on.
+        is_paired: Whether it compares each generated image with its own target, ``generated.targets``. Such
+            a metric may add scores inside regions, called SCORE/REGION.
         recommended: Fewest images on either side above which it says more about the images than about
             their number; below, whoever prints it says so.
         goals: Whether lower or higher is better, for each score that a model is judged by. ``compute``
@@ -42,6 +58,7 @@ class Metric(abc.ABC):
     version: ClassVar[int]
     needs: str = "images"
     minimum: int = 2
+    is_paired: bool = False
     recommended: int = 0
     goals: Mapping[str, Goal]
 
