@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import BusyError
-from .options import Device, WeightsOption, registry, weights_of
+from .options import Device, TensorBoardOption, WeightsOption, registry, tracking, weights_of
 from .stopping import StopSignal
 
 
@@ -18,6 +18,7 @@ def cell(
     device: Device = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of this process.")] = None,
     weights: WeightsOption = None,
+    tensorboard: TensorBoardOption = False,
 ) -> None:
     """Compute one cell of a grid."""
     if threads is not None:
@@ -41,8 +42,10 @@ def cell(
         weights=weights_of(weights, cache, offline=False),
         stop=stop,
     )
+    plugins = registry()
     try:
-        record = run_cell(request, registry(), settings).record
+        with tracking(tensorboard, plugins):
+            record = run_cell(request, plugins, settings).record
     except BusyError:
         sys.exit(BUSY)
     except Interrupted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,6 +68,15 @@ Where = Annotated[
     list[str] | None,
     typer.Option("--where", metavar="NAME=VALUE", help="Only records with this setting. Repeatable."),
 ]
+TensorBoardOption = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        envvar="HAGAN_BENCH_TENSORBOARD",
+        help="Write event files for TensorBoard too, into the run's folder.",
+        show_envvar=True,
+    ),
+]
 RESULTS = Path("results")
 
 
@@ -94,6 +104,15 @@ def weights_of(given: list[Path] | None, cache: Path, offline: bool) -> Weights:
     from ..scoring.weights import Weights
 
     return Weights(cache / "weights", given=tuple(given or ()), online=not offline)
+
+
+def tracking(wanted: bool, plugins: Registry) -> AbstractContextManager[object]:
+    """Watch cells for TensorBoard, where somebody wants that."""
+    if not wanted:
+        return nullcontext()
+    from ..tracking import TensorBoard
+
+    return TensorBoard(plugins.manager)
 
 
 def settings_of(assignments: list[str] | None, option: str = "--set") -> dict[str, Any]:

@@ -16,10 +16,12 @@ from .options import (
     Device,
     Offline,
     Results,
+    TensorBoardOption,
     WeightsOption,
     cache_folder,
     registry,
     settings_of,
+    tracking,
     weights_of,
 )
 from .stopping import StopSignal
@@ -56,6 +58,7 @@ def run(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave damaged raw files out, and record them.")
     ] = False,
+    tensorboard: TensorBoardOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved cell and stop.")] = False,
 ) -> None:
     """Train a model on a data set, score its samples, and keep a record.
@@ -93,7 +96,11 @@ def run(
         print(f"identity {spec.identity}\nfolder   {store.folder(spec).path}")
         return
     cache_path = cache_folder(cache)
-    with StopSignal() as stop, Terminal(plugins.manager, stop) as terminal:
+    with (
+        StopSignal() as stop,
+        Terminal(plugins.manager, stop) as terminal,
+        tracking(tensorboard, plugins),
+    ):
         settings = Settings(
             results=store,
             cache=cache_path,

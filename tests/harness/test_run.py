@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from harness.plugins import Registry
 from harness.records import Record, RunFolder, Store, read_log
 from harness.run import Outcome, load_model
 from harness.sampling import sample_images
+from harness.tracking import TensorBoard
 from harness.training import Interrupted
 
 Run = Callable[..., Outcome]
@@ -272,3 +274,25 @@ def test_record_cut_in_the_middle_is_named(run_tiny: Run) -> None:
     folder.spec.write_text("{")
     with pytest.raises(SpecError, match="no run folder"):
         folder.read_spec()
+
+
+def test_tensorboard_shows_each_step_once(run_tiny: Run, registry: Registry) -> None:
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with TensorBoard(registry.manager), pytest.raises(Interrupted):
+        run_tiny(stop=stop_after(13))
+    with TensorBoard(registry.manager):
+        folder = run_tiny().folder
+    events = reading.EventAccumulator(str(folder.path / "tensorboard")).Reload()
+    logged = [line for line in read_log(folder.log) if "losses" in line]
+    for name in logged[0]["losses"]:
+        shown = {event.step: event.value for event in events.Scalars(f"loss/{name}")}
+        assert shown == pytest.approx({line["step"]: line["losses"][name] for line in logged})
+    assert [event.step for event in events.Scalars("score/brightness")] == [10, 20]
+
+
+def test_tensorboard_that_is_missing_says_what_to_install(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(SpecError, match="hagan-bench\\[tensorboard\\]"):
+        TensorBoard(registry.manager)
