@@ -6,4 +6,4 @@ from harness import Register, hookimpl
 @hookimpl
 def bench_executors(register: Register) -> None:
     """Register the built-in executors."""
-    register("local", "harness.executors.local:Local", summary="processes on this machine")
+    register("local", "harness.grid.executors.local:Local", summary="processes on this machine")
