@@ -14,7 +14,7 @@ from typing import Any
 
 import pooch
 
-from ..api import DataError, Dataset, RemoteFile
+from ..api import BenchError, DataError, Dataset, RemoteFile
 from ..files import storage_error
 
 #: Called with a file's name, the bytes that are here, and the bytes in all (0 where the server won't say).
@@ -140,15 +140,20 @@ def unpack(archive: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         with zipfile.ZipFile(archive) as content:
-            for member in content.infolist():
+            members = content.infolist()
+            for member in members:
                 _check_member(archive, member, temporary)
+            if len({member.filename for member in members}) < len(members):
+                raise ValueError("it holds a name twice")
             content.extractall(temporary)
         for path in sorted(temporary.iterdir()):
             destination = folder / path.name
             if destination.is_dir():
                 shutil.rmtree(destination)
             path.replace(destination)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (BenchError, OSError):
+        raise
+    except Exception as error:  # damaged archives raise almost anything
         raise DataError(f"{archive} is damaged: {error}", hint=f"rm '{archive}' and fetch again") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

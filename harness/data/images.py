@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from ..api import DataError, SpecError, Split
 from ..files import sha256_of_file
+from .layers import PIXELS, REGIONS, SOURCE
 
 #: Raise it whenever the stored files change their meaning.
 FORMAT = 1
-PIXELS, TABLE, META = "images.npy", "table.csv", "meta.json"
+TABLE, META = "table.csv", "meta.json"
 COLUMNS = ("patient", "source", "index", "split", "height", "width", "mode")
 _NUMBERS = ("index", "height", "width")
 
@@ -36,6 +37,8 @@ class ImageSet:
             ``split``, and the raw slice's ``height``, ``width`` and ``mode``.
         skipped: ``{"item", "reason"}`` for every damaged item that was left out on request.
         home: The folder it was opened from.
+        source: uint8 (N, 1, H, W), the same slices in the source modality; None outside of pairs.
+        regions: Parts of the images by name, bool (N, 1, H, W).
     """
 
     name: str
@@ -44,6 +47,8 @@ class ImageSet:
     table: pd.DataFrame
     skipped: list[dict[str, str]] = field(default_factory=list)
     home: Path | None = None
+    source: NDArray[np.uint8] | None = None
+    regions: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -73,11 +78,15 @@ class ImageSet:
         if mask.all():
             return self
         rows = np.flatnonzero(mask)
-        images = self.images[rows]
-        images.flags.writeable = False
         digest = hashlib.sha256(f"{self.fingerprint} {rows.tolist()}".encode()).hexdigest()
-        table = self.table.iloc[rows].reset_index(drop=True)
-        return replace(self, fingerprint=digest, images=images, table=table)
+        return replace(
+            self,
+            fingerprint=digest,
+            images=_rows(self.images, rows),
+            table=self.table.iloc[rows].reset_index(drop=True),
+            source=None if self.source is None else _rows(self.source, rows),
+            regions={name: _rows(masks, rows) for name, masks in self.regions.items()},
+        )
 
     def limit(self, count: int, seed: int = 0) -> ImageSet:
         """At most ``count`` images, drawn by ``seed`` so that as many patients as possible stay.
@@ -104,14 +113,19 @@ class ImageSet:
         """
         try:
             meta = read_meta(home)
-            images = np.load(home / PIXELS, mmap_mode="r")
             # A patient called 007 or NA is neither the number 7 nor a missing value.
             kinds = {column: int if column in _NUMBERS else str for column in COLUMNS}
             table = pd.read_csv(home / TABLE, dtype=kinds, keep_default_na=False)
-            side = meta["resolution"]
-            if images.shape != (len(table), 1, side, side) or images.dtype != np.uint8:
-                raise ValueError(f"{PIXELS} holds {images.dtype} {images.shape}, {TABLE} {len(table)} rows")
-            return cls(meta["name"], meta["fingerprint"], images, table, meta["skipped"], home)
+            names, side = meta.get("regions", []), meta["resolution"]
+            images = _opened(home / PIXELS, (len(table), 1, side, side), np.uint8)
+            source, regions = None, {}
+            if SOURCE in meta["sha256"]:
+                source = _opened(home / SOURCE, images.shape, np.uint8)
+            if REGIONS in meta["sha256"]:
+                masks = _opened(home / REGIONS, (len(table), len(names), side, side), np.bool_)
+                regions = {name: masks[:, number : number + 1] for number, name in enumerate(names)}
+            name, digest, skipped = meta["name"], meta["fingerprint"], meta["skipped"]
+            return cls(name, digest, images, table, skipped, home, source, regions)
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise DataError(
                 f"{home} is not a prepared image set: {error}", hint="delete it and prepare again"
@@ -131,6 +145,19 @@ class ImageSet:
                     f"{self.home / name} changed since it was prepared",
                     hint=f"rm -r '{self.home}' and prepare again",
                 )
+
+
+def _opened(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, mmap_mode="r")
+    if array.shape != shape or array.dtype != kind:
+        raise ValueError(f"{path.name} holds {array.dtype} {array.shape}, {TABLE} {shape[0]} rows")
+    return array
+
+
+def _rows(array: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+    chosen = array[rows]
+    chosen.flags.writeable = False
+    return chosen
 
 
 def read_meta(home: Path) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from filelock import FileLock
 from ..api import DataError, Dataset
 from ..files import atomic_write, sha256_of_file, sha256_of_json, storage_error, sync_folder, write_json
 from . import resize
-from .images import COLUMNS, FORMAT, META, PIXELS, TABLE, ImageSet
+from .images import COLUMNS, FORMAT, META, TABLE, ImageSet
+from .layers import Layer, layers_of
 from .reading import read_items
 
 Progress = Callable[[int, int], None]
@@ -83,8 +84,10 @@ def usable_cores() -> int:
 
 def _key(dataset: Dataset, name: str, raw: str, side: int | None) -> str:
     """Identity of a prepared set: whatever changes its pixels or rows is in here, and nothing else."""
+    paired = {} if dataset.pair is None else {"pair": dataset.pair, "regions": dataset.regions}
     return sha256_of_json(
         {
+            **paired,
             "format": FORMAT,
             "resize": resize.VERSION,
             "dataset": name,
@@ -115,6 +118,7 @@ class _Build:
         self, name: str, dataset: Dataset, raw: str, keys: dict[int, str], homes: dict[int, Path]
     ) -> None:
         self.name, self.dataset, self.raw, self.keys, self.homes = name, dataset, raw, keys, homes
+        self.layers = layers_of(dataset)
         # Fixed names: the lock is held, so whatever lies there was left by a build that was killed.
         self.parts = {side: home.with_name(f".{home.name}.part") for side, home in homes.items()}
 
@@ -126,7 +130,7 @@ class _Build:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
         try:
-            rows, skipped = self._write_pixels(items, workers, skip_bad, progress)
+            rows, skipped = self._write_layers(items, workers, skip_bad, progress)
             self._check(rows, skipped)
             for side in self.homes:
                 self._finish(side, rows, skipped)
@@ -134,29 +138,34 @@ class _Build:
             for part in self.parts.values():
                 shutil.rmtree(part, ignore_errors=True)
 
-    def _write_pixels(
+    def _write_layers(
         self, items: Sequence[str], workers: int, skip_bad: bool, progress: Progress | None
     ) -> tuple[list[tuple[Any, ...]], list[dict[str, str]]]:
         rows: list[tuple[Any, ...]] = []
         skipped: list[dict[str, str]] = []
-        files = {side: (part / PIXELS).open("wb") for side, part in self.parts.items()}
+        files = {
+            (side, name): (part / name).open("wb")
+            for side, part in self.parts.items()
+            for name in self.layers
+        }
         results = read_items(self.dataset, tuple(self.homes), items, workers)
         try:
-            for side, file in files.items():
-                _write_header(file, 0, side)
+            for (side, name), file in files.items():
+                _write_header(file, 0, self.layers[name], side)
             for done, result in enumerate(results, start=1):
                 if result.fault is not None and not skip_bad:
                     raise _fatal(result.fault)
                 if result.fault is not None:
                     skipped.append({"item": result.name, "reason": result.fault.found})
-                for side, pixels in result.pixels.items():
-                    files[side].write(pixels.tobytes())
+                for side, stacks in result.layers.items():
+                    for name, stack in stacks.items():
+                        files[side, name].write(stack.tobytes())
                 rows += result.rows
                 if progress is not None:
                     progress(done, len(items))
-            for side, file in files.items():
+            for (side, name), file in files.items():
                 file.seek(0)
-                _write_header(file, len(rows), side)
+                _write_header(file, len(rows), self.layers[name], side)
                 file.flush()
                 os.fsync(file.fileno())
         finally:
@@ -195,17 +204,20 @@ class _Build:
             "config": self.dataset.config.model_dump(mode="json"),
             "square": self.dataset.square,
             "skipped": skipped,
-            "sha256": {file: sha256_of_file(part / file) for file in (PIXELS, TABLE)},
+            "sha256": {file: sha256_of_file(part / file) for file in (*self.layers, TABLE)},
         }
+        if self.dataset.pair is not None:
+            meta |= {"pair": self.dataset.pair, "regions": self.dataset.regions}
         write_json(part / META, meta)
         shutil.rmtree(home, ignore_errors=True)  # not complete, or it would have been opened
         part.rename(home)
         sync_folder(home.parent)
 
 
-def _write_header(file: Any, count: int, side: int) -> None:
+def _write_header(file: Any, count: int, layer: Layer, side: int) -> None:
     """A .npy header for ``count`` images; numpy leaves room in it for the first axis to grow."""
-    header = {"descr": "|u1", "fortran_order": False, "shape": (count, 1, side, side)}
+    shape = (count, layer.channels, side, side)
+    header = {"descr": layer.dtype, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
 
 

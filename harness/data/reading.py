@@ -19,41 +19,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import DataError, Dataset
-from . import resize
+from . import layers
 
 #: Starting processes takes about this many seconds: where less is saved, it is not done.
 _START_UP = 1.0
 
 
 class Item(NamedTuple):
-    """What a reading process sends home: small arrays and rows, never a volume."""
+    """What a reading process sends home: small arrays and rows, never a volume.
+
+    ``layers`` holds (n, channels, side, side) by resolution and file.
+    """
 
     name: str
-    pixels: dict[int, NDArray[np.uint8]]
+    layers: dict[int, dict[str, NDArray[Any]]]
     rows: list[tuple[Any, ...]]
     fault: DataError | None = None
 
 
 def load(dataset: Dataset, sides: tuple[int, ...], item: str) -> Item:
     """Read one item and resize its slices as they come."""
-    stacks: dict[int, list[NDArray[np.uint8]]] = {side: [] for side in sides}
+    stacks: dict[int, dict[str, list[NDArray[Any]]]] = {side: {} for side in sides}
     rows = []
     try:
         for piece in dataset.read(item):
-            if piece.pixels.ndim != 2 or not piece.pixels.size or not np.isfinite(piece.pixels).all():
-                raise DataError(
-                    f"{piece.source}, slice {piece.index}, of shape {piece.pixels.shape}, can't be an image",
-                    needed="two dimensions, and neither NaN nor infinity",
-                )
-            square = resize.squared(piece.pixels, dataset.square)
+            layers.check_slice(piece, dataset)
+            square = layers.squared(piece, dataset)
             for side, stack in stacks.items():
-                stack.append(resize.resized(square, side))
+                for file, pictures in layers.resized(square, side).items():
+                    stack.setdefault(file, []).append(pictures)
             rows.append(
                 (piece.patient, piece.source, piece.index, piece.split, *piece.pixels.shape, piece.mode)
             )
     except DataError as error:
         return Item(item, {}, [], error)
-    return Item(item, {side: np.stack(stack) for side, stack in stacks.items() if stack}, rows)
+    stacked = {
+        side: {file: np.stack(pictures) for file, pictures in stack.items()} for side, stack in stacks.items()
+    }
+    return Item(item, stacked, rows)
 
 
 def read_items(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -9,12 +11,14 @@ from PIL import Image
 from ..api import Square
 from .pixels import to_uint8
 
+PixelT = TypeVar("PixelT", np.float32, np.bool_)
+
 #: Raise it whenever the same slice gives other stored pixels.
 VERSION = 1
 
 
-def squared(pixels: NDArray[np.float32], square: Square) -> NDArray[np.float32]:
-    """Bring (H, W) pixels to a square around the centre, except for ``"stretch"``, which resizing does."""
+def squared(pixels: NDArray[PixelT], square: Square) -> NDArray[PixelT]:
+    """Bring (H, W) pixels or a mask to a square around the centre; ``"stretch"`` is left to resizing."""
     height, width = pixels.shape
     if square == "crop":
         side = min(height, width)
@@ -39,3 +43,9 @@ def resized(pixels: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
     resample = Image.Resampling.BOX if is_whole else Image.Resampling.BICUBIC
     image = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.float32))
     return to_uint8(np.asarray(image.resize((side, side), resample)))
+
+
+def mask(region: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """Resample a mask (H, W) to (side, side): a new pixel belongs to it if at least half of it does."""
+    share: NDArray[np.bool_] = resized(region.astype(np.float32), side) >= 128
+    return share
