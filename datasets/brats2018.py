@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal, Self, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import DataError, Dataset, PluginConfig, Slice, Split, setting
+from harness.api import DataError, Dataset, Pair, PluginConfig, Slice, Split, setting
 
 from .nifti import Volume, clipped, read_volume
 from .raw import digests_of, existing_root, fingerprint_of, something_else
@@ -21,7 +21,9 @@ from .volumes import all_files, one_copy
 Modality = Literal["t1", "t1ce", "t2", "flair"]
 _FILE = re.compile(r"(Brats18_.+)_(t1|t1ce|t2|flair|seg)\.nii(\.gz)?", re.IGNORECASE)
 _CASE = re.compile(r"Brats18_.+_\d+", re.IGNORECASE)
+_LABELS = "seg"
 _SIDE = 256
+PlaneT = TypeVar("PlaneT", np.float32, np.bool_)
 
 
 class Brats2018Config(PluginConfig):
@@ -61,11 +63,16 @@ class Brats2018(Dataset):
     Intensity is clipped to the 99.5th percentile of the brain, per case and modality. The root may be the
     official training folder with HGG and LGG, one of these, or one folder with all cases. Of each grade
     every fifth patient, in the order of their names' hashes, is for testing.
+
+    A pair shows the slices that the target alone would show. Its brain is where either volume is above 0;
+    its tumour is everything that the case's segmentation labels, and unknown without that file.
     """
 
     version = 1
     Config = Brats2018Config
     config: Brats2018Config
+    modalities: ClassVar = get_args(Modality)
+    regions: ClassVar = ("brain", "tumour")
     licence = "research use with both citations"
     citation = (
         "B. H. Menze et al.: The multimodal brain tumor image segmentation benchmark (BRATS). IEEE "
@@ -88,24 +95,53 @@ class Brats2018(Dataset):
 
     def read(self, item: str) -> Iterator[Slice]:
         """The selected slices of one case, from neck to crown."""
-        for (piece,) in self._read_together(item, (self.config.modality,)):
-            yield piece
+        target, *source = volumes = [self._volume(item, modality) for modality in self._read]
+        _check_alike(volumes)
+        labels = self._labels(item, target)
+        # Shown planes, (z, y, x): in this order voxels lie in memory.
+        stacks = [volume.values().T for volume in volumes]
+        whites = [self._white(volume.path, stack) for volume, stack in zip(volumes, stacks, strict=True)]
+        for z in self._selected(target.path, (stacks[0] > 0).mean(axis=(1, 2))):
+            planes = [_padded(clipped(stack[z], white)) for stack, white in zip(stacks, whites, strict=True)]
+            regions = {}
+            if source:
+                regions["brain"] = _padded(np.any([stack[z] > 0 for stack in stacks], axis=0))
+            if source and labels is not None:
+                regions["tumour"] = _padded(labels[z])
+            assert self.root is not None
+            yield Slice(
+                planes[0],
+                _patient(item),
+                target.path.relative_to(self.root).as_posix(),
+                z,
+                self._splits[_patient(item)],
+                target.mode,
+                counterpart=planes[1] if source else None,
+                regions=regions,
+            )
 
-    def pairs(self, source: Modality, target: Modality) -> Iterator[tuple[Slice, Slice]]:
-        """The same slices of two modalities, case by case; they are selected on the first."""
-        for item in self.items():
-            for together in self._read_together(item, (source, target)):
-                yield together[0], together[1]
+    def paired(self, pair: Pair) -> Self:
+        """The same cases in two modalities, whichever one the options name."""
+        other = super().paired(pair)
+        other.config = Brats2018Config(**{**self.config.model_dump(), "modality": pair.target})
+        return other
 
     def fingerprint(self) -> str:
-        """Content of every volume of the modality, and which grade it belongs to."""
-        named = {
-            f"{self._grade(case)} {case}": files[self.config.modality]
-            for case, files in self._cases.items()
-            if self.config.modality in files
-        }
-        missing = {case: "none" for case in self._cases if f"{self._grade(case)} {case}" not in named}
-        return fingerprint_of(digests_of(named) | missing)
+        """Content of every volume that is read, and which grade it belongs to."""
+        digests: dict[str, str] = {}
+        for kind in (*self._read, _LABELS) if self.pair else self._read:
+            # The volume of the options bears its case's name alone: fingerprints stay those of one modality.
+            mark = "" if kind == self.config.modality else f" {kind}"
+            names = {case: f"{self._grade(case)} {case}{mark}" for case in self._cases}
+            there = {names[case]: files[kind] for case, files in self._cases.items() if kind in files}
+            digests |= digests_of(there)
+            digests |= {f"{case}{mark}": "none" for case in names if names[case] not in there}
+        return fingerprint_of(digests)
+
+    @property
+    def _read(self) -> tuple[str, ...]:
+        """The modalities to read, the target first."""
+        return (self.pair.target, self.pair.source) if self.pair else (self.config.modality,)
 
     @cached_property
     def _cases(self) -> dict[str, dict[str, Path]]:
@@ -143,39 +179,26 @@ class Brats2018(Dataset):
             return next((grade for grade in ("HGG", "LGG") if grade in parts), "")
         return ""
 
-    def _read_together(self, item: str, modalities: Sequence[Modality]) -> Iterator[tuple[Slice, ...]]:
+    def _volume(self, item: str, modality: str) -> Volume:
         files = self._cases[item]
-        for modality in modalities:
-            if modality not in files:
-                raise DataError(
-                    f"{item} has no {modality} volume, only {', '.join(sorted(files))}",
-                    needed=f"{item}_{modality}.nii.gz",
-                    hint="choose another modality",
-                )
-        volumes = [read_volume(files[modality]) for modality in modalities]
-        first = volumes[0]
-        for volume in volumes:
-            if volume.stored.shape != first.stored.shape or max(volume.stored.shape[:2]) > _SIDE:
-                raise DataError(
-                    f"{volume.path} has the shape {volume.stored.shape}",
-                    needed=f"{first.stored.shape}, as {first.path.name}, and at most {_SIDE} pixels a side",
-                    hint="get this case again",
-                )
-        # Shown planes, (z, y, x): in this order voxels lie in memory.
-        stacks = [volume.values().T for volume in volumes]
-        brains = [[plane[plane > 0] for plane in stack] for stack in stacks]
-        whites = [self._white(volume.path, brain) for volume, brain in zip(volumes, brains, strict=True)]
-        covered = np.array(
-            [brain.size / plane.size for brain, plane in zip(brains[0], stacks[0], strict=True)]
-        )
-        for z in self._selected(first.path, covered):
-            yield tuple(
-                self._slice(item, volume, clipped(stack[z], white), z)
-                for volume, stack, white in zip(volumes, stacks, whites, strict=True)
+        if modality not in files:
+            raise DataError(
+                f"{item} has no {modality} volume, only {', '.join(sorted(files))}",
+                needed=f"{item}_{modality}.nii.gz",
+                hint="choose another modality",
             )
+        return read_volume(files[modality])
 
-    def _white(self, path: Path, brain: list[NDArray[np.float32]]) -> float:
-        voxels = np.concatenate(brain)
+    def _labels(self, item: str, like: Volume) -> NDArray[np.bool_] | None:
+        """Where a pair's case has a tumour, (z, y, x); None where there is no segmentation, or no pair."""
+        if self.pair is None or _LABELS not in self._cases[item]:
+            return None
+        labels = read_volume(self._cases[item][_LABELS])
+        _check_alike([like, labels])
+        return np.asarray(labels.values().T > 0)
+
+    def _white(self, path: Path, stack: NDArray[np.float32]) -> float:
+        voxels = stack[stack > 0]
         if not voxels.size:
             raise DataError(f"{path} is black: no voxel is above 0", hint="get this case again")
         return float(np.percentile(voxels, self.config.percentile, overwrite_input=True))
@@ -193,14 +216,28 @@ class Brats2018(Dataset):
         chosen: list[int] = enough[np.rint(np.linspace(0, enough.size - 1, count)).astype(int)].tolist()
         return chosen
 
-    def _slice(self, item: str, volume: Volume, shown: NDArray[np.float32], z: int) -> Slice:
-        height, width = shown.shape
-        top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
-        pixels = np.pad(shown, ((top, _SIDE - height - top), (left, _SIDE - width - left)))
-        assert self.root is not None
-        source = volume.path.relative_to(self.root).as_posix()
-        patient = _patient(item)
-        return Slice(pixels, patient, source, z, self._splits[patient], volume.mode)
+
+def _check_alike(volumes: Sequence[Volume]) -> None:
+    """Refuse volumes of one case that differ in shape, or are larger than the picture.
+
+    Raises:
+        DataError: The message names the file.
+    """
+    first = volumes[0]
+    for volume in volumes:
+        if volume.stored.shape != first.stored.shape or max(volume.stored.shape[:2]) > _SIDE:
+            raise DataError(
+                f"{volume.path} has the shape {volume.stored.shape}",
+                needed=f"{first.stored.shape}, as {first.path.name}, and at most {_SIDE} pixels a side",
+                hint="get this case again",
+            )
+
+
+def _padded(plane: NDArray[PlaneT]) -> NDArray[PlaneT]:
+    """A plane in the middle of the picture, with nothing around it."""
+    height, width = plane.shape
+    top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
+    return np.pad(plane, ((top, _SIDE - height - top), (left, _SIDE - width - left)))
 
 
 def _patient(case: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from harness_datasets.brats2018 import Brats2018, Brats2018Config
 
-from harness.api import DataError, Slice
+from harness.api import DataError, Pair, Slice
 from harness.data.prepare import prepare
 
 SHAPE = (40, 40, 60)
@@ -90,21 +90,72 @@ def test_64_pixels_are_exact_areas_of_four_by_four(root: Path, tmp_path: Path) -
     assert np.abs(images.images[0, 0] - areas).max() <= 0.5 + 1e-3
 
 
-def test_pairs_show_the_same_slices_of_two_modalities(root: Path) -> None:
-    pairs = list(dataset(root, slices_per_case=4).pairs("t1", "flair"))
+T1_FLAIR = Pair("t1", "flair")
+
+
+def add_labels(root: Path, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
+    """A tumour of three labels in the first case."""
+    labels = np.zeros(shape, np.uint8)
+    labels[15:20, 15:20, 25:35] = 1
+    labels[16:18, 16:18, 28:31] = 4
+    save(root / "HGG/Brats18_CBICA_AA0_1/Brats18_CBICA_AA0_1_seg.nii.gz", labels)
+    return labels
+
+
+def test_pairs_show_the_same_places_in_two_modalities(root: Path) -> None:
+    alone = list(dataset(root, slices_per_case=4).slices())
+    pairs = list(dataset(root, slices_per_case=4, modality="t2").paired(T1_FLAIR).slices())
+    sources = list(dataset(root, slices_per_case=4, modality="t1").slices())
     assert len(pairs) == 16
-    for source, target in pairs:
-        assert (source.patient, source.index, source.split) == (target.patient, target.index, target.split)
-        assert source.source.endswith("_t1.nii.gz")
-        assert target.source.endswith("_flair.nii.gz")
-        assert ((source.pixels > 0) == (target.pixels > 0)).all()
-        assert not np.array_equal(source.pixels, target.pixels)
+    for target, pair, source in zip(alone, pairs, sources, strict=True):
+        assert (pair.patient, pair.index, pair.split) == (target.patient, target.index, target.split)
+        assert pair.source.endswith("_flair.nii.gz")
+        assert np.array_equal(pair.pixels, target.pixels)
+        assert np.array_equal(pair.counterpart, source.pixels)
+        assert np.array_equal(pair.regions["brain"], pair.pixels > 0)
 
 
-def test_modalities_of_different_sizes_are_refused(root: Path) -> None:
-    save(root / "HGG/Brats18_CBICA_AA0_1/Brats18_CBICA_AA0_1_flair.nii.gz", brain(1, (40, 40, 50)))
-    with pytest.raises(DataError, match=r"_flair\.nii\.gz has the shape \(40, 40, 50\)"):
-        list(dataset(root).pairs("t1", "flair"))
+def test_a_tumour_is_what_the_segmentation_labels_and_unknown_without_one(root: Path) -> None:
+    labels = add_labels(root)
+    with_labels, without, *_ = dataset(root, slices_per_case=None).paired(T1_FLAIR).items()
+    pairs = list(dataset(root, slices_per_case=None).paired(T1_FLAIR).read(with_labels))
+    for pair in pairs:
+        shown = pair.regions["tumour"][108:148, 108:148]
+        assert np.array_equal(shown, labels[:, :, pair.index].T > 0)
+        assert pair.regions["tumour"].sum() == shown.sum()
+    assert any(pair.regions["tumour"].any() for pair in pairs)
+    assert set(next(dataset(root).paired(T1_FLAIR).read(without)).regions) == {"brain"}
+
+
+@pytest.mark.parametrize("kind", ["t1", "seg"])
+def test_volumes_of_different_sizes_are_refused(root: Path, kind: str) -> None:
+    path = f"HGG/Brats18_CBICA_AA0_1/Brats18_CBICA_AA0_1_{kind}.nii.gz"
+    save(root / path, brain(1, (40, 40, 50)))
+    with pytest.raises(DataError, match=rf"_{kind}\.nii\.gz has the shape \(40, 40, 50\)"):
+        list(dataset(root).paired(T1_FLAIR).slices())
+
+
+def test_a_pair_s_fingerprint_is_of_all_its_files(root: Path) -> None:
+    prints = {dataset(root).fingerprint()}
+    paired = [dataset(root).paired(pair) for pair in (T1_FLAIR, Pair("flair", "t1"))]
+    prints |= {one.fingerprint() for one in paired}
+    add_labels(root)
+    prints |= {dataset(root).paired(T1_FLAIR).fingerprint()}
+    path = root / "HGG/Brats18_CBICA_AA0_1/Brats18_CBICA_AA0_1_t1.nii.gz"
+    path.write_bytes(path.read_bytes() + b"\0")
+    prints |= {dataset(root).paired(T1_FLAIR).fingerprint()}
+    assert len(prints) == 5
+    # The modality of the options is not read, so it does not matter.
+    assert dataset(root, modality="t2").paired(T1_FLAIR).fingerprint() in prints
+
+
+def test_a_case_without_the_source_is_named_and_can_be_left_out(root: Path, tmp_path: Path) -> None:
+    (root / "HGG/Brats18_CBICA_AA0_1/Brats18_CBICA_AA0_1_t1.nii.gz").unlink()
+    pairs = dataset(root, slices_per_case=2).paired(T1_FLAIR)
+    with pytest.raises(DataError, match="Brats18_CBICA_AA0_1 has no t1 volume, only flair"):
+        prepare(pairs, "brats2018", [32], tmp_path / "cache")
+    images = prepare(pairs, "brats2018", [32], tmp_path / "cache", skip_bad=True)[32]
+    assert [entry["item"] for entry in images.skipped] == ["Brats18_CBICA_AA0_1"]
 
 
 def test_a_case_without_the_modality_is_named(root: Path) -> None:
@@ -186,5 +237,9 @@ def test_the_real_cases(real_data: Path, tmp_path: Path) -> None:
     ]
     assert all(88 <= count <= 105 for count in counts)
     assert (images.images[:, 0, :2] == 0).all()
-    pairs = list(dataset(real_data / "brats2018", slices_per_case=2).pairs("t1", "flair"))
-    assert len(pairs) == 12
+    pairs = prepare(data.paired(T1_FLAIR), "brats2018", [64], tmp_path)[64]
+    assert np.array_equal(pairs.images, images.images)
+    assert pairs.source is not None
+    assert not np.array_equal(pairs.source, pairs.images)
+    assert 0.1 < pairs.regions["brain"].mean() < 0.6
+    assert not pairs.regions["tumour"].any()  # there is no segmentation among them
