@@ -225,7 +225,8 @@ class _Work:
 
     def _present(self, model: Synthesizer, progress: Progress) -> Report:
         """Sample the best networks once more: for the picture, and for how far to trust their scores."""
-        if type(model).preview is not Synthesizer.preview:
+        last_is_best = progress.best_epoch == self.spec.protocol.epochs
+        if type(model).preview is not Synthesizer.preview and not last_is_best:
             # Evaluations saw previews, which only choose; what counts is what the model samples.
             progress.last = self.scorer.score(sample_images(model, self.sample_count))
         model.load_state_dict(load_networks(self.folder.best))
@@ -236,6 +237,8 @@ class _Work:
         save_comparison(self.folder.samples, generated, real)
         report = self.scorer.report(generated)
         progress.best = report.scores
+        if last_is_best:
+            progress.last = report.scores
         return report
 
     def _record(self, trainer: Trainer, status: Status, error: str | None, report: Report) -> Record:
