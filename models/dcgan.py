@@ -6,13 +6,14 @@ from typing import ClassVar
 
 from harness.api import ImageShape, setting
 
-from .adversarial import AdversarialConfig, AdversarialModel, BaselineConfig, Betas
 from .latents import NoiseLaw, latent_dimension
 from .layers import Discriminator, Generator, initialise_normal
 from .losses import CROSS_ENTROPY
+from .settings import BaselineConfig, Betas
+from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 
-class DCGANConfig(AdversarialConfig, BaselineConfig):
+class DCGANConfig(SynthesisConfig, BaselineConfig):
     """Options of DCGAN."""
 
     betas: Betas = setting((0.5, 0.999), "Adam's betas", source="reference: pytorch/examples dcgan")
@@ -31,7 +32,7 @@ class DCGANConfig(AdversarialConfig, BaselineConfig):
     )
 
 
-class DCGAN(AdversarialModel):
+class DCGAN(AdversarialSynthesizer):
     """The published baseline: SAGAN without attention, with the non-saturating cross-entropy.
 
     3,577,667 and 2,764,737 parameters at 64 px.

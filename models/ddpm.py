@@ -14,10 +14,10 @@ from torch.nn import functional as F
 
 from harness.api import Batch, Clock, ImageShape, SpecError, Synthesizer, setting
 
-from .adversarial import BaselineConfig, Betas, split_at_commas
 from .averaging import follow
 from .latents import SeededDraws
 from .optimizers import adam
+from .settings import BaselineConfig, Betas, split_at_commas
 
 #: Steps of the forward process, from an image to noise.
 DIFFUSION_STEPS = 1000

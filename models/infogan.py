@@ -10,13 +10,15 @@ from torch.nn import functional as F
 
 from harness.api import Clock, ImageShape, setting
 
-from .adversarial import AdversarialConfig, AdversarialModel, BaselineConfig, Betas, Fake, Terms
+from .adversarial import Fake, Terms
 from .latents import Distribution, LatentLaw, NoiseLaw
 from .layers import Discriminator, Generator, initialise_normal
 from .losses import CROSS_ENTROPY, squared_error
+from .settings import BaselineConfig, Betas
+from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 
-class InfoGANConfig(AdversarialConfig, BaselineConfig):
+class InfoGANConfig(SynthesisConfig, BaselineConfig):
     """Options of InfoGAN."""
 
     latent_dim: int | None = setting(
@@ -68,7 +70,7 @@ class CodedLaw(LatentLaw):
         return one_hot, codes
 
 
-class InfoGAN(AdversarialModel):
+class InfoGAN(AdversarialSynthesizer):
     """DCGAN's pair, with BatchNorm and 13 outputs in the discriminator: one verdict and the codes.
 
     3,364,675 and 2,864,845 parameters at 64 px. The published operation counts belong to this pair; no
@@ -104,13 +106,13 @@ class InfoGAN(AdversarialModel):
         """Real against fake, and the codes of the fakes."""
         on_real, on_fake = self.judge(real, fake.images.detach())
         adversarial = {"real": CROSS_ENTROPY.real(on_real[:, 0]), "fake": CROSS_ENTROPY.fake(on_fake[:, 0])}
-        return adversarial | self.information(on_fake, fake.latents)
+        return adversarial | self.information(on_fake, fake.inputs)
 
-    def generator_losses(self, fake: Fake, clock: Clock) -> Terms:
+    def generator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Images that pass for real, and from which the codes can be read."""
         outputs = self.discriminator(fake.images)
         adversarial = {"adversarial": CROSS_ENTROPY.generator(outputs[:, 0])}
-        return adversarial | self.information(outputs, fake.latents)
+        return adversarial | self.information(outputs, fake.inputs)
 
     def information(self, outputs: Tensor, latents: Tensor) -> Terms:
         """How badly the codes are read back: a bound on the mutual information (Chen et al. 2016, Eq. 5)."""

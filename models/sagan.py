@@ -6,17 +6,18 @@ from typing import ClassVar
 
 from harness.api import ImageShape
 
-from .adversarial import AdversarialConfig, AdversarialModel, BaselineConfig
 from .latents import NoiseLaw, latent_dimension
 from .layers import Discriminator, Generator
 from .losses import HINGE
+from .settings import BaselineConfig
+from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 
-class SAGANConfig(AdversarialConfig, BaselineConfig):
+class SAGANConfig(SynthesisConfig, BaselineConfig):
     """Options of SAGAN."""
 
 
-class SAGAN(AdversarialModel):
+class SAGAN(AdversarialSynthesizer):
     """The published baseline: attention in the generator alone, at 16 x 16 and 32 x 32.
 
     3,603,509 and 2,764,737 parameters at 64 px.

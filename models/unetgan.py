@@ -10,17 +10,19 @@ from torch.nn import functional as F
 
 from harness.api import Clock, ImageShape, setting
 
-from .adversarial import AdversarialConfig, AdversarialModel, BaselineConfig, Betas, Fake, Terms
+from .adversarial import Fake, Terms
 from .latents import NoiseLaw, latent_dimension
 from .layers import Generator, Trunk, spectrally_normalised
 from .losses import CROSS_ENTROPY, squared_error
 from .mixing import box_masks, mix
 from .optimizers import adam
+from .settings import BaselineConfig, Betas
+from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 SLOPE = 0.1
 
 
-class UNetGANConfig(AdversarialConfig, BaselineConfig):
+class UNetGANConfig(SynthesisConfig, BaselineConfig):
     """Options of UNetGAN."""
 
     betas: Betas = setting((0.0, 0.999), "Adam's betas", source="reference: boschresearch/unetgan")
@@ -55,7 +57,7 @@ class Scores(NamedTuple):
     pixels: Tensor
 
 
-class UNetGAN(AdversarialModel):
+class UNetGAN(AdversarialSynthesizer):
     """SAGAN's generator against a U-Net.
 
     3,603,509 and 6,182,338 parameters at 64 px. Of the original training, the orthogonal first weights and
@@ -82,7 +84,7 @@ class UNetGAN(AdversarialModel):
         generator = Generator(shape, law.dimension, width=config.width, attention=True, spectral=True)
         self.compose(generator, UNetDiscriminator(shape, config.width), law, config)
 
-    def optimizer(self, network: nn.Module, lr: float, config: AdversarialConfig) -> torch.optim.Optimizer:
+    def optimizer(self, network: nn.Module, lr: float, config: SynthesisConfig) -> torch.optim.Optimizer:
         """Adam with the reference implementation's eps."""
         return adam(network, lr, config.betas, eps=1e-6)
 
@@ -112,7 +114,7 @@ class UNetGAN(AdversarialModel):
             "consistency": self.config.consistency * squared_error(on_mixed.pixels, target),
         }
 
-    def generator_losses(self, fake: Fake, clock: Clock) -> Terms:
+    def generator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Images, and pixels, that pass for real."""
         scores = self.discriminator(fake.images)
         return {

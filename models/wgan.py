@@ -10,15 +10,17 @@ from torch import Tensor, nn
 
 from harness.api import Clock, ImageShape, setting
 
-from .adversarial import AdversarialConfig, AdversarialModel, BaselineConfig, Betas, Fake, Terms
+from .adversarial import Fake, Terms
 from .latents import NoiseLaw, latent_dimension
 from .layers import Discriminator, Generator
 from .losses import WASSERSTEIN
+from .settings import BaselineConfig, Betas
+from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 SLOPE = 0.2
 
 
-class WGANConfig(AdversarialConfig, BaselineConfig):
+class WGANConfig(SynthesisConfig, BaselineConfig):
     """Options of WGAN."""
 
     architecture: Literal["mlp", "conv"] | None = setting(
@@ -46,7 +48,7 @@ class WGANConfig(AdversarialConfig, BaselineConfig):
     )
 
 
-class WGAN(AdversarialModel):
+class WGAN(AdversarialSynthesizer):
     """Five steps of a clipped critic for each step of the generator.
 
     13,301,632 and 6,423,553 parameters at 64 px.
@@ -75,7 +77,7 @@ class WGAN(AdversarialModel):
         if not config.gradient_penalty:
             self.optimizers()["discriminator"].register_step_post_hook(lambda *_: self.clip_critic())
 
-    def optimizer(self, network: nn.Module, lr: float, config: AdversarialConfig) -> torch.optim.Optimizer:
+    def optimizer(self, network: nn.Module, lr: float, config: SynthesisConfig) -> torch.optim.Optimizer:
         """RMSprop: with a clipped critic momentum is unstable. Adam with the gradient penalty."""
         if self.config.gradient_penalty:
             return super().optimizer(network, lr, config)

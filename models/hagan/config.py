@@ -9,7 +9,8 @@ from pydantic import BeforeValidator
 
 from harness.api import setting
 
-from ..adversarial import AdversarialConfig, Augmentations, split_at_commas
+from ..settings import Augmentations, split_at_commas
+from ..synthesis import SynthesisConfig
 from .diffaugment import Change
 from .discriminator import PixelBranch
 from .reverse_skip import SamplingSource
@@ -17,7 +18,7 @@ from .reverse_skip import SamplingSource
 Changes = Annotated[tuple[Change, ...], BeforeValidator(split_at_commas)]
 
 
-class HAGANConfig(AdversarialConfig):
+class HAGANConfig(SynthesisConfig):
     """Options of HAGAN."""
 
     augment: Augmentations = setting(

@@ -9,10 +9,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from harness.api import Clock, ImageShape
+from harness.api import Batch, Clock, ImageShape
 
-from ..adversarial import AdversarialModel, Fake, Terms
+from ..adversarial import Fake, Terms
 from ..latents import NoiseLaw, SeededDraws, latent_dimension
+from ..synthesis import AdversarialSynthesizer
 from .attnmix import attnmix
 from .config import ABLATION, HAGANConfig
 from .diffaugment import diff_augment
@@ -35,7 +36,7 @@ class GuidedFake(Fake):
     judged_real: Judgement | None
 
 
-class HAGAN(AdversarialModel):
+class HAGAN(AdversarialSynthesizer):
     """The method that this benchmark is named after.
 
     3,603,509 and 2,765,188 parameters at 64 px.
@@ -67,8 +68,9 @@ class HAGAN(AdversarialModel):
         if config.reverse_skip and config.reverse_skip_sampling == "train":
             self.caveats = ("samples are made with maps of training images: they leak training data",)
 
-    def generate(self, real: Tensor, *, needs_gradient: bool) -> GuidedFake:
+    def generate(self, batch: Batch, *, needs_gradient: bool) -> GuidedFake:
         """Make images with the help of the discriminator's maps of the real ones."""
+        real = batch.images
         latents = self.law.draw(len(real), device=real.device)
         if self.reverse_skip is None:
             images, attended = self.generator(latents)
@@ -106,7 +108,7 @@ class HAGAN(AdversarialModel):
             terms["consistency"] = self.config.beta_consistency * consistency
         return terms
 
-    def generator_losses(self, fake: Fake, clock: Clock) -> Terms:
+    def generator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Eq. 8, over T(G(z))."""
         judgement = self.discriminator(self._augmented(fake.images, clock))
         terms = {"image": image_loss(judgement, REAL)}

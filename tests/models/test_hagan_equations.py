@@ -233,5 +233,5 @@ def test_the_consistency_weighs_beta_2(monkeypatch) -> None:
 
 
 def test_equation_8_is_the_generators_loss() -> None:
-    terms = simple(beta_pixel_generator=4.0).generator_losses(fake_of(FAKE), FIRST_STAGE)
+    terms = simple(beta_pixel_generator=4.0).generator_losses(REAL, fake_of(FAKE), FIRST_STAGE)
     assert values(terms) == {"image": 0.75**2, "pixel": 4 * 0.75**2}

@@ -39,7 +39,7 @@ def test_no_gradient_flows_through_the_saliency(monkeypatch) -> None:
         return attnmix(real, fake, saliency, alpha)
 
     monkeypatch.setattr(model_module, "attnmix", watch)
-    fake = model.generate(images(), needs_gradient=True)
+    fake = model.generate(Batch(images()), needs_gradient=True)
     model.discriminator_losses(images(), fake, SECOND_STAGE)
     assert fake.attended.requires_grad, "the generator itself is in the graph"
     assert not seen["saliency"].requires_grad
@@ -48,7 +48,7 @@ def test_no_gradient_flows_through_the_saliency(monkeypatch) -> None:
 
 def test_the_reverse_skip_sends_no_gradient_into_the_discriminator() -> None:
     model = hagan(reverse_skip_drop=0.0)
-    fake = model.generate(images(), needs_gradient=True)
+    fake = model.generate(Batch(images()), needs_gradient=True)
     fake.images.square().mean().backward()
     assert all(parameter.grad is None for parameter in model.discriminator.parameters())
     assert model.generator.stages[0].convolution.parametrizations.weight.original.grad is not None

@@ -11,7 +11,7 @@ from harness_models.hagan.diffaugment import CHANGES, color, cutout, diff_augmen
 from harness_models.hagan.discriminator import HierarchicalDiscriminator
 from torch import Tensor
 
-from harness.api import Clock, ImageShape
+from harness.api import Batch, Clock, ImageShape
 
 SHAPE = ImageShape(1, 32, 32)
 FIRST_STAGE, SECOND_STAGE = Clock(step=0, epoch=0, epochs=200), Clock(step=0, epoch=100, epochs=200)
@@ -98,8 +98,8 @@ def test_changes_can_be_left_out() -> None:
 
 def test_the_generator_learns_through_diffaugment() -> None:
     model = hagan()
-    fake = model.generate(images(), needs_gradient=True)
-    sum(model.generator_losses(fake, SECOND_STAGE).values()).backward()
+    fake = model.generate(Batch(images()), needs_gradient=True)
+    sum(model.generator_losses(images(), fake, SECOND_STAGE).values()).backward()
     gradient = model.generator.to_image.weight.grad
     assert gradient is not None
     assert gradient.abs().sum() > 0
