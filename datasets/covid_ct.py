@@ -192,23 +192,16 @@ class _Images:
                 return (self.place / name).read_bytes()
             with _archive(self.place) as archive:
                 return archive.read(self._members[name])
-        except (
-            OSError,
-            zipfile.BadZipFile,
-            zipfile.LargeZipFile,
-            NotImplementedError,
-            RuntimeError,
-            EOFError,
-        ) as error:
+        except DataError:
+            raise
+        except Exception as error:  # damaged archives raise almost anything
             raise DataError(f"{name} in {self.place} can't be read: {error}", hint=CovidCT.obtain) from error
-        except Exception as error:  # zlib.error has no common base with the above
-            raise DataError(f"{name} in {self.place} is damaged: {error}", hint=CovidCT.obtain) from error
 
 
 def _archive(place: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(place)
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except Exception as error:  # damaged archives raise almost anything
         raise DataError(f"{place} can't be opened: {error}", hint=CovidCT.obtain) from error
 
 
@@ -227,4 +220,10 @@ def _patient_table(text: str) -> dict[str, str]:
             needed="columns 'image name' and 'patient id'",
             hint=CovidCT.obtain,
         )
-    return {row["image name"].strip(): row["patient id"].strip() for row in rows if row["image name"]}
+    patients = {}
+    for line, row in enumerate(rows, start=2):
+        name, patient = ((row[column] or "").strip() for column in ("image name", "patient id"))
+        if name and not patient:
+            raise DataError(f"{_PATIENTS}, line {line}: {name} has no patient", hint=CovidCT.obtain)
+        patients[name] = patient
+    return patients

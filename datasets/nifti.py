@@ -28,7 +28,7 @@ class Volume:
         slope: What to multiply stored values with.
         intercept: What to add then.
         zooms: Size of a voxel along each axis in mm: from ``pixdim``, for affines are known to lie.
-        affine: (4, 4) from voxels to millimetres in RAS, where the header has one; else None.
+        affine: (4, 4) from voxels to millimetres in RAS, where the header has one that can be; else None.
     """
 
     path: Path
@@ -120,13 +120,16 @@ def _parse(path: Path, content: bytes, dimensions: int) -> Volume:
     stored = np.frombuffer(content, dtype, count, offset).reshape(shape, order="F")
     slope, intercept = header.get_slope_inter()
     is_placed = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
+    affine = header.get_best_affine() if is_placed else None
+    if affine is not None and not (np.abs(affine) < 1e6).all():
+        affine = None  # of kilometres or of NaN, it tells nothing
     return Volume(
         path,
         stored,
         1.0 if slope is None else float(slope),
         0.0 if intercept is None else float(intercept),
         tuple(abs(float(zoom)) for zoom in header.get_zooms()[:dimensions]),
-        header.get_best_affine() if is_placed else None,
+        affine,
     )
 
 

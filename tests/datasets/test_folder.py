@@ -10,8 +10,6 @@ import nibabel
 import numpy as np
 import pytest
 from harness_datasets.folder import Folder, FolderConfig
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from harness.api import DataError, Slice
@@ -165,31 +163,6 @@ def test_a_damaged_picture_can_be_skipped(pictures: Path, tmp_path: Path) -> Non
     images = prepare(Folder(pictures, FolderConfig()), "folder", [8], tmp_path / "cache", skip_bad=True)[8]
     assert [entry["item"] for entry in images.skipped] == ["a/1.png"]
     assert len(images) == 5
-
-
-@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg", "a.npy"])
-@given(
-    edits=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=12),
-    length=st.integers(0, 400),
-)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_damaged_bytes_are_read_or_refused(
-    tmp_path: Path, name: str, edits: list[tuple[int, int]], length: int
-) -> None:
-    path = tmp_path / name
-    if name == "a.npy":
-        np.save(path, (RAMP * 255).astype(np.uint8))
-    else:
-        Image.fromarray((RAMP.repeat(5, 0) * 255).astype(np.uint8)).save(path)
-    damaged = bytearray(path.read_bytes())
-    for place, value in edits:
-        damaged[place % len(damaged)] = value
-    path.write_bytes(bytes(damaged[: max(1, len(damaged) - length)] if length < 200 else damaged))
-    try:
-        pieces = read(tmp_path)
-    except DataError:
-        return
-    assert all(piece.pixels.ndim == 2 and piece.pixels.max() <= 1.0 for piece in pieces)
 
 
 def write_dicom(path: Path, stored: np.ndarray, **elements: Any) -> None:

@@ -1,4 +1,4 @@
-"""NIfTI files: what is refused, and that damaged bytes never do anything but be refused."""
+"""NIfTI files: what is read, and what is refused."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import nibabel
 import numpy as np
 import pytest
 from harness_datasets.nifti import read_volume
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from harness.api import DataError
 
@@ -107,27 +105,3 @@ def test_a_header_that_claims_terabytes_is_refused_at_once(tmp_path: Path) -> No
     (tmp_path / "a.nii").write_bytes(bytes(content))
     with pytest.raises(DataError, match="can't hold"):
         read_volume(tmp_path / "a.nii")
-
-
-@given(
-    is_compressed=st.booleans(),
-    kind=st.sampled_from([nibabel.Nifti1Image, nibabel.Nifti2Image]),
-    edits=st.lists(st.tuples(st.integers(0, 900), st.integers(0, 255)), max_size=12),
-    length=st.integers(0, 900),
-)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_damaged_bytes_are_read_or_refused(
-    tmp_path: Path, is_compressed: bool, kind: type, edits: list[tuple[int, int]], length: int
-) -> None:
-    content = encoded(kind=kind)
-    damaged = bytearray(gzip.compress(content) if is_compressed else content)
-    for place, value in edits:
-        damaged[place % len(damaged)] = value
-    path = tmp_path / "a.nii.gz"
-    path.write_bytes(bytes(damaged[: max(1, len(damaged) - length)] if length < 450 else damaged))
-    try:
-        values = read_volume(path).values()
-    except DataError:
-        return
-    assert values.ndim == 3
-    assert np.isfinite(values).all()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import hashlib
 import http.server
 import io
 import stat
+import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -14,6 +16,8 @@ from pathlib import Path
 
 import pytest
 from harness_datasets.covid_ct import CovidCT, CovidCTConfig
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -211,6 +215,37 @@ def test_a_damaged_archive_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"CT\.zip is damaged"):
             unpack(tmp_path / "CT.zip")
         assert [path.name for path in tmp_path.iterdir()] == ["CT.zip"]
+
+
+@given(edits=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=datetime.timedelta(seconds=20))
+def test_damaged_archives_are_unpacked_or_refused_whole(edits: list[tuple[int, int]]) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as content:
+        for name in ("CT/a.png", "CT/b.png"):
+            content.writestr(name, bytes(range(256)))
+    damaged = bytearray(file.getvalue())
+    for place, value in edits:
+        damaged[place % len(damaged)] = value
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "folder"
+        folder.mkdir()
+        (folder / "CT.zip").write_bytes(damaged)
+        try:
+            unpack(folder / "CT.zip")
+        except (DataError, OSError):  # of the latter the caller makes a StorageError
+            assert [path.name for path in folder.iterdir()] == ["CT.zip"]
+        assert [path.name for path in Path(place).iterdir()] == ["folder"]
+
+
+def test_an_archive_that_names_a_file_twice_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "CT.zip", "w") as archive:
+        archive.writestr("CT/a.jpg", b"one")
+        archive.writestr("CT/b.jpg", b"two")
+    content = (tmp_path / "CT.zip").read_bytes().replace(b"CT/b.jpg", b"CT/a.jpg")
+    (tmp_path / "CT.zip").write_bytes(content)
+    with pytest.raises(DataError, match="a name twice"):
+        unpack(tmp_path / "CT.zip")
 
 
 def test_bench_data_fetch_ends_with_a_data_root_that_can_be_used(
