@@ -39,6 +39,10 @@ class Tissue(IntEnum):
     AIRWAY = 13
 
 
+LESIONS = (Tissue.NODULE, Tissue.GROUND_GLASS, Tissue.CONSOLIDATION)
+OUTSIDE = (Tissue.AIR, Tissue.TABLE)
+
+
 class Thorax:
     """One patient. Everything about them is drawn from the generator at the start.
 

@@ -5,32 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from harness.api import Dataset, PluginConfig, Slice, Split, setting
 
-from .anatomy import OVERSAMPLING, Thorax, Tissue
-
-#: Mean of each tissue in Hounsfield units, by rule of thumb of any radiology textbook.
-HOUNSFIELD = {
-    Tissue.AIR: -1000,
-    Tissue.TABLE: -350,
-    Tissue.FAT: -100,
-    Tissue.MUSCLE: 50,
-    Tissue.LUNG: -850,
-    Tissue.VESSEL: 40,
-    Tissue.HEART: 60,
-    Tissue.LIVER: 75,
-    Tissue.SPONGY_BONE: 260,
-    Tissue.COMPACT_BONE: 900,
-    Tissue.NODULE: 30,
-    Tissue.GROUND_GLASS: -560,
-    Tissue.CONSOLIDATION: -40,
-    Tissue.AIRWAY: -1000,
-}
+from .anatomy import LESIONS, OUTSIDE, OVERSAMPLING, Thorax
+from .scanners import CT, MR, Scanner
 
 #: Of five patients in a row three are for training: every split has somebody from five patients on.
 _SPLITS: tuple[Split, ...] = ("train", "train", "train", "val", "test")
@@ -52,6 +35,9 @@ class PhantomConfig(PluginConfig):
 class Phantom(Dataset):
     """Axial slices of made-up chests: body, lungs, vessels, ribs, spine, heart, lesions, noise, a window.
 
+    By themselves they are CT. A pair shows the same chest in CT and MR, where grey levels alone don't tell
+    one from the other: lesions that look like vessels in CT are bright in MR, and vessels are black.
+
     Every slice is a function of (seed, patient, slice) alone, so any number of them costs no memory.
     Nobody should read a clinical meaning into them: they are for first runs, tests and documentation.
     """
@@ -60,6 +46,8 @@ class Phantom(Dataset):
     Config = PhantomConfig
     config: PhantomConfig
     needs_root = False
+    modalities: ClassVar = ("ct", "mr")
+    regions: ClassVar = ("body", "lesion")
     licence = "none needed: computed, not acquired"
     citation = "This benchmark; the phantom is its own."
     obtain = "Nothing to get: it is computed."
@@ -79,7 +67,23 @@ class Phantom(Dataset):
         count = self.config.slices_per_patient
         person = _Person(self.config, patient)
         for index in range(min(count, self.config.images - patient * count)):
-            yield Slice(person.pixels(index), item, item, index, _SPLITS[patient % 5], "CT")
+            yield self._slice(person, index, item, _SPLITS[patient % 5])
+
+    def _slice(self, person: _Person, index: int, item: str, split: Split) -> Slice:
+        tissues = person.tissues(index)
+        if self.pair is None:
+            return Slice(person.scan("ct", tissues, index), item, item, index, split, "CT")
+        body, lesion = _mostly(~np.isin(tissues, OUTSIDE)), _mostly(np.isin(tissues, LESIONS))
+        return Slice(
+            person.scan(self.pair.target, tissues, index),
+            item,
+            item,
+            index,
+            split,
+            self.pair.target.upper(),
+            counterpart=person.scan(self.pair.source, tissues, index),
+            regions={"body": body, "lesion": lesion},
+        )
 
     def fingerprint(self) -> str:
         """Nothing raw exists: the options say everything."""
@@ -87,47 +91,33 @@ class Phantom(Dataset):
 
 
 class _Person:
-    """One patient's chest and how a CT of it looks: attenuation, agent in the blood, window and noise."""
+    """One patient's chest, and the scanners that it went through."""
 
     def __init__(self, config: PhantomConfig, number: int) -> None:
         self.config, self.number = config, number
         random = np.random.default_rng([config.seed, number])
         self.first, self.last = random.uniform(0.05, 0.2), random.uniform(0.75, 1.0)
-        self.values = np.array([HOUNSFIELD[tissue] for tissue in Tissue], dtype=np.float32)
-        self.values[Tissue.LUNG] += random.normal(0.0, 35.0)
-        self.values[[Tissue.VESSEL, Tissue.HEART]] += random.choice([0.0, random.uniform(60.0, 220.0)])
-        self.gravity = random.uniform(20.0, 90.0)
-        self.noise = random.uniform(15.0, 55.0)
-        # Journals and scanners show lungs in different windows.
-        self.low, self.high = random.uniform(-1250.0, -1000.0), random.uniform(150.0, 600.0)
+        ct = CT(random)
         self.thorax = Thorax(random)
+        # From a stream of its own: whether anybody asks for MR changes no CT.
+        self.scanners: dict[str, Scanner] = {"ct": ct, "mr": MR(self._random(0, 2))}
 
-    def pixels(self, index: int) -> NDArray[np.float32]:
-        """Slice ``index`` as a CT shows it: float32 (size, size) in [0, 1]."""
+    def tissues(self, index: int) -> NDArray[np.uint8]:
+        """What slice ``index`` shows, (size * OVERSAMPLING, same)."""
         level = self.first + (self.last - self.first) * (index + 0.5) / self.config.slices_per_patient
-        tissues = self.thorax.tissues(level, self.config.size)
-        return self._render(tissues, np.random.default_rng([self.config.seed, self.number, index]))
+        return self.thorax.tissues(level, self.config.size)
 
-    def _render(self, tissues: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.float32]:
-        size = self.config.size
-        # Pillow's triangle filter is the point spread: it averages the oversampled tissues at the borders.
-        fine = Image.fromarray(self.values[tissues])
-        image = np.array(fine.resize((size, size), Image.Resampling.BILINEAR))
-        airy = tissues[::OVERSAMPLING, ::OVERSAMPLING] == Tissue.LUNG
-        heavy = np.linspace(-self.gravity, self.gravity, size, dtype=np.float32)[:, None]
-        image += airy * (heavy + _cloud(random, size, 45.0))
-        image += _noise(random, size, self.noise)
-        return np.clip((image - self.low) / (self.high - self.low), 0.0, 1.0).astype(np.float32)
+    def scan(self, modality: str, tissues: NDArray[np.uint8], index: int) -> NDArray[np.float32]:
+        """These tissues as a scanner shows them: float32 (size, size) in [0, 1]."""
+        purpose = list(self.scanners).index(modality)
+        return self.scanners[modality].image(tissues, self._random(index, purpose))
+
+    def _random(self, index: int, purpose: int) -> np.random.Generator:
+        return np.random.default_rng([self.config.seed, self.number, index, purpose])
 
 
-def _cloud(random: np.random.Generator, size: int, strength: float) -> NDArray[np.float32]:
-    """Smooth irregularities of a few pixels, as lung tissue has below the resolution: (size, size)."""
-    coarse = random.standard_normal((64, 64), dtype=np.float32) * np.float32(strength)
-    return np.asarray(Image.fromarray(coarse).resize((size, size), Image.Resampling.BILINEAR))
-
-
-def _noise(random: np.random.Generator, size: int, deviation: float) -> NDArray[np.float32]:
-    """Noise as a reconstruction leaves it, alike in neighbouring pixels: the mean of four, rescaled."""
-    white = random.standard_normal((size + 1, size + 1), dtype=np.float32) * np.float32(deviation / 2.0)
-    rows = white[1:] + white[:-1]
-    return rows[:, 1:] + rows[:, :-1]
+def _mostly(fine: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask of oversampled points as one of pixels: those of which at least half is in it."""
+    side = len(fine) // OVERSAMPLING
+    share = fine.reshape(side, OVERSAMPLING, side, OVERSAMPLING).mean(axis=(1, 3))
+    return np.asarray(share >= 0.5)

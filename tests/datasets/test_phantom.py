@@ -10,6 +10,8 @@ from harness_datasets.anatomy import Thorax, Tissue
 from harness_datasets.phantom import Phantom, PhantomConfig
 from pydantic import ValidationError
 
+from harness.api import Pair
+
 
 def phantom(**options: int) -> Phantom:
     return Phantom(None, PhantomConfig(**options))
@@ -91,3 +93,34 @@ def test_patients_differ_in_their_lesions() -> None:
         seen = set().union(*(np.unique(thorax.tissues(z, 64)) for z in np.linspace(0.2, 0.9, 8)))
         ill += bool(lesions & seen)
     assert 4 < ill < 20
+
+
+def test_asking_for_pairs_changes_no_ct() -> None:
+    alone = list(phantom(images=16, size=32).slices())
+    for pair in (Pair("ct", "mr"), Pair("mr", "ct")):
+        for one, both in zip(alone, phantom(images=16, size=32).paired(pair).slices(), strict=True):
+            shown = {pair.source: both.counterpart, pair.target: both.pixels}
+            assert np.array_equal(one.pixels, shown["ct"])
+            assert (one.patient, one.index, one.split) == (both.patient, both.index, both.split)
+
+
+def test_grey_levels_of_ct_do_not_tell_those_of_mr() -> None:
+    chests = list(phantom(images=128, size=128).paired(Pair("ct", "mr")).slices())
+    ct, mr, lesion = (
+        np.concatenate([picture.ravel() for picture in pictures])
+        for pictures in zip(*((c.counterpart, c.pixels, c.regions["lesion"]) for c in chests), strict=True)
+    )
+    assert 0.002 < lesion.mean() < 0.1
+    # The best table from grey levels of CT to those of MR is wrong about tissue, and most about lesions.
+    level = (ct * 63).astype(int)
+    table = np.bincount(level, mr) / np.maximum(np.bincount(level), 1)
+    error = np.abs(table[level] - mr)
+    assert error[lesion].mean() > 0.15
+    assert error[lesion].mean() > 2 * error.mean()
+
+
+def test_regions_of_a_pair_lie_where_they_should() -> None:
+    for chest in phantom(images=64, size=64).paired(Pair("mr", "ct")).slices():
+        body, lesion = chest.regions["body"], chest.regions["lesion"]
+        assert 0.2 < body.mean() < 0.75
+        assert not (lesion & ~body).any()
