@@ -67,3 +67,9 @@ def bench_metrics(register: Register) -> None:
         "harness.scoring.structure:PairwiseMSSSIM",
         summary="mean MS-SSIM between samples, beside that of real images: diversity; needs no weights",
     )
+    for score, summary in (
+        ("psnr", "peak signal-to-noise ratio of translations, whole and inside regions"),
+        ("ssim", "structural similarity of translations, whole and inside regions"),
+        ("mae", "mean absolute error of translations, whole and inside regions"),
+    ):
+        register(score, "harness.scoring.paired:PairedScore", summary=summary, score=score)

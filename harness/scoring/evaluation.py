@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..api import FeatureSpace, Goal, Metric, Population, ScoreError, SpecError
+from ..api import FeatureSpace, Goal, Metric, Population, ScoreError, SpecError, Targets
 from .cache import FeatureCache
 from .networks import full_precision
 from .pixels import canonical_order, check_images, drop_equal_channels, fingerprint
@@ -82,16 +82,18 @@ class Scorer:
         """Whether lower or higher is better, for every score that a model is judged by."""
         return {score: goal for metric in self.metrics.values() for score, goal in metric.goals.items()}
 
-    def check(self, n_generated: int | None = None) -> None:
+    def check(self, n_generated: int | None = None, *, paired: bool = False) -> None:
         """Make sure, before anybody trains for days, that scoring will be possible.
 
         Args:
             n_generated: How many images will be generated, if that is known.
+            paired: Whether each of them will have a target of its own.
 
         Raises:
             WeightsError: A feature space lacks its weights.
-            ScoreError: Fewer real or generated images than a metric needs.
+            ScoreError: Fewer real or generated images than a metric needs, or no targets.
         """
+        self._check_targets(paired)
         for side, population in self._real.items():
             self._check_count(side.replace("_", "-"), len(population.values))
         if n_generated is not None:
@@ -99,19 +101,23 @@ class Scorer:
         for space in self.spaces.values():
             space.check()
 
-    def score(self, generated: NDArray[np.uint8]) -> dict[str, float]:
+    def score(self, generated: NDArray[np.uint8], targets: Targets | None = None) -> dict[str, float]:
         """All scores of ``generated``, uint8 (M, C, H, W).
+
+        Args:
+            generated: The images.
+            targets: What each should have been; None outside of a paired task.
 
         Raises:
             ScoreError: Too few images, another size than the real ones, or a metric that returns NaN.
         """
         scores: dict[str, float] = {}
         with full_precision():  # an evaluation may be called amid training in bfloat16
-            for name, metric, populations in self._prepared(generated):
+            for name, metric, populations in self._prepared(generated, targets):
                 _add(scores, name, metric, metric.compute(*populations))
         return scores
 
-    def report(self, generated: NDArray[np.uint8]) -> Report:
+    def report(self, generated: NDArray[np.uint8], targets: Targets | None = None) -> Report:
         """All scores with what is needed to read them; takes longer than ``score``, so for final samples.
 
         Raises:
@@ -120,7 +126,7 @@ class Scorer:
         scores: dict[str, float] = {}
         context: dict[str, float] = {}
         with full_precision():
-            for name, metric, populations in self._prepared(generated):
+            for name, metric, populations in self._prepared(generated, targets):
                 _add(scores, name, metric, metric.compute(*populations))
                 context |= metric.context(*populations)
         return Report(scores, context, self.notes(len(generated)))
@@ -143,16 +149,20 @@ class Scorer:
         }
 
     def _prepared(
-        self, generated: NDArray[np.uint8]
+        self, generated: NDArray[np.uint8], targets: Targets | None
     ) -> Iterator[tuple[str, Metric, tuple[Population, Population | None, Population]]]:
         """Every metric with its three populations; each feature space runs once for all its metrics."""
         self._check_generated(generated)
+        self._check_targets(targets is not None)
         for need in ["images", *self.spaces]:
             metrics = {name: metric for name, metric in self.metrics.items() if metric.needs == need}
             if not metrics:
                 continue
-            samples = generated if need == "images" else self._extract(need, generated)
-            populations = (self._side("train", need), self._held_out(need), Population(samples))
+            if need == "images":
+                samples = Population(generated, targets=targets)
+            else:
+                samples = Population(self._extract(need, generated))
+            populations = (self._side("train", need), self._held_out(need), samples)
             for name, metric in metrics.items():
                 yield name, metric, populations
 
@@ -213,6 +223,15 @@ class Scorer:
                     f"{count} {side} image(s)",
                     needed=f"at least {metric.minimum} for {name}",
                     hint=f"more images, or leave {name} out of --metrics",
+                )
+
+    def _check_targets(self, paired: bool) -> None:
+        for name, metric in self.metrics.items():
+            if metric.is_paired and not paired:
+                raise ScoreError(
+                    f"{name} compares each image with its own target, and there is none",
+                    needed="a model that translates one modality into another",
+                    hint=f"leave {name} out of --metrics",
                 )
 
     def _check_generated(self, generated: NDArray[np.uint8]) -> None:

@@ -90,9 +90,8 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
     Source: Wang et al. 2003, "Multiscale structural similarity for image quality assessment", Eq. 7.
     """
+    _check_window(a)
     smallest = min(a.shape[2:])
-    if smallest < _WINDOW:
-        raise ScoreError(f"images of {tuple(a.shape[2:])} pixels", needed=f"at least {_WINDOW} on each side")
     scales = sum(smallest >> k >= _WINDOW for k in range(len(_SCALES)))
     weights = np.array(_SCALES[:scales]) / sum(_SCALES[:scales])
     result = torch.ones(len(a), a.shape[1], dtype=a.dtype)
@@ -106,18 +105,29 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     return result.mean(1)
 
 
-def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """SSIM of each pair: float64 (n,), 1 for equal images.
+def ssim_map(a: Tensor, b: Tensor) -> Tensor:
+    """SSIM of each pair at every position of the window: float64 (n, C, H - 10, W - 10), 1 where equal.
 
     Args:
         a: float64 (n, C, H, W) in [0, 255].
         b: The same shape.
 
+    Raises:
+        ScoreError: Images are smaller than the 11x11 window.
+
     Source: Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity",
     Eq. 13, with its 11x11 Gaussian window of deviation 1.5, inside the image only.
     """
+    _check_window(a)
     luminance, contrast = _similarity(a, b)
-    return (luminance * contrast).mean((1, 2, 3))
+    return luminance * contrast
+
+
+def _check_window(images: Tensor) -> None:
+    if min(images.shape[2:]) < _WINDOW:
+        raise ScoreError(
+            f"images of {tuple(images.shape[2:])} pixels", needed=f"at least {_WINDOW} on each side"
+        )
 
 
 def _similarity(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import torch
 
-from harness.api import ScoreError
-from harness.scoring import paired
+from harness.api import Population, ScoreError, Targets
+from harness.scoring import paired, structure
+from harness.scoring.paired import PairedScore
 
 
 def pair():
@@ -50,3 +52,48 @@ def test_what_is_not_a_pair_is_an_error():
         paired.mae(target[:0], target[:0])
     with pytest.raises(ScoreError, match="uint8"):
         paired.ssim(target.astype(float), target.astype(float))
+
+
+def test_inside_a_region_nothing_else_counts():
+    # Errors by hand: 10 grey values in the left half, 40 in one pixel on the right.
+    target = np.full((2, 3, 16, 16), 100, dtype=np.uint8)
+    translated = target.copy()
+    translated[:, :, :, :8] += 10
+    translated[:, :, 3, 12] += 40
+    left, pixel = np.zeros((2, 2, 1, 16, 16), dtype=bool)
+    left[..., :8] = True
+    pixel[:, :, 3, 12] = True
+    assert paired.mae(target, translated, left) == pytest.approx(np.full(2, 10 / 255))
+    assert paired.mae(target, translated, pixel) == pytest.approx(np.full(2, 40 / 255))
+    assert paired.mae(target, translated) == pytest.approx(np.full(2, (128 * 10 + 40) / 256 / 255))
+    assert paired.psnr(target, translated, left) == pytest.approx(np.full(2, 10 * np.log10(255**2 / 100)))
+    assert paired.psnr(target, translated, pixel) == pytest.approx(np.full(2, 10 * np.log10(255**2 / 1600)))
+    assert paired.psnr(target, translated, ~(left | pixel)).tolist() == [100, 100]
+
+
+def test_ssim_inside_a_region_is_of_the_windows_centred_there():
+    target, translated = pair()
+    region = np.zeros((3, 1, 32, 32), dtype=bool)
+    region[:, :, 5:9, 20] = True
+    a, b = (torch.from_numpy(images).double() for images in (target, translated))
+    expected = structure.ssim_map(a, b)[:, 0, 0:4, 15].mean(1)
+    assert paired.ssim(target, translated, region) == pytest.approx(expected.numpy())
+    everywhere = np.ones_like(region)
+    assert paired.ssim(target, translated, everywhere) == pytest.approx(paired.ssim(target, translated))
+
+
+@pytest.mark.parametrize("score", ["psnr", "ssim", "mae"])
+def test_empty_regions_are_left_out_and_counted(score):
+    target, translated = pair()
+    translated[1] += 20
+    some, nowhere = np.zeros((2, 3, 1, 32, 32), dtype=bool)
+    some[1:, :, 8:20, 8:20] = True
+    generated = Population(translated, targets=Targets(target, {"some": some, "nowhere": nowhere}))
+    metric = PairedScore(score)
+    scores = metric.compute(Population(target), None, generated)
+    measure = getattr(paired, score)
+    assert scores.keys() == {score, f"{score}/some"}
+    assert scores[score] == pytest.approx(measure(target, translated).mean())
+    assert scores[f"{score}/some"] == pytest.approx(measure(target, translated, some)[1:].mean())
+    counts = metric.context(Population(target), None, generated)
+    assert counts == {f"{score}/some_n": 2, f"{score}/nowhere_n": 0}
