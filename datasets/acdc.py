@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import DataError, Dataset, PluginConfig, Slice, Square, setting
+from harness.api import DataError, Dataset, PluginConfig, Slice, Split, Square, setting
 
 from .nifti import Volume, as_shown, clipped, read_volume
 from .raw import digests_of, existing_root, fingerprint_of, something_else
@@ -196,6 +196,7 @@ class ACDC(Dataset):
 
     def _slice(self, item: str, volume: Volume, plane: NDArray[np.float32], index: int) -> Slice:
         pixels, path, zooms = as_shown(plane), volume.path, volume.zooms
+        raw_shape = pixels.shape
         if self.config.field_of_view:
             # Rows are the file's second axis: a shown plane is transposed.
             for axis, zoom in ((0, zooms[1]), (1, zooms[0])):
@@ -204,7 +205,8 @@ class ACDC(Dataset):
                 pixels = _centred(pixels, max(1, round(self.config.field_of_view / zoom)), axis)
         assert self.root is not None
         source = path.relative_to(self.root).as_posix()
-        return Slice(pixels, item, source, index, "test" if int(item[7:]) % 5 == 0 else "train", volume.mode)
+        split: Split = "test" if int(item[7:]) % 5 == 0 else "train"
+        return Slice(pixels, item, source, index, split, volume.mode, raw_shape)
 
 
 def _meaning(path: Path) -> Iterator[tuple[str, str, int]]:

@@ -100,12 +100,17 @@ class Brats2018(Dataset):
         labels = self._labels(item, target)
         # Shown planes, (z, y, x): in this order voxels lie in memory.
         stacks = [volume.values().T for volume in volumes]
-        whites = [self._white(volume.path, stack) for volume, stack in zip(volumes, stacks, strict=True)]
-        for z in self._selected(target.path, (stacks[0] > 0).mean(axis=(1, 2))):
+        brains = [stack > 0 for stack in stacks]
+        whites = [
+            self._white(volume.path, stack[brain])
+            for volume, stack, brain in zip(volumes, stacks, brains, strict=True)
+        ]
+        covered = np.array([np.count_nonzero(plane) / plane.size for plane in brains[0]])
+        for z in self._selected(target.path, covered):
             planes = [_padded(clipped(stack[z], white)) for stack, white in zip(stacks, whites, strict=True)]
             regions = {}
             if source:
-                regions["brain"] = _padded(np.any([stack[z] > 0 for stack in stacks], axis=0))
+                regions["brain"] = _padded(np.any([brain[z] for brain in brains], axis=0))
             if source and labels is not None:
                 regions["tumour"] = _padded(labels[z])
             assert self.root is not None
@@ -116,6 +121,7 @@ class Brats2018(Dataset):
                 z,
                 self._splits[_patient(item)],
                 target.mode,
+                raw_shape=stacks[0].shape[1:],
                 counterpart=planes[1] if source else None,
                 regions=regions,
             )
@@ -197,8 +203,7 @@ class Brats2018(Dataset):
         _check_alike([like, labels])
         return np.asarray(labels.values().T > 0)
 
-    def _white(self, path: Path, stack: NDArray[np.float32]) -> float:
-        voxels = stack[stack > 0]
+    def _white(self, path: Path, voxels: NDArray[np.float32]) -> float:
         if not voxels.size:
             raise DataError(f"{path} is black: no voxel is above 0", hint="get this case again")
         return float(np.percentile(voxels, self.config.percentile, overwrite_input=True))

@@ -180,7 +180,7 @@ class Folder(Dataset):
 def _array_images(path: Path) -> Iterator[tuple[NDArray[np.float32], str]]:
     try:
         # Mapped, because numpy checks then that the file is as long as its header says.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # headers are parsed as Python and raise what that raises
         raise DataError(f"{path} is damaged, or no npy file: {error}", hint="get this file again") from error
     kind = str(array.dtype.newbyteorder("="))

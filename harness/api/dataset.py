@@ -39,6 +39,7 @@ class Slice:
         index: Number of the slice inside that file, from 0.
         split: The part of the data set that this patient belongs to.
         mode: How the raw file stores its pixels, such as ``RGB`` or ``int16``; for ``bench data info``.
+        raw_shape: Height and width in the raw file, where ``pixels`` were cropped or padded; for the same.
         counterpart: The same slice in the source modality, of the same shape, where the data set was
             asked for pairs; ``pixels`` are then of the target modality.
         regions: Parts of the picture by name, bool (H, W), for scores inside them. One that is unknown
@@ -51,6 +52,7 @@ class Slice:
     index: int
     split: Split
     mode: str = ""
+    raw_shape: tuple[int, ...] | None = None
     counterpart: NDArray[np.float32] | None = None
     regions: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 

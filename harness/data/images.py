@@ -18,7 +18,7 @@ from ..files import sha256_of_file
 from .layers import PIXELS, REGIONS, SOURCE
 
 #: Raise it whenever the stored files change their meaning.
-FORMAT = 1
+FORMAT = 2
 TABLE, META = "table.csv", "meta.json"
 COLUMNS = ("patient", "source", "index", "split", "height", "width", "mode")
 _NUMBERS = ("index", "height", "width")
@@ -126,7 +126,7 @@ class ImageSet:
                 regions = {name: masks[:, number : number + 1] for number, name in enumerate(names)}
             name, digest, skipped = meta["name"], meta["fingerprint"], meta["skipped"]
             return cls(name, digest, images, table, skipped, home, source, regions)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except Exception as error:  # damaged files make json, numpy and pandas raise almost anything
             raise DataError(
                 f"{home} is not a prepared image set: {error}", hint="delete it and prepare again"
             ) from error
@@ -148,7 +148,7 @@ class ImageSet:
 
 
 def _opened(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(path, mmap_mode="r")
+    array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     if array.shape != shape or array.dtype != kind:
         raise ValueError(f"{path.name} holds {array.dtype} {array.shape}, {TABLE} {shape[0]} rows")
     return array

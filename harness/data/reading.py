@@ -48,9 +48,8 @@ def load(dataset: Dataset, sides: tuple[int, ...], item: str) -> Item:
             for side, stack in stacks.items():
                 for file, pictures in layers.resized(square, side).items():
                     stack.setdefault(file, []).append(pictures)
-            rows.append(
-                (piece.patient, piece.source, piece.index, piece.split, *piece.pixels.shape, piece.mode)
-            )
+            shape = piece.raw_shape or piece.pixels.shape
+            rows.append((piece.patient, piece.source, piece.index, piece.split, *shape, piece.mode))
     except DataError as error:
         return Item(item, {}, [], error)
     stacked = {

@@ -112,6 +112,7 @@ def test_a_field_of_view_is_measured_with_pixdim_and_not_with_the_affine(root: P
     pixels = read(root, frames="ed", field_of_view=30.0)[0].pixels
     assert pixels.shape == (30, 15)
     assert dataset(root, field_of_view=30.0).square == "stretch"
+    assert read(root, frames="ed", field_of_view=30.0)[0].raw_shape == (40, 40)
     padded = read(root, frames="ed", field_of_view=60.0)[0].pixels
     assert padded.shape == (60, 30)
     assert (padded[:10] == 0).all()

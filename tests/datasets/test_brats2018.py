@@ -69,6 +69,7 @@ def test_equally_spaced_slices_with_enough_brain(root: Path) -> None:
 def test_the_plane_is_padded_to_256_and_background_stays_zero(root: Path) -> None:
     piece = read(root, slices_per_case=1)[0]
     assert piece.pixels.shape == (256, 256)
+    assert piece.raw_shape == (40, 40)
     shown = piece.pixels[108:148, 108:148]
     stored = brain(1)[:, :, piece.index].T
     assert ((shown == 0) == (stored == 0)).all()
@@ -230,7 +231,7 @@ def test_the_real_cases(real_data: Path, tmp_path: Path) -> None:
     images = prepare(data, "brats2018", [64], tmp_path)[64]
     assert len(images) == 6 * 23
     assert images.table["patient"].nunique() == 6
-    assert (images.table[["height", "width"]] == 256).all(axis=None)
+    assert (images.table[["height", "width"]] == 240).all(axis=None)
     counts = [
         len(list(dataset(real_data / "brats2018", slices_per_case=None).read(case)))
         for case in data.items()[:2]

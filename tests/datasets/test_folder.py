@@ -75,6 +75,13 @@ def test_arrays_whose_range_nobody_knows_are_refused(tmp_path: Path, array: np.n
     assert "a.npy" in caught.value.found
 
 
+def test_an_archive_of_arrays_is_no_array(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", RAMP)
+    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    with pytest.raises(DataError, match=r"a\.npy is damaged, or no npy file"):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize("axes", [("L", "P", "S"), ("R", "A", "S"), ("P", "S", "R")])
 def test_a_volume_is_turned_as_a_radiologist_sees_it(tmp_path: Path, axes: tuple[str, ...]) -> None:
     # One bright voxel at the patient's right, in front, in the second slice from below.

@@ -118,7 +118,7 @@ def test_a_limit_keeps_as_many_patients_as_it_can() -> None:
 def test_an_incomplete_folder_is_not_opened(prepared_home: Path, damage: str) -> None:
     file = prepared_home / damage
     content = file.read_bytes()
-    for bad in (content[: len(content) // 2], b""):
+    for bad in (content[: len(content) // 2], b"", b"PK\3\4", b"{}"):
         file.write_bytes(bad)
         with pytest.raises(DataError, match="not a prepared image set"):
             ImageSet.open(prepared_home)
