@@ -115,10 +115,15 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     Large maps go through the fused kernel, unless ``torch.nn.attention.sdpa_kernel`` asks for plain
     operations, as one does to count them.
     """
-    fused = torch.backends.cuda.flash_sdp_enabled() or torch.backends.cuda.mem_efficient_sdp_enabled()
-    if fused and query.shape[1] >= FUSED_FROM_POSITIONS:
+    if query.shape[1] >= FUSED_FROM_POSITIONS and _may_fuse():
         return _attend_fused(query, key, value)
     return _attend_plain(query, key, value)
+
+
+def _may_fuse() -> bool:
+    if torch.compiler.is_compiling():  # a compiler can't look at these switches without cutting the network
+        return True
+    return bool(torch.backends.cuda.flash_sdp_enabled() or torch.backends.cuda.mem_efficient_sdp_enabled())
 
 
 def _attend_plain(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
