@@ -19,6 +19,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from .api import Goal, ImageShape, PluginConfig, Population, Synthesizer
+from .arithmetic import effective_precision
 from .checkpoints import load_networks, load_state
 from .data.images import ImageSet
 from .data.prepare import prepare
@@ -50,6 +51,8 @@ class Settings:
         workers: Processes that read raw files; None for one per core.
         skip_bad: Leave damaged raw files out, and record them.
         weights: Where feature networks' weights are found.
+        compile: Compile the networks for training. Like the device it changes rounding and no mathematics, so
+            it is no part of a cell's identity; the record tells.
         stop: Asked before every step; True saves a checkpoint and raises ``Interrupted``.
         preparing: Told (items done, items in all) while raw files are read.
     """
@@ -60,6 +63,7 @@ class Settings:
     workers: int | None = None
     skip_bad: bool = False
     weights: Weights | None = None
+    compile: bool = False
     stop: Callable[[], bool] = field(default=lambda: False)
     preparing: Callable[[int, int], None] | None = None
 
@@ -133,6 +137,8 @@ class _Work:
             self._selection(),
         )
         trainer.resume()
+        if self.settings.compile:
+            trainer.compile()
         status, error = self._train(trainer, model)
         report = Report({}, {}, [])
         if status == "complete":
@@ -268,7 +274,11 @@ class _Work:
             },
             caveats=list(trainer.model.caveats),
             versions=versions(),
-            device=describe(self.device),
+            device={
+                **describe(self.device),
+                "precision": effective_precision(spec.protocol.precision, self.device),
+                "compiled": trainer.compiled,
+            },
             timing={
                 "prepare": round(self.prepare_seconds, 3),
                 "train": round(progress.train_seconds, 3),

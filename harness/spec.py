@@ -65,8 +65,8 @@ class Protocol(PluginConfig):
     channels: Literal[1, 3] = setting(
         3, "channels of a model's images; 3 replicates grey", source="inferred: Table I"
     )
-    precision: Literal["fp32", "tf32", "bf16"] = setting(
-        "fp32", "arithmetic of the training step", source="ours"
+    precision: Literal["auto", "fp32", "tf32", "bf16"] = setting(
+        "auto", "arithmetic of the training step; auto means tf32 on CUDA and fp32 elsewhere", source="ours"
     )
 
     def metric_names(self) -> tuple[str, ...]:

@@ -10,9 +10,8 @@ else that a step depends on is in the checkpoint, so on a CPU a resumed run ends
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,10 @@ import torch
 from torch import Tensor
 
 from .api import Batch, Clock, Goal, Model
+from .arithmetic import arithmetic
 from .augmentation import compose
 from .checkpoints import load_state, save_networks, save_state
+from .compilation import begin_step, compile_networks
 from .data.pixels import to_model_range
 from .errors import CheckpointError
 from .records import RunFolder
@@ -111,6 +112,7 @@ class Trainer:
         batch_size = min(spec.protocol.batch_size, len(images))
         self.run = Run(spec, folder, batch_size, len(images) // batch_size)
         self._augment = compose(model.augmentations)
+        self.compiled = False
         self._saved = time.monotonic()
         self._finite = torch.ones((), dtype=torch.bool, device=images.device)
 
@@ -145,6 +147,13 @@ class Trainer:
             self.spec, self.folder, self.run.batch_size, self.run.steps_per_epoch, self.progress.step, notes
         )
 
+    def compile(self) -> None:
+        """Compile the networks; where that can't be done, a note says why and they stay as they are."""
+        problem = compile_networks(self.model, self.run.batch_size, self.device)
+        self.compiled = problem is None
+        if problem is not None:
+            self.run = replace(self.run, notes=(*self.run.notes, problem))
+
     def fit(self, observers: Any, stop: Callable[[], bool]) -> None:
         """Train to the end of the schedule, from wherever ``progress`` stands.
 
@@ -159,7 +168,7 @@ class Trainer:
         protocol = self.spec.protocol
         self.model.train()
         while self.progress.step < self.run.total_steps:
-            with _precision(protocol.precision, self.device):
+            with arithmetic(protocol.precision, self.device):
                 self._train_epoch(observers, stop)
             epoch = self.progress.step // self.run.steps_per_epoch
             if epoch % protocol.evaluate_every == 0 or epoch == protocol.epochs:
@@ -203,6 +212,8 @@ class Trainer:
 
     def _step(self, chosen: Tensor, clock: Clock) -> dict[str, Tensor]:
         images = to_model_range(self.images[chosen]).expand(-1, self.model.shape.channels, -1, -1)
+        if self.compiled:
+            begin_step(self.device)
         losses = self.model.train_step(Batch(self._augment(images)), clock)
         self._finite &= torch.stack([loss.float() for loss in losses.values()]).isfinite().all()
         return losses
@@ -233,20 +244,6 @@ class Trainer:
 
     def _is_better(self, score: float, than: float) -> bool:
         return score < than if self.goal == "lower" else score > than
-
-
-@contextmanager
-def _precision(precision: str, device: torch.device) -> Iterator[None]:
-    """Arithmetic of the steps; what stood before is restored."""
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
-    torch.backends.cudnn.allow_tf32 = precision != "fp32"
-    try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
 
 
 def _random_state(device: torch.device) -> dict[str, Tensor]:

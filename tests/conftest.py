@@ -78,12 +78,18 @@ def run_tiny(registry: Registry, tmp_path: Path) -> RunTiny:
     """Run a cell that takes well under a second: the example's model on the example's discs."""
 
     def run(
-        *, results: Path = tmp_path / "results", stop: Callable[[], bool] = lambda: False, **request: Any
+        *,
+        results: Path = tmp_path / "results",
+        stop: Callable[[], bool] = lambda: False,
+        compile: bool = False,
+        **request: Any,
     ) -> Outcome:
         defaults: dict[str, Any] = {"model": "linear-gan", "dataset": "discs", "resolution": 16}
         tiny = {"epochs": 4, "evaluate_every": 2, "batch_size": 8, "metrics": "brightness"}
         request = {**defaults, **request, "settings": {**tiny, **request.get("settings", {})}}
-        settings = Settings(Store(results), tmp_path / "cache", device="cpu", workers=1, stop=stop)
+        settings = Settings(
+            Store(results), tmp_path / "cache", device="cpu", workers=1, compile=compile, stop=stop
+        )
         return run_cell(RunRequest(**request), registry, settings)
 
     return run

@@ -16,11 +16,8 @@ from .options import (
     Device,
     Offline,
     Results,
-    Side,
-    SkipBad,
     TensorBoardOption,
     WeightsOption,
-    Workers,
     cache_folder,
     registry,
     settings_of,
@@ -36,7 +33,7 @@ if TYPE_CHECKING:
 def run(
     model: Annotated[str, typer.Option(help="What to train: bench list models.")],
     dataset: Annotated[str, typer.Option(help="What to train it on: bench list datasets.")],
-    res: Side = 64,
+    res: Annotated[int, typer.Option(help="Side of the square images, in pixels.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Of networks, batches and augmentation.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Training length; --set epochs=N says the same.")] = None,
     metrics: Annotated[
@@ -46,7 +43,9 @@ def run(
         int | None, typer.Option(help="Use a subset of so many images, spread over patients.")
     ] = None,
     held_out: Annotated[bool, typer.Option("--held-out", help="Keep the test patients apart.")] = False,
-    precision: Annotated[str | None, typer.Option(help="fp32, tf32 or bf16.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, tf32, bf16; auto: tf32 on CUDA, else fp32.")
+    ] = None,
     preset: Annotated[
         list[str] | None, typer.Option(help="smoke, or one of the model's. Repeatable.")
     ] = None,
@@ -57,8 +56,13 @@ def run(
     weights: WeightsOption = None,
     offline: Offline = False,
     device: Device = "auto",
-    workers: Workers = None,
-    skip_bad: SkipBad = False,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the networks: a slow start, faster steps.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read raw files.")] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave damaged raw files out, and record them.")
+    ] = False,
     tensorboard: TensorBoardOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved cell and stop.")] = False,
 ) -> None:
@@ -108,6 +112,7 @@ def run(
             device=device,
             workers=workers,
             skip_bad=skip_bad,
+            compile=compile,
             weights=weights_of(weights, cache_path, offline),
             stop=stop,
             preparing=terminal.preparing,
