@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import BenchError, SpecError
-from .options import Assignments, CacheOption, DataRoot, cache_folder, registry, settings_of
+from .options import (
+    Assignments,
+    CacheOption,
+    DataRoot,
+    SkipBad,
+    Workers,
+    cache_folder,
+    registry,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +32,6 @@ app = typer.Typer(name="data", help="Get raw files, prepare them, look at them."
 
 Name = Annotated[str, typer.Option("--dataset", help="Which data set: bench list datasets.")]
 Sides = Annotated[str, typer.Option("--res", help="Sides of the square images in pixels, comma separated.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes that read raw files.")]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave damaged raw files out, and record them.")]
 
 
 @app.command()
@@ -62,9 +69,12 @@ def info(
     """Count what is there, and lay some prepared images out in a picture for a person to look at."""
     from ..sampling import mosaic, save_png
 
-    for images in _prepared(dataset, res, data_root, cache, assignments, workers, skip_bad):
+    sets = list(_prepared(dataset, res, data_root, cache, assignments, workers, skip_bad))
+    for images in sets:
         _describe(images, registry().load("datasets", dataset))
-        picture = sheet or Path(f"{dataset}-{images.resolution}.png")
+        picture = sheet or Path(f"{dataset}.png")
+        if sheet is None or len(sets) > 1:
+            picture = picture.with_stem(f"{picture.stem}-{images.resolution}")
         save_png(picture, mosaic(images.limit(48, seed=0).images, 8))
         print(f"contact sheet: {picture}")
 

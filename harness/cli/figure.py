@@ -12,6 +12,7 @@ from .options import (
     RESULTS,
     CacheOption,
     Device,
+    OneSide,
     Results,
     Roots,
     Where,
@@ -19,6 +20,7 @@ from .options import (
     names_of,
     registry,
     roots_of,
+    survey_of,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def figure(
     ],
     models: Annotated[str | None, typer.Option(help="Only these, comma separated.")] = None,
     datasets: Annotated[str | None, typer.Option(help="Only these, or others, comma separated.")] = None,
-    res: Annotated[int | None, typer.Option(help="Side of the images, in pixels.")] = None,
+    res: OneSide = None,
     where: Where = None,
     count: Annotated[int, typer.Option(min=1, help="Images in a row; rows of figure 7.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="First seed of the samples.")] = 0,
@@ -52,14 +54,8 @@ def figure(
     device: Device = "auto",
 ) -> None:
     """Draw a figure from records and checkpoints, as PNG and PDF."""
-    from ..records import Store
-    from ..tables.survey import matching, survey
-    from .options import settings_of
-
     plugins = registry()
-    found = survey(Store(results)).results
-    if where:
-        found = list(matching(found, settings_of(where, "--where")))
+    found = survey_of(results, where).results
     work = _Work(plugins, found, out or results / "figures", roots_of(data_root), cache_folder(cache), device)
     if name == EXPLAINED:
         paths = work.explanations(names_of(models), names_of(datasets), res, min(count, 8), seed)

@@ -16,6 +16,7 @@ from .options import (
     CacheOption,
     Results,
     Roots,
+    Side,
     WeightsOption,
     cache_folder,
     names_of,
@@ -86,7 +87,7 @@ def grid(
 
 def ablate(
     dataset: Annotated[str, typer.Option(help="What to train on: bench list datasets.")],
-    res: Annotated[int, typer.Option(help="Side of the square images, in pixels.")] = 64,
+    res: Side = 64,
     model: Annotated[str | None, typer.Option(help="A model that declares its ablation.")] = None,
     seeds: Seeds = None,
     preset: Presets = None,

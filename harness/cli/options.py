@@ -14,6 +14,7 @@ from ..errors import SpecError
 if TYPE_CHECKING:
     from ..plugins import Registry
     from ..scoring.weights import Weights
+    from ..tables.survey import Survey
 
 DataRoot = Annotated[
     Path | None,
@@ -54,6 +55,9 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Override a setting; dataset.NAME for the data set's."),
 ]
+Side = Annotated[int, typer.Option("--res", help="Side of the square images, in pixels.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that read raw files.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave damaged raw files out, and record them.")]
 Roots = Annotated[
     list[str] | None,
     typer.Option(
@@ -77,6 +81,7 @@ TensorBoardOption = Annotated[
         show_envvar=True,
     ),
 ]
+OneSide = Annotated[int | None, typer.Option("--res", help="Side of the images, in pixels.")]
 RESULTS = Path("results")
 
 
@@ -134,6 +139,15 @@ def settings_of(assignments: list[str] | None, option: str = "--set") -> dict[st
             raise SpecError(f"{option} {name} is given twice", needed="one value")
         settings[name] = value
     return settings
+
+
+def survey_of(results: Path, where: list[str] | None) -> Survey:
+    """The records of a results folder that have the named settings."""
+    from ..records import Store
+    from ..tables.survey import Survey, matching, survey
+
+    found = survey(Store(results))
+    return Survey(list(matching(found.results, settings_of(where, "--where"))), found.problems)
 
 
 def names_of(text: str | None) -> tuple[str, ...] | None:

@@ -17,7 +17,7 @@ from .options import (
     cache_folder,
     registry,
     roots_of,
-    settings_of,
+    survey_of,
 )
 
 
@@ -39,14 +39,10 @@ def report(
     """Write one self-contained HTML file: tables, curves, samples, protocol and versions."""
     from ..files import atomic_write
     from ..machine import pick_device
-    from ..records import Store
-    from ..tables.survey import Survey, matching, survey
     from ..views.report import Real, make_report
 
     plugins = registry()
-    found = survey(Store(results))
-    if where:
-        found = Survey(list(matching(found.results, settings_of(where, "--where"))), found.problems)
+    found = survey_of(results, where)
     real = Real(roots_of(data_root), cache_folder(cache)) if with_real_images else None
     text = make_report(found, results, plugins, pick_device(device), real=real)
     path = out or results / "report.html"

@@ -16,8 +16,11 @@ from .options import (
     Device,
     Offline,
     Results,
+    Side,
+    SkipBad,
     TensorBoardOption,
     WeightsOption,
+    Workers,
     cache_folder,
     registry,
     settings_of,
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 def run(
     model: Annotated[str, typer.Option(help="What to train: bench list models.")],
     dataset: Annotated[str, typer.Option(help="What to train it on: bench list datasets.")],
-    res: Annotated[int, typer.Option(help="Side of the square images, in pixels.")] = 64,
+    res: Side = 64,
     seed: Annotated[int, typer.Option(min=0, help="Of networks, batches and augmentation.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Training length; --set epochs=N says the same.")] = None,
     metrics: Annotated[
@@ -59,10 +62,8 @@ def run(
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the networks: a slow start, faster steps.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read raw files.")] = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave damaged raw files out, and record them.")
-    ] = False,
+    workers: Workers = None,
+    skip_bad: SkipBad = False,
     tensorboard: TensorBoardOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved cell and stop.")] = False,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .options import RESULTS, Results, Where, names_of, registry, settings_of
+from .options import RESULTS, OneSide, Results, Where, names_of, registry, settings_of, survey_of
 
 Form = Annotated[
     Literal["md", "latex", "csv", "html"], typer.Option("--format", help="md, latex, csv or html.")
@@ -24,7 +24,7 @@ def table(
     name: Annotated[str, typer.Argument(metavar="1|2|3|4|GRID", help="A published table, or a grid's file.")],
     models: Annotated[str | None, typer.Option(help="Rows, comma separated.")] = None,
     datasets: Annotated[str | None, typer.Option(help="Columns, comma separated.")] = None,
-    res: Annotated[int | None, typer.Option(help="Side of the images, in pixels.")] = None,
+    res: OneSide = None,
     metric: Scores = None,
     which: Which = "best",
     where: Where = None,
@@ -36,9 +36,7 @@ def table(
 ) -> None:
     """Print a table: 1 counts parameters and operations, the others show the scores of records."""
     from ..grid.definition import load_grid
-    from ..records import Store
     from ..tables.sheets import render
-    from ..tables.survey import Survey, matching, survey
 
     plugins = registry()
     if name == "1":
@@ -52,12 +50,9 @@ def table(
     grid = load_grid(f"table{name}" if name.isdigit() else name).narrowed(
         models=names_of(models), datasets=names_of(datasets), resolutions=None if res is None else (res,)
     )
-    found = survey(Store(results))
-    if where:
-        found = Survey(list(matching(found.results, settings_of(where, "--where"))), found.problems)
     sheet = score_sheet(
         grid,
-        found,
+        survey_of(results, where),
         plugins,
         scores=names_of(metric) or (),
         which=which,
@@ -76,15 +71,12 @@ def compare(
     results: Results = RESULTS,
 ) -> None:
     """Compare two models, paired over seeds and data sets, with bootstrap intervals."""
-    from ..records import Store
     from ..tables import compare as comparing
     from ..tables.sheets import render
-    from ..tables.survey import Installed, matching, survey
+    from ..tables.survey import Installed
 
     installed = Installed(registry())
-    found = survey(Store(results)).results
-    if where:
-        found = list(matching(found, settings_of(where, "--where")))
+    found = survey_of(results, where).results
     sides = [_selected(found, name) for name in (first, second)]
     scores = installed.scores(names_of(metric) or ("fid",))
     comparisons = [comparing.compare(sides[0], sides[1], score, installed, which) for score in scores]

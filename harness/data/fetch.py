@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import shutil
 import stat
@@ -92,14 +93,11 @@ class _Resuming:
             self.part.unlink()
             self(url, output_file, pooch_)
             return
-        except urllib.error.URLError as error:
-            raise _unreachable(url, error) from error
         shutil.move(self.part, output_file)
 
     def _continue(self, url: str) -> None:
         here = self.part.stat().st_size if self.part.exists() else 0
-        request = urllib.request.Request(url, headers={"Range": f"bytes={here}-"} if here else {})
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with self._answer(url, here) as response:
             if response.status != 206:  # a server that can't continue sends everything
                 here = 0
             length = int(response.headers.get("Content-Length") or 0)
@@ -113,10 +111,21 @@ class _Resuming:
         if here < total:
             raise _unreachable(url, f"the connection ended after {here} of {total} bytes")
 
+    # Trouble with the server is told apart from a full disk, which is an OSError too.
+
+    def _answer(self, url: str, start: int) -> Any:
+        request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+        try:
+            return urllib.request.urlopen(request, timeout=60)
+        except urllib.error.HTTPError:
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            raise _unreachable(url, error) from error
+
     def _chunk(self, response: Any, url: str) -> bytes:
         try:
             content: bytes = response.read(_CHUNK)
-        except OSError as error:  # told apart from a full disk, which is an OSError too
+        except (OSError, http.client.HTTPException) as error:
             raise _unreachable(url, error) from error
         return content
 

@@ -73,6 +73,12 @@ def test_info_counts_splits_sizes_modes_and_what_was_skipped(workplace: Path) ->
         assert sheet.size == (8 * 18 - 2, 16)
 
 
+def test_every_resolution_has_a_contact_sheet_of_its_own(workplace: Path) -> None:
+    bench("info", *TINY, "--res", "16,32", "--sheet", "look.png")
+    bench("info", *TINY, "--res", "32", "--sheet", "one.png")
+    assert sorted(path.name for path in workplace.glob("*.png")) == ["look-16.png", "look-32.png", "one.png"]
+
+
 def test_verify_finds_a_cache_that_is_not_what_the_raw_files_give(workplace: Path) -> None:
     line = bench("prepare", *TINY, "--res", "16")
     assert "12 images as the raw files have them" in bench("verify", *TINY, "--res", "16")

@@ -30,7 +30,7 @@ CONTENT = bytes(range(256)) * 40_000  # about 10 MB: several chunks
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves ``files``; can break off, refuse ranges, and remembers what was asked for."""
+    """Serves ``files``; can break off, refuse ranges, hang up, and remembers what was asked for."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -38,6 +38,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.asked: list[str] = []
         self.break_after: int | None = None
         self.has_ranges = True
+        self.is_mute = False
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{name}"
@@ -49,6 +50,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range", "")
         self.server.asked.append(wanted)
+        if self.server.is_mute:
+            return
         content = self.server.files.get(self.path.strip("/"))
         if content is None:
             self.send_error(404)
@@ -125,6 +128,12 @@ def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Pa
     fetch(kind, "letters", tmp_path)
     assert server.asked == ["", "bytes=3000000-"]
     assert (tmp_path / "raw" / "a.bin").read_bytes() == CONTENT
+
+
+def test_a_server_that_hangs_up_is_no_full_disk(server: Server, tmp_path: Path) -> None:
+    server.is_mute = True
+    with pytest.raises(DataError, match="can't be downloaded: Remote end closed connection"):
+        fetch(letters(server), "letters", tmp_path)
 
 
 def test_a_server_without_ranges_starts_again(server: Server, tmp_path: Path) -> None:
