@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
@@ -35,7 +35,7 @@ LAYOUTS = {
 
 
 Sampler = Literal["ddim", "ddpm"]
-STEPS = {"ge": 1, "le": DIFFUSION_STEPS}
+STEPS: dict[str, Any] = {"ge": 1, "le": DIFFUSION_STEPS}
 
 
 class DDPMConfig(BaselineConfig):

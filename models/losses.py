@@ -1,4 +1,4 @@
-"""Adversarial losses: what each network is to make of the discriminator's scores."""
+"""Losses: what each network is to make of the discriminator's scores, and of its distance from the truth."""
 
 from __future__ import annotations
 
@@ -49,3 +49,22 @@ WASSERSTEIN = AdversarialLoss(
 def squared_error(scores: Tensor, target: Tensor | float) -> Tensor:
     """Mean of (score - target)^2: the least-squares adversarial loss (Mao et al. 2017)."""
     return (scores - target).square().mean()
+
+
+def absolute_error(images: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean of ``weight`` times abs(image - target); the weight broadcasts, and without one it is 1."""
+    error = (images - target).abs()
+    return error.mean() if weight is None else (weight * error).mean()
+
+
+def gradient_difference(images: Tensor, target: Tensor, power: float = 1.0) -> Tensor:
+    """Mean of abs(abs(slope of the image) - abs(slope of the target))^power, vertical plus horizontal.
+
+    The slopes are differences of neighbouring pixels, so a step and its opposite are the same.
+
+    Source: Mathieu et al. 2016, with the mean in place of the sum.
+    """
+    vertical, horizontal = (
+        (images.diff(dim=dim).abs() - target.diff(dim=dim).abs()).abs().pow(power).mean() for dim in (2, 3)
+    )
+    return vertical + horizontal

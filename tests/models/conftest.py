@@ -10,25 +10,28 @@ import pytest
 import torch
 from harness_models.dcgan import DCGAN
 from harness_models.ddpm import DDPM
+from harness_models.duald import DualD
 from harness_models.hagan import HAGAN
 from harness_models.infogan import InfoGAN
+from harness_models.pix2pix import Pix2Pix
 from harness_models.sagan import SAGAN
+from harness_models.unet_l1 import UNetL1
 from harness_models.unetgan import UNetGAN
 from harness_models.wgan import WGAN
 from torch import Tensor
 
-from harness.api import Batch, Clock, ImageShape, Synthesizer
+from harness.api import Batch, Clock, ImageShape, Model
 
 
 @dataclass(frozen=True)
 class Tiny:
     """A model that takes a step in a few hundredths of a second."""
 
-    model: type[Synthesizer]
+    model: type[Model]
     settings: dict[str, Any] = field(default_factory=dict)
     shape: ImageShape = ImageShape(1, 32, 32)
 
-    def build(self, seed: int = 0, **settings: Any) -> Synthesizer:
+    def build(self, seed: int = 0, **settings: Any) -> Model:
         torch.manual_seed(seed)
         return self.model(self.shape, self.model.Config(**{**self.settings, **settings}))
 
@@ -39,6 +42,7 @@ class Tiny:
 
 
 NARROW = {"width": 64}
+NARROWEST = {"width": 16}
 TINY = {
     "dcgan": Tiny(DCGAN, NARROW),
     "dcgan, reference": Tiny(DCGAN, {**NARROW, **DCGAN.presets["reference"]}),
@@ -54,6 +58,10 @@ TINY = {
     "ddpm, implicit": Tiny(
         DDPM, {"level_channels": (32, 32), "sampling_steps": 3, "sampler": "ddim"}, ImageShape(1, 16, 16)
     ),
+    "duald": Tiny(DualD, NARROWEST, ImageShape(2, 32, 32)),
+    "duald, residual": Tiny(DualD, {**NARROWEST, "residual": True}),
+    "unet-l1": Tiny(UNetL1, NARROWEST),
+    "pix2pix, reference": Tiny(Pix2Pix, {**NARROWEST, **Pix2Pix.presets["reference"]}),
 }
 
 
@@ -75,14 +83,16 @@ Train = Callable[..., dict[str, Tensor]]
 
 @pytest.fixture
 def train() -> Train:
-    """Train on the same images over and over; return the last losses."""
+    """Train on the same images over and over, a translator from their negatives; return the last losses."""
 
-    def train(model: Synthesizer, images: Tensor, steps: int, first_step: int = 0) -> dict[str, Tensor]:
+    def train(model: Model, images: Tensor, steps: int, first_step: int = 0) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
         model.train()
         for step in range(first_step, first_step + steps):
             # Two steps an epoch, so that everything that waits for an epoch comes soon.
-            losses = model.train_step(Batch(images), Clock(step=step, epoch=step // 2, epochs=100))
+            losses = model.train_step(
+                Batch(images, source=-images), Clock(step=step, epoch=step // 2, epochs=100)
+            )
         return losses
 
     return train
