@@ -30,7 +30,8 @@ class Pix2Pix(UNetTranslator):
     """The objective of pix2pix, with the generator that all translators here have.
 
     The generator of the paper is another U-Net, which is noisy by dropout at test time too. Here it is the
-    others', without noise, so that a difference in scores is one of the objective.
+    others', without noise, so that a difference in scores is one of the objective. 8,045,955 and 2,769,601
+    parameters.
     """
 
     version = 1

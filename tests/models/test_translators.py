@@ -229,6 +229,17 @@ def test_translators_of_a_seed_begin_with_the_same_generator() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "side", "discriminator"),
+    [(UNetL1, 256, None), (Pix2Pix, 256, 2_769_601), (DualD, 64, 4_221_378), (DualD, 256, 12_613_058)],
+)
+def test_parameters(model, side, discriminator) -> None:
+    with torch.device("meta"):
+        networks = model(ImageShape(3, side, side), model.Config()).networks()
+    counts = {name: sum(each.numel() for each in network.parameters()) for name, network in networks.items()}
+    assert counts == {"generator": 8_045_955} | ({"discriminator": discriminator} if discriminator else {})
+
+
+@pytest.mark.parametrize(
     ("shape", "settings"), [(ImageShape(3, 64, 64), {}), (ImageShape(1, 40, 24), {"residual": True})]
 )
 def test_the_generator_keeps_the_shape(shape, settings) -> None:
