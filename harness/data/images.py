@@ -7,15 +7,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ..api import DataError, SpecError, Split
 from ..files import sha256_of_file
 from .layers import PIXELS, REGIONS, SOURCE
+
+if TYPE_CHECKING:
+    import pandas
 
 #: Raise it whenever the stored files change their meaning.
 FORMAT = 2
@@ -44,7 +46,7 @@ class ImageSet:
     name: str
     fingerprint: str
     images: NDArray[np.uint8]
-    table: pd.DataFrame
+    table: pandas.DataFrame
     skipped: list[dict[str, str]] = field(default_factory=list)
     home: Path | None = None
     source: NDArray[np.uint8] | None = None
@@ -111,11 +113,13 @@ class ImageSet:
         Raises:
             DataError: It is not a complete prepared set of this format.
         """
+        import pandas  # a dry run does without
+
         try:
             meta = read_meta(home)
             # A patient called 007 or NA is neither the number 7 nor a missing value.
             kinds = {column: int if column in _NUMBERS else str for column in COLUMNS}
-            table = pd.read_csv(home / TABLE, dtype=kinds, keep_default_na=False)
+            table = pandas.read_csv(home / TABLE, dtype=kinds, keep_default_na=False)
             names, side = meta.get("regions", []), meta["resolution"]
             images = _opened(home / PIXELS, (len(table), 1, side, side), np.uint8)
             source, regions = None, {}
