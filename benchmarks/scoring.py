@@ -36,6 +36,7 @@ from harness.data.prepare import prepare
 from harness.files import atomic_write, write_json
 from harness.machine import describe, versions
 from harness.plugins import Registry
+from harness.resolve import make_dataset
 from harness.sampling import save_png
 from harness.scoring.evaluation import Scorer
 from harness.scoring.frechet import Frechet, frechet_distance
@@ -46,7 +47,6 @@ from harness.scoring.manifold import Manifold
 from harness.scoring.patches import SlicedWasserstein
 from harness.scoring.structure import PairwiseMSSSIM
 from harness.scoring.weights import Weights
-from harness.spec import make_dataset
 
 CPU = torch.device("cpu")
 COUNT, DIMENSION = 396, 2048

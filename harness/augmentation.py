@@ -40,8 +40,10 @@ def shift(images: Tensor) -> Tensor:
 AUGMENTATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"flip": flip, "shift": shift}
 
 
-def compose(names: Sequence[str]) -> Callable[[Tensor], Tensor]:
+def compose(names: Sequence[str]) -> Callable[..., tuple[Tensor, ...]]:
     """One function that applies the named augmentations in order to float32 (n, C, H, W) in [-1, 1].
+
+    Given several pictures of the same images, such as two modalities, it moves all of them alike.
 
     Raises:
         PluginError: A model asks for one that does not exist.
@@ -50,9 +52,13 @@ def compose(names: Sequence[str]) -> Callable[[Tensor], Tensor]:
         raise PluginError(f"unknown augmentation {unknown[0]!r}", needed=f"among {', '.join(AUGMENTATIONS)}")
     chosen = [AUGMENTATIONS[name] for name in names]
 
-    def apply(images: Tensor) -> Tensor:
+    def apply(*pictures: Tensor) -> tuple[Tensor, ...]:
+        if not chosen:
+            return pictures
+        # Side by side as channels of one image, for which each augmentation draws once.
+        images = torch.cat(pictures, 1) if len(pictures) > 1 else pictures[0]
         for augmentation in chosen:
             images = augmentation(images)
-        return images
+        return tuple(images.split([picture.shape[1] for picture in pictures], dim=1))
 
     return apply

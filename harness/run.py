@@ -18,22 +18,24 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from .api import Goal, ImageShape, PluginConfig, Population, Synthesizer
+from .api import Goal, ImageShape, Model, PluginConfig, Population
 from .arithmetic import effective_precision
 from .checkpoints import load_networks, load_state
 from .data.images import ImageSet
 from .data.prepare import prepare
-from .errors import BenchError, BusyError, CheckpointError, DataError, SpecError
+from .errors import BenchError, BusyError, CheckpointError, SpecError
 from .files import storage_error, write_json
 from .machine import describe, pick_device, source_commit, versions
 from .observers import JsonLog
 from .plugins import Registry
 from .records import Record, RunFolder, Status, Store
-from .sampling import Diverged, sample_images, save_comparison
+from .resolve import Cell, model_class, resolve, validate
+from .sampling import Diverged
 from .scoring.evaluation import Report, Scorer
 from .scoring.selection import make_metrics
 from .scoring.weights import Weights
-from .spec import Cell, RunRequest, RunSpec, load_synthesizer, resolve, validate
+from .spec import RunRequest, RunSpec
+from .tasks import Task, task_of
 from .training import Interrupted, Progress, Trainer
 
 if TYPE_CHECKING:
@@ -120,20 +122,20 @@ class _Work:
         """Do what is not done yet; the record is written last."""
         write_json(self.folder.spec, self.spec.model_dump(mode="json"))
         started = time.monotonic()
-        self.train_set, self.held_out = self._image_sets()
+        self.task = task = self._task()
         self.prepare_seconds = time.monotonic() - started
-        self.scorer = make_scorer(
-            self.spec, self.registry, self.settings, self.device, self.train_set, self.held_out
-        )
-        # Before training: nobody should learn after days that the weights of a score are missing.
-        self.scorer.check(self.sample_count)
+        self.scorer = self._scorer(self.spec, task)
         model = make_model(self.spec, self.cell.model, self.cell.model_config, self.device)
         trainer = Trainer(
             model,
-            torch.from_numpy(np.array(self.train_set.images)).to(self.device),
+            [
+                torch.from_numpy(np.array(stack)).to(self.device)
+                for stack in (task.train.images, task.train.source)
+                if stack is not None
+            ],
             self.spec,
             self.folder,
-            lambda: self.scorer.score(sample_images(model, self.sample_count, preview=True)),
+            lambda: self.scorer.score(*task.preview(model)),
             self._selection(),
         )
         trainer.resume()
@@ -152,13 +154,10 @@ class _Work:
         """Score the networks of a finished cell by further metrics, without training again."""
         protocol = self.spec.protocol.model_copy(update={"metrics": ",".join(metrics)})
         spec = self.spec.model_copy(update={"protocol": protocol})
-        train, held_out = self._image_sets()
-        scorer = make_scorer(spec, self.registry, self.settings, self.device, train, held_out)
-        scorer.check(record.n_generated)
+        task = self._task()
+        scorer = self._scorer(spec, task)
         reports = {
-            which: scorer.report(
-                sample_images(load_model(self.folder, self.registry, self.device, which), record.n_generated)
-            )
+            which: scorer.report(*task.generate(load_model(self.folder, self.registry, self.device, which)))
             for which in record.scores
         }
         scores = {which: known | reports[which].scores for which, known in record.scores.items()}
@@ -175,43 +174,32 @@ class _Work:
         self.folder.write_record(record)
         return record
 
-    def _image_sets(self) -> tuple[ImageSet, ImageSet | None]:
-        """The images to train on, and those of patients that are kept apart."""
-        protocol, resolution = self.spec.protocol, self.spec.resolution
+    def _task(self) -> Task:
+        """What the model is asked for, with the images of the cell."""
         whole = prepare(
             self.cell.dataset,
             self.spec.dataset.name,
-            [resolution],
+            [self.spec.resolution],
             self.settings.cache / "images",
             raw=self.spec.dataset.fingerprint,
             workers=self.settings.workers,
             skip_bad=self.settings.skip_bad,
             progress=self.settings.preparing,
-        )[resolution]
-        train, held_out = whole, None
-        if protocol.held_out:
-            train, held_out = whole.select(["train", "val"]), whole.select("test")
-            if not len(train) or not len(held_out):
-                raise DataError(
-                    f"{self.spec.dataset.name} has {len(train)} images to train on, {len(held_out)} held out",
-                    needed="patients on both sides",
-                    hint="leave out held_out, or name a data root with split lists",
-                )
-        if protocol.limit:
-            train = train.limit(protocol.limit, self.spec.seed)
-        return train, held_out
+        )[self.spec.resolution]
+        return task_of(self.cell.model)(self.spec, whole)
+
+    def _scorer(self, spec: RunSpec, task: Task) -> Scorer:
+        """The metrics of a spec. Nobody should learn after days of training that a score can't be had."""
+        scorer = make_scorer(spec, self.registry, self.settings, self.device, task.train, task.held_out)
+        scorer.check(task.count, paired=spec.dataset.pair is not None)
+        return scorer
 
     def _selection(self) -> tuple[str, Goal]:
         """The score that tells the best evaluation: the first of the first metric."""
         first = self.scorer.metrics[self.spec.protocol.metric_names()[0]]
         return next(iter(first.goals.items()))
 
-    @property
-    def sample_count(self) -> int:
-        """Samples for one evaluation: as many as real images, as published, unless told otherwise."""
-        return self.spec.protocol.samples or len(self.train_set)
-
-    def _train(self, trainer: Trainer, model: Synthesizer) -> tuple[Status, str | None]:
+    def _train(self, trainer: Trainer, model: Model) -> tuple[Status, str | None]:
         manager = self.registry.manager
         log = JsonLog()
         manager.register(log)
@@ -229,19 +217,16 @@ class _Work:
             manager.unregister(log)
         return "complete", None
 
-    def _present(self, model: Synthesizer, progress: Progress) -> Report:
-        """Sample the best networks once more: for the picture, and for how far to trust their scores."""
+    def _present(self, model: Model, progress: Progress) -> Report:
+        """Ask the best networks once more: for the picture, and for how far to trust their scores."""
         last_is_best = progress.best_epoch == self.spec.protocol.epochs
-        if type(model).preview is not Synthesizer.preview and not last_is_best:
-            # Evaluations saw previews, which only choose; what counts is what the model samples.
-            progress.last = self.scorer.score(sample_images(model, self.sample_count))
+        if self.task.has_previews(model) and not last_is_best:
+            # Evaluations saw previews, which only choose; what counts is what the model makes in the end.
+            progress.last = self.scorer.score(*self.task.generate(model))
         model.load_state_dict(load_networks(self.folder.best))
-        generated = sample_images(model, self.sample_count)
-        shown = min(36, len(self.train_set))
-        # Evenly spaced: the first images of a set are often of one patient.
-        real = np.asarray(self.train_set.images[np.linspace(0, len(self.train_set) - 1, shown).astype(int)])
-        save_comparison(self.folder.samples, generated, real)
-        report = self.scorer.report(generated)
+        outputs = self.task.generate(model)
+        self.task.picture(self.folder.samples, outputs)
+        report = self.scorer.report(*outputs)
         progress.best = report.scores
         if last_is_best:
             progress.last = report.scores
@@ -249,28 +234,29 @@ class _Work:
 
     def _record(self, trainer: Trainer, status: Status, error: str | None, report: Report) -> Record:
         progress: Progress = trainer.progress
-        spec, images = self.spec, self.train_set
+        spec, images, held_out = self.spec, self.task.train, self.task.held_out
         return Record(
             status=status,
             identity=spec.identity,
             spec=spec,
             scores={"best": progress.best, "last": progress.last},
             context=report.context,
-            notes=report.notes,
+            notes=[*report.notes, *self.task.notes],
             best_epoch=progress.best_epoch,
             epochs_done=progress.step // trainer.run.steps_per_epoch,
             steps=progress.step,
             score_versions=score_versions(self.scorer),
             n_real=len(images),
-            n_generated=self.sample_count,
+            n_generated=self.task.count,
             dataset={
                 "fingerprint": spec.dataset.fingerprint,
                 "image_set": images.fingerprint,
                 "images": len(images),
                 "patients": len(set(images.patients)),
-                "held_out_images": len(self.held_out) if self.held_out else 0,
-                "held_out_patients": len(set(self.held_out.patients)) if self.held_out else 0,
+                "held_out_images": len(held_out) if held_out else 0,
+                "held_out_patients": len(set(held_out.patients)) if held_out else 0,
                 "skipped": images.skipped,
+                **self.task.facts,
             },
             caveats=list(trainer.model.caveats),
             versions=versions(),
@@ -293,9 +279,7 @@ class _Work:
         )
 
 
-def make_model(
-    spec: RunSpec, model: type[Synthesizer], config: PluginConfig, device: torch.device
-) -> Synthesizer:
+def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: torch.device) -> Model:
     """Build a cell's model from its seed, on a device."""
     torch.manual_seed(spec.seed)
     shape = ImageShape(spec.protocol.channels, spec.resolution, spec.resolution)
@@ -360,7 +344,7 @@ def _locked(folder: RunFolder) -> Iterator[None]:
 
 def load_model(
     folder: RunFolder, registry: Registry, device: torch.device, which: Literal["best", "last"]
-) -> Synthesizer:
+) -> Model:
     """The networks of a run, as they were at its best or at its last evaluation.
 
     Raises:
@@ -368,15 +352,15 @@ def load_model(
         CheckpointError: The networks are missing or damaged.
     """
     spec = folder.read_spec()
-    model_class = load_synthesizer(registry, spec.model.name)
-    if model_class.version != spec.model.version:
+    kind = model_class(registry, spec.model.name)
+    if kind.version != spec.model.version:
         raise SpecError(
             f"{folder.path} was trained with version {spec.model.version} of {spec.model.name}",
-            needed=f"version {model_class.version}, which is installed",
+            needed=f"version {kind.version}, which is installed",
             hint="train the cell again, or install the older plugin",
         )
-    config = validate(model_class.Config, spec.model.config, f"model {spec.model.name}")
-    model = make_model(spec, model_class, config, device)
+    config = validate(kind.Config, spec.model.config, f"model {spec.model.name}")
+    model = make_model(spec, kind, config, device)
     if which == "best":
         model.load_state_dict(load_networks(folder.best))
     else:

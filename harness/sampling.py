@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
-from .api import Synthesizer
-from .data.pixels import to_store_range
+from .api import Model, Synthesizer, Translator
+from .data.pixels import to_model_range, to_store_range
 from .files import atomic_write
 
 SAMPLE_BATCH = 64
@@ -35,8 +37,28 @@ def sample_images(
     Raises:
         Diverged: A pixel is NaN or infinite.
     """
-    was_training = model.training
     draw = model.preview if preview else model.sample
+    return _made(model, count, lambda start, stop: draw(torch.arange(first_seed + start, first_seed + stop)))
+
+
+def translate_images(model: Translator, sources: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Translate uint8 (n, 1, H, W) into uint8 (n, C, H, W).
+
+    Raises:
+        Diverged: A pixel is NaN or infinite.
+    """
+    device = next(model.parameters()).device
+
+    def translate(start: int, stop: int) -> Tensor:
+        batch = torch.from_numpy(np.array(sources[start:stop])).to(device)
+        return model.translate(to_model_range(batch).expand(-1, model.shape.channels, -1, -1))
+
+    return _made(model, len(sources), translate)
+
+
+def _made(model: Model, count: int, make: Callable[[int, int], Tensor]) -> NDArray[np.uint8]:
+    """What ``make(start, stop)`` gives of ``count`` images, batch by batch, in ``eval()`` mode."""
+    was_training = model.training
     model.eval()
     shape = model.shape
     images = np.empty((count, shape.channels, shape.height, shape.width), np.uint8)
@@ -44,13 +66,18 @@ def sample_images(
         with torch.no_grad():
             for start in range(0, count, SAMPLE_BATCH):
                 stop = min(start + SAMPLE_BATCH, count)
-                batch = draw(torch.arange(first_seed + start, first_seed + stop))
+                batch = make(start, stop)
                 if not batch.isfinite().all():
                     raise Diverged(f"samples {start} to {stop - 1} are not finite")
                 images[start:stop] = to_store_range(batch).cpu().numpy()
     finally:
         model.train(was_training)
     return images
+
+
+def evenly(count: int, most: int) -> NDArray[np.intp]:
+    """Positions of at most so many of ``count`` images: the first ones of a set are often of one patient."""
+    return np.linspace(0, count - 1, min(most, count)).astype(np.intp)
 
 
 def save_png(path: Path, pixels: NDArray[np.uint8]) -> None:
@@ -71,6 +98,18 @@ def mosaic(images: NDArray[np.uint8], columns: int, *, gap: int = 2) -> NDArray[
         top, left = (number // columns) * (height + gap), (number % columns) * (width + gap)
         sheet[:, top : top + height, left : left + width] = image
     return sheet
+
+
+def in_columns(pictures: Sequence[NDArray[np.uint8]], *, across: int = 1) -> NDArray[np.uint8]:
+    """Lay stacks of the same images out side by side: first of each, second of each, ...
+
+    Args:
+        pictures: uint8 (n, C or 1, H, W) each.
+        across: How many such groups a row has.
+    """
+    whole = max(pictures, key=lambda stack: stack.shape[1])
+    together = np.stack([_like(stack, whole) for stack in pictures], axis=1)
+    return mosaic(together.reshape(-1, *whole.shape[1:]), len(pictures) * across)
 
 
 def save_comparison(

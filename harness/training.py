@@ -10,7 +10,7 @@ else that a step depends on is in the checkpoint, so on a CPU a resumed run ends
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -86,7 +86,7 @@ class Trainer:
 
     Args:
         model: On its device, freshly made.
-        images: uint8 (N, 1, H, W), on the same device.
+        pictures: uint8 (N, 1, H, W) each, on the same device: the images, and for pairs their sources.
         spec: The cell.
         folder: Where its checkpoint and its best networks go.
         evaluate: Scores the model as it stands.
@@ -96,30 +96,31 @@ class Trainer:
     def __init__(
         self,
         model: Model,
-        images: Tensor,
+        pictures: Sequence[Tensor],
         spec: RunSpec,
         folder: RunFolder,
         evaluate: Callable[[], dict[str, float]],
         select: tuple[str, Goal],
     ) -> None:
         self.model = model
-        self.images = images
+        self.pictures = pictures
         self.spec = spec
         self.folder = folder
         self.evaluate = evaluate
         self.select, self.goal = select
         self.progress = Progress()
-        batch_size = min(spec.protocol.batch_size, len(images))
-        self.run = Run(spec, folder, batch_size, len(images) // batch_size)
+        self.count = len(pictures[0])
+        batch_size = min(spec.protocol.batch_size, self.count)
+        self.run = Run(spec, folder, batch_size, self.count // batch_size)
         self._augment = compose(model.augmentations)
         self.compiled = False
         self._saved = time.monotonic()
-        self._finite = torch.ones((), dtype=torch.bool, device=images.device)
+        self._finite = torch.ones((), dtype=torch.bool, device=self.device)
 
     @property
     def device(self) -> torch.device:
         """Where the training happens."""
-        return self.images.device
+        return self.pictures[0].device
 
     def resume(self) -> None:
         """Go back to the last good checkpoint, where there is one.
@@ -207,14 +208,15 @@ class Trainer:
 
     def _order(self, epoch: int) -> Tensor:
         """The epoch's permutation: a function of (seed, epoch), so that resuming needs no history."""
-        order = np.random.default_rng([self.spec.seed, epoch]).permutation(len(self.images))
+        order = np.random.default_rng([self.spec.seed, epoch]).permutation(self.count)
         return torch.from_numpy(order).to(self.device)
 
     def _step(self, chosen: Tensor, clock: Clock) -> dict[str, Tensor]:
-        images = to_model_range(self.images[chosen]).expand(-1, self.model.shape.channels, -1, -1)
+        channels = self.model.shape.channels
+        shown = [to_model_range(stack[chosen]).expand(-1, channels, -1, -1) for stack in self.pictures]
         if self.compiled:
             begin_step(self.device)
-        losses = self.model.train_step(Batch(self._augment(images)), clock)
+        losses = self.model.train_step(Batch(*self._augment(*shown)), clock)
         self._finite &= torch.stack([loss.float() for loss in losses.values()]).isfinite().all()
         return losses
 

@@ -94,11 +94,11 @@ class Model(torch.nn.Module, abc.ABC):
         images = torch.zeros(count, self.shape.channels, self.shape.height, self.shape.width)
         return {name: (images,) for name in self.networks()}
 
-    def explain(self, images: Tensor) -> Mapping[str, Tensor]:
+    def explain(self, batch: Batch) -> Mapping[str, Tensor]:
         """Pictures of what the model does with real images, for ``bench figure``; none by default.
 
         Args:
-            images: float32 (n, C, H, W) in [-1, 1], real.
+            batch: Real images; for a translator held-out ones, with their source.
 
         Returns:
             By title, in order: images (n, C, H, W) in [-1, 1], maps (n, 1, h, w) from 0 on of any scale,

@@ -68,6 +68,9 @@ def _show_dataset(plugins: Registry, name: str) -> None:
     for title in ("obtain", "licence", "citation", "published_count"):
         if text := getattr(dataset, title):
             print(f"{title.replace('_', ' ')}: {text}")
+    for title in ("modalities", "regions"):
+        if names := getattr(dataset, title):
+            print(f"{title}: {', '.join(names)}")
     print()
     _print_config(dataset.Config)
 

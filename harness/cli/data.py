@@ -16,6 +16,8 @@ from .options import (
     CacheOption,
     DataRoot,
     SkipBad,
+    Source,
+    Target,
     Workers,
     cache_folder,
     registry,
@@ -38,6 +40,8 @@ Sides = Annotated[str, typer.Option("--res", help="Sides of the square images in
 def prepare(
     dataset: Name,
     res: Sides = "64",
+    source: Source = "",
+    target: Target = "",
     data_root: DataRoot = None,
     cache: CacheOption = None,
     assignments: Assignments = None,
@@ -45,7 +49,7 @@ def prepare(
     skip_bad: SkipBad = False,
 ) -> None:
     """Read the raw files once, and keep square images of each resolution for all runs to come."""
-    for images in _prepared(dataset, res, data_root, cache, assignments, workers, skip_bad):
+    for images in _prepared(dataset, res, (source, target), data_root, cache, assignments, workers, skip_bad):
         patients = images.table["patient"].nunique()
         skipped = f", {len(images.skipped)} items skipped" if images.skipped else ""
         print(
@@ -57,6 +61,8 @@ def prepare(
 def info(
     dataset: Name,
     res: Sides = "64",
+    source: Source = "",
+    target: Target = "",
     data_root: DataRoot = None,
     cache: CacheOption = None,
     assignments: Assignments = None,
@@ -69,7 +75,7 @@ def info(
     """Count what is there, and lay some prepared images out in a picture for a person to look at."""
     from ..sampling import mosaic, save_png
 
-    sets = list(_prepared(dataset, res, data_root, cache, assignments, workers, skip_bad))
+    sets = list(_prepared(dataset, res, (source, target), data_root, cache, assignments, workers, skip_bad))
     for images in sets:
         _describe(images, registry().load("datasets", dataset))
         picture = sheet or Path(f"{dataset}.png")
@@ -83,6 +89,8 @@ def info(
 def verify(
     dataset: Name,
     res: Sides = "64",
+    source: Source = "",
+    target: Target = "",
     data_root: DataRoot = None,
     cache: CacheOption = None,
     assignments: Assignments = None,
@@ -92,21 +100,21 @@ def verify(
     """Prepare once more from the raw files, and compare with what the cache holds."""
     import tempfile
 
-    import numpy as np
-
-    for kept in _prepared(dataset, res, data_root, cache, assignments, workers, skip_bad):
+    sets = list(_prepared(dataset, res, (source, target), data_root, cache, assignments, workers, skip_bad))
+    for kept in sets:
         kept.verify()
-        with tempfile.TemporaryDirectory() as folder:
-            side = str(kept.resolution)
-            again = _prepared(dataset, side, data_root, Path(folder), assignments, workers, skip_bad)
-            (fresh,) = again
-            if not np.array_equal(fresh.images, kept.images) or not fresh.table.equals(kept.table):
+    with tempfile.TemporaryDirectory() as folder:
+        again = _prepared(
+            dataset, res, (source, target), data_root, Path(folder), assignments, workers, skip_bad
+        )
+        for kept, fresh in zip(sets, again, strict=True):
+            if fresh.digests != kept.digests:
                 raise BenchError(
                     f"{kept.home} is not what the raw files give today",
                     needed="the same images from the same files",
                     hint=f"rm -r '{kept.home}'; versions of Pillow or nibabel may differ",
                 )
-        print(f"{kept.resolution} px: {len(kept)} images as the raw files have them")
+            print(f"{kept.resolution} px: {len(kept)} images as the raw files have them")
 
 
 @app.command()
@@ -138,6 +146,7 @@ def fetch(
 def _prepared(
     name: str,
     res: str,
+    modalities: tuple[str, str],
     data_root: Path | None,
     cache: Path | None,
     assignments: list[str] | None,
@@ -152,7 +161,7 @@ def _prepared(
         sides = []
     if not sides or min(sides) < 1:
         raise SpecError(f"--res {res!r} names no sides", needed="such as --res 64 or --res 64,256")
-    dataset = _dataset(name, data_root, assignments)
+    dataset = _dataset(name, modalities, data_root, assignments)
     with _reading() as progress:
         sets = build(
             dataset,
@@ -177,14 +186,17 @@ def _reading() -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _dataset(name: str, data_root: Path | None, assignments: list[str] | None) -> Dataset:
+def _dataset(
+    name: str, modalities: tuple[str, str], data_root: Path | None, assignments: list[str] | None
+) -> Dataset:
     """The data set as ``bench run`` would make it; its settings may bear the prefix ``dataset.`` here too."""
-    from ..spec import make_dataset, read_value
+    from ..resolve import make_dataset, read_value
+    from ..spec import pair_of
 
     settings = {
         key.removeprefix("dataset."): read_value(value) for key, value in settings_of(assignments).items()
     }
-    return make_dataset(registry(), name, settings, data_root)
+    return make_dataset(registry(), name, settings, data_root, pair_of(*modalities))
 
 
 def _describe(images: ImageSet, kind: type[Dataset]) -> None:
@@ -198,6 +210,8 @@ def _describe(images: ImageSet, kind: type[Dataset]) -> None:
     print(f"raw sizes: {width.min()} to {width.max()} pixels wide, {height.min()} to {height.max()} high")
     modes = table["mode"].value_counts()
     print("raw modes: " + ", ".join(f"{mode} {count}" for mode, count in modes.items()))
+    for region, masks in images.regions.items():
+        print(f"region {region}: in {int(masks.any(axis=(1, 2, 3)).sum())} images, {masks.mean():.1%} of all")
     print(f"skipped: {len(images.skipped)}")
     for entry in images.skipped:
         print(f"  {entry['item']}: {entry['reason']}")

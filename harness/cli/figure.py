@@ -1,9 +1,11 @@
-"""``bench figure``: samples beside real images, AttnMix from a checkpoint, curves."""
+"""``bench figure``: samples beside real images, translations, AttnMix from a checkpoint, curves."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -15,6 +17,8 @@ from .options import (
     OneSide,
     Results,
     Roots,
+    Source,
+    Target,
     Where,
     cache_folder,
     names_of,
@@ -30,23 +34,26 @@ if TYPE_CHECKING:
 
 SAMPLES_OF = {"5": "table2", "6": "table3"}
 """The published figures of samples show the grids of these tables."""
-EXPLAINED = "7"
+EXPLAINED = ("7", "paired")
 
 
 def figure(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="5|6|7|curves|GRID",
-            help="5, 6: samples at 64 and 256 px. 7: a model's own explanation. A grid's file: its samples.",
+            metavar="5|6|7|paired|curves|GRID",
+            help="5, 6: samples at 64 and 256 px. 7: a model's own explanation. paired: source, output, "
+            "target and error of translators. A grid's file: its samples.",
         ),
     ],
     models: Annotated[str | None, typer.Option(help="Only these, comma separated.")] = None,
     datasets: Annotated[str | None, typer.Option(help="Only these, or others, comma separated.")] = None,
     res: OneSide = None,
     where: Where = None,
-    count: Annotated[int, typer.Option(min=1, help="Images in a row; rows of figure 7.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="First seed of the samples.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Images in a row; rows of 7 and paired.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="First seed of the samples, or first held-out slice.")] = 0,
+    source: Source = "",
+    target: Target = "",
     out: Annotated[Path | None, typer.Option(help="Folder; default RESULTS/figures.")] = None,
     data_root: Roots = None,
     results: Results = RESULTS,
@@ -57,8 +64,8 @@ def figure(
     plugins = registry()
     found = survey_of(results, where).results
     work = _Work(plugins, found, out or results / "figures", roots_of(data_root), cache_folder(cache), device)
-    if name == EXPLAINED:
-        paths = work.explanations(names_of(models), names_of(datasets), res, min(count, 8), seed)
+    if name in EXPLAINED:
+        paths = work.explanations(name, names_of(models), names_of(datasets), res, min(count, 8), seed)
     elif name == "curves":
         paths = work.curves(names_of(models), names_of(datasets), res)
     else:
@@ -68,6 +75,8 @@ def figure(
             models=names_of(models),
             datasets=names_of(datasets),
             resolutions=None if res is None else (res,),
+            source=source or None,
+            target=target or None,
         )
         paths = work.samples(f"figure{name}" if name in SAMPLES_OF else grid.name, grid, count, seed)
     for path in paths:
@@ -87,58 +96,62 @@ class _Work:
         device: str,
     ) -> None:
         from ..machine import pick_device
+        from ..views.gallery import Opener
 
         self.plugins = plugins
         self.found = found
         self.out = out
-        self.roots = roots
-        self.cache = cache
+        self.opened = Opener(plugins, roots, cache)
         self.device = pick_device(device)
 
     def samples(self, stem: str, grid: Grid, count: int, seed: int) -> list[Path]:
         """One figure for each data set and side of a grid: a row of real images, a row for each model."""
+        from ..spec import label_of
         from ..views.figures import samples_figure, save_figure
-        from ..views.gallery import evenly, real_set, samples_of, shown_runs
+        from ..views.gallery import samples_of, shown_runs
 
         paths = []
-        for dataset in grid.datasets:
-            for resolution in grid.resolutions:
-                runs = shown_runs(self.found, self.plugins, grid.models, dataset, resolution)
-                if not runs:
-                    continue
-                rows, problems = samples_of(runs, self.plugins, self.device, count, first_seed=seed)
-                for problem in problems:
-                    print(f"left out: {problem}")
-                real = evenly(real_set(runs[0], self.plugins, self.roots, self.cache), count)
-                title = f"{dataset}, {resolution} px, best networks after {_lengths(runs)} epochs"
-                made = samples_figure({"real": real, **rows}, title)
-                paths += save_figure(made, self.out / f"{stem}-{dataset}-{resolution}")
+        labels = [label_of(dataset, grid.pair) for dataset in grid.datasets]
+        for label, side in product(labels, grid.resolutions):
+            runs = shown_runs(self.found, self.plugins, grid.models, label, side)
+            if not runs:
+                continue
+            rows, problems = samples_of(runs, self.plugins, self.device, count, self.opened, first_seed=seed)
+            for problem in problems:
+                print(f"left out: {problem}")
+            real = self.opened(runs[0].spec).beside(count, seed)
+            given = {} if real.source is None else {"source": real.source}
+            title = f"{label}, {side} px, best networks after {_lengths(runs)} epochs"
+            made = samples_figure({**given, "real": real.images, **rows}, title)
+            paths += save_figure(made, self._stem(stem, label, side))
         return paths or _nothing(", ".join(grid.datasets))
 
     def explanations(
         self,
+        name: str,
         models: tuple[str, ...] | None,
         datasets: tuple[str, ...] | None,
         res: int | None,
         count: int,
-        seed: int,
+        first: int,
     ) -> list[Path]:
-        """One figure for each model and data set where the model has something to say."""
+        """One figure for each model and data set where the model has something to show of real images."""
         from ..run import load_model
-        from ..views.figures import explain, explanation_figure, save_figure
-        from ..views.gallery import evenly, real_set, shown_runs
+        from ..views.figures import explanation_figure, save_figure
+        from ..views.gallery import shown_runs
 
+        kind = _explained(name)
         paths = []
-        for model, dataset, side in self._places(models, datasets, res):
-            for run in shown_runs(self.found, self.plugins, [model], dataset, side):
+        for model, label, side in self._places(models, datasets, res):
+            for run in shown_runs(self.found, self.plugins, [model], label, side):
                 network = load_model(run.folder, self.plugins, self.device, "best")
-                if not _explains(network):
+                if not kind.applies(network):
                     continue
-                real = evenly(real_set(run, self.plugins, self.roots, self.cache), count)
-                if explanation := explain(network, real, seed=seed):
-                    made = explanation_figure(explanation, run.folder.path.name)
-                    paths += save_figure(made, self.out / f"figure{EXPLAINED}-{model}-{dataset}-{side}")
-        return paths or _nothing("a model that explains itself")
+                shown = self.opened(run.spec).beside(count, first)
+                if pictures := kind.draw(network, shown, seed=first):
+                    made = explanation_figure(pictures, run.folder.path.name)
+                    paths += save_figure(made, self._stem(f"{kind.stem}-{model}", label, side))
+        return paths or _nothing(kind.what)
 
     def curves(
         self, models: tuple[str, ...] | None, datasets: tuple[str, ...] | None, res: int | None
@@ -147,22 +160,25 @@ class _Work:
         from ..views.figures import curves_figure, save_figure
 
         paths = []
-        for dataset, side in dict.fromkeys(place[1:] for place in self._places(models, datasets, res)):
+        for label, side in dict.fromkeys(place[1:] for place in self._places(models, datasets, res)):
             runs = [
                 result
                 for result in self.found
-                if (result.spec.dataset.name, result.spec.resolution) == (dataset, side)
+                if (result.spec.dataset.label, result.spec.resolution) == (label, side)
                 and (models is None or result.spec.model.name in models)
             ]
-            if made := curves_figure(runs, f"{dataset}, {side} px"):
-                paths += save_figure(made, self.out / f"curves-{dataset}-{side}")
+            if made := curves_figure(runs, f"{label}, {side} px"):
+                paths += save_figure(made, self._stem("curves", label, side))
         return paths or _nothing("a log")
+
+    def _stem(self, name: str, label: str, side: int) -> Path:
+        return self.out / f"{name}-{label.replace(' ', '-')}-{side}"
 
     def _places(
         self, models: tuple[str, ...] | None, datasets: tuple[str, ...] | None, res: int | None
     ) -> list[tuple[str, str, int]]:
         places = {
-            (spec.model.name, spec.dataset.name, spec.resolution)
+            (spec.model.name, spec.dataset.label, spec.resolution)
             for spec in (result.spec for result in self.found)
             if (models is None or spec.model.name in models)
             and (datasets is None or spec.dataset.name in datasets)
@@ -171,10 +187,35 @@ class _Work:
         return sorted(places)
 
 
-def _explains(model: Any) -> bool:
-    from ..api import Model
+class _Explained(NamedTuple):
+    """A figure of what models do with real images.
 
-    return type(model).explain is not Model.explain
+    Attributes:
+        stem: What its files are called.
+        what: Which models have it.
+        applies: Whether this one has.
+        draw: What there is to see, by title.
+    """
+
+    stem: str
+    what: str
+    applies: Callable[[Any], bool]
+    draw: Callable[..., Mapping[str, Any]]
+
+
+def _explained(name: str) -> _Explained:
+    from ..api import Model, Translator
+    from ..views.figures import explain, translations
+
+    def says_something(model: Any) -> bool:
+        return type(model).explain is not Model.explain
+
+    return {
+        "7": _Explained("figure7", "a model that explains itself", says_something, explain),
+        "paired": _Explained(
+            "paired", "a translator", lambda model: isinstance(model, Translator), translations
+        ),
+    }[name]
 
 
 def _lengths(runs: list[Result]) -> str:

@@ -17,6 +17,8 @@ from .options import (
     Results,
     Roots,
     Side,
+    Source,
+    Target,
     WeightsOption,
     cache_folder,
     names_of,
@@ -45,11 +47,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="List the cells, where t
 
 
 def grid(
-    name: Annotated[str, typer.Argument(help="table2, table3, table4, or a TOML file.")],
+    name: Annotated[str, typer.Argument(help="table2, table3, table4, paired, or a TOML file.")],
     models: Models = None,
     datasets: Datasets = None,
     res: Resolutions = None,
     seeds: Seeds = None,
+    source: Source = "",
+    target: Target = "",
     preset: Presets = None,
     assignments: Assignments = None,
     data_root: Roots = None,
@@ -71,7 +75,12 @@ def grid(
     from ..grid.planned import Wishes, plan_apart
 
     chosen = load_grid(name).narrowed(
-        models=names_of(models), datasets=names_of(datasets), resolutions=_numbers(res), seeds=_numbers(seeds)
+        models=names_of(models),
+        datasets=names_of(datasets),
+        resolutions=_numbers(res),
+        seeds=_numbers(seeds),
+        source=source or None,
+        target=target or None,
     )
     plugins = registry()
     executor_class = plugins.load("executors", executor)
@@ -90,6 +99,8 @@ def ablate(
     res: Side = 64,
     model: Annotated[str | None, typer.Option(help="A model that declares its ablation.")] = None,
     seeds: Seeds = None,
+    source: Source = "",
+    target: Target = "",
     preset: Presets = None,
     assignments: Assignments = None,
     data_root: Roots = None,
@@ -109,6 +120,8 @@ def ablate(
         datasets=dataset,
         res=str(res),
         seeds=seeds,
+        source=source,
+        target=target,
         preset=preset,
         assignments=assignments,
         data_root=data_root,

@@ -68,6 +68,10 @@ Roots = Annotated[
         show_envvar=True,
     ),
 ]
+Source = Annotated[
+    str, typer.Option("--source", metavar="MODALITY", help="What a translator is given: bench show dataset.")
+]
+Target = Annotated[str, typer.Option("--target", metavar="MODALITY", help="What it makes of it.")]
 Where = Annotated[
     list[str] | None,
     typer.Option("--where", metavar="NAME=VALUE", help="Only records with this setting. Repeatable."),

@@ -18,6 +18,8 @@ from .options import (
     Results,
     Side,
     SkipBad,
+    Source,
+    Target,
     TensorBoardOption,
     WeightsOption,
     Workers,
@@ -37,6 +39,8 @@ def run(
     model: Annotated[str, typer.Option(help="What to train: bench list models.")],
     dataset: Annotated[str, typer.Option(help="What to train it on: bench list datasets.")],
     res: Side = 64,
+    source: Source = "",
+    target: Target = "",
     seed: Annotated[int, typer.Option(min=0, help="Of networks, batches and augmentation.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Training length; --set epochs=N says the same.")] = None,
     metrics: Annotated[
@@ -67,15 +71,13 @@ def run(
     tensorboard: TensorBoardOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved cell and stop.")] = False,
 ) -> None:
-    """Train a model on a data set, score its samples, and keep a record.
+    """Train a model on a data set, score what it makes, and keep a record.
 
     The same command again does nothing when the cell is done, and goes on where it was stopped when not.
     """
     from ..records import Store
-    from ..run import Settings, run_cell
-    from ..spec import RunRequest, resolve
-    from ..training import Interrupted
-    from .progress import Terminal
+    from ..resolve import resolve
+    from ..spec import RunRequest
 
     plugins = registry()
     named = {
@@ -94,6 +96,8 @@ def run(
         | {name: value for name, value in named.items() if value is not None},
         presets=tuple(preset or ()),
         data_root=data_root,
+        source=source,
+        target=target,
     )
     store = Store(results)
     if dry_run:
@@ -101,6 +105,11 @@ def run(
         print(json.dumps(spec.model_dump(mode="json"), indent=2))
         print(f"identity {spec.identity}\nfolder   {store.folder(spec).path}")
         return
+
+    from ..run import Settings, run_cell
+    from ..training import Interrupted
+    from .progress import Terminal
+
     cache_path = cache_folder(cache)
     with (
         StopSignal() as stop,

@@ -7,38 +7,50 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import RESULTS, Device, Results, registry
+from .options import RESULTS, CacheOption, Device, Results, Roots, cache_folder, registry, roots_of
 
 
 def sample(
     run: Annotated[str, typer.Argument(help="A run: its folder, its name, or the start of it.")],
     out: Annotated[Path, typer.Option(help="Folder for the images.")],
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 64,
-    first_seed: Annotated[int, typer.Option(min=0, help="Image i is made from seed first_seed + i.")] = 0,
+    first_seed: Annotated[
+        int,
+        typer.Option(min=0, help="Image i is of seed first_seed + i."),
+    ] = 0,
     which: Annotated[
         Literal["best", "last"], typer.Option(help="The networks that scored best, or the last.")
     ] = "best",
     form: Annotated[
         Literal["png", "npy"], typer.Option("--format", help="PNG files, or one uint8 array.")
     ] = "png",
+    data_root: Roots = None,
     results: Results = RESULTS,
+    cache: CacheOption = None,
     device: Device = "auto",
 ) -> None:
-    """Make images with the networks of a run; the same seed is always the same image."""
+    """Make images with the networks of a run; the same seed is always the same image.
+
+    A translator makes them of held-out slices, evenly spaced, for which it needs the raw files.
+    """
     import numpy as np
 
     from ..files import atomic_write
     from ..machine import pick_device
     from ..records import Store
     from ..run import load_model
-    from ..sampling import sample_images, save_png
+    from ..sampling import save_png
+    from ..tasks import task_of
+    from ..views.gallery import Opener
 
-    model = load_model(Store(results).find(run), registry(), pick_device(device), which)
-    images = sample_images(model, count, first_seed=first_seed)
+    plugins, folder = registry(), Store(results).find(run)
+    model = load_model(folder, plugins, pick_device(device), which)
+    opened = Opener(plugins, roots_of(data_root), cache_folder(cache))
+    images = task_of(type(model)).draw(model, count, first_seed, lambda: opened(folder.read_spec()))
     if form == "npy":
         with atomic_write(out / "samples.npy") as file:
             np.save(file, images)
     else:
         for number, image in enumerate(images):
             save_png(out / f"{first_seed + number:06d}.png", image)
-    print(f"{count} images of {images.shape[2]} px in {out}")
+    print(f"{len(images)} images of {images.shape[2]} px in {out}")

@@ -128,8 +128,8 @@ def _real(
     """The real images, and those of held-out patients."""
     from ..api import Population, SpecError
     from ..data.prepare import prepare
+    from ..resolve import make_dataset
     from ..scoring.generated import load_images
-    from ..spec import make_dataset
 
     if (dataset is None) == (reference is None):
         raise SpecError(

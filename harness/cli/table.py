@@ -6,7 +6,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .options import RESULTS, OneSide, Results, Where, names_of, registry, settings_of, survey_of
+from .options import (
+    RESULTS,
+    OneSide,
+    Results,
+    Source,
+    Target,
+    Where,
+    names_of,
+    registry,
+    settings_of,
+    survey_of,
+)
 
 Form = Annotated[
     Literal["md", "latex", "csv", "html"], typer.Option("--format", help="md, latex, csv or html.")
@@ -21,10 +32,17 @@ Which = Annotated[
 
 
 def table(
-    name: Annotated[str, typer.Argument(metavar="1|2|3|4|GRID", help="A published table, or a grid's file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="1|2|3|4|paired|GRID", help="A published table, translators, or a grid's file."
+        ),
+    ],
     models: Annotated[str | None, typer.Option(help="Rows, comma separated.")] = None,
     datasets: Annotated[str | None, typer.Option(help="Columns, comma separated.")] = None,
     res: OneSide = None,
+    source: Source = "",
+    target: Target = "",
     metric: Scores = None,
     which: Which = "best",
     where: Where = None,
@@ -48,7 +66,11 @@ def table(
     from ..tables.scores import score_sheet
 
     grid = load_grid(f"table{name}" if name.isdigit() else name).narrowed(
-        models=names_of(models), datasets=names_of(datasets), resolutions=None if res is None else (res,)
+        models=names_of(models),
+        datasets=names_of(datasets),
+        resolutions=None if res is None else (res,),
+        source=source or None,
+        target=target or None,
     )
     sheet = score_sheet(
         grid,

@@ -135,16 +135,20 @@ class ImageSet:
                 f"{home} is not a prepared image set: {error}", hint="delete it and prepare again"
             ) from error
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """The sha256 of each file of the folder, as it was written; empty for a set that has none."""
+        written: dict[str, str] = {} if self.home is None else read_meta(self.home)["sha256"]
+        return written
+
     def verify(self) -> None:
         """Read every byte of a prepared folder and compare with what was written.
 
         Raises:
             DataError: The folder changed since it was prepared.
         """
-        if self.home is None:
-            return
-        for name, digest in read_meta(self.home)["sha256"].items():
-            if sha256_of_file(self.home / name) != digest:
+        for name, digest in self.digests.items():
+            if self.home is not None and sha256_of_file(self.home / name) != digest:
                 raise DataError(
                     f"{self.home / name} changed since it was prepared",
                     hint=f"rm -r '{self.home}' and prepare again",

@@ -15,8 +15,10 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from ..api import Pair
 from ..errors import SpecError
 from ..plugins import unknown_name
+from ..spec import pair_of
 
 
 def _several(value: Any) -> Any:
@@ -80,6 +82,8 @@ class Grid(_Section):
     Attributes:
         name: Name of the file, without its ending.
         title: One line.
+        source: Modality that translators are given; empty outside of a paired task.
+        target: Modality that they make of it.
         ablation: Whether each model is replaced by the rows of its ablation.
         presets: Applied before ``settings``, which stand before ``overrides``.
     """
@@ -90,6 +94,8 @@ class Grid(_Section):
     datasets: Names = Field(min_length=1)
     resolutions: Numbers = Field(min_length=1)
     seeds: Numbers = Field(default=(0,), min_length=1)
+    source: str = ""
+    target: str = ""
     ablation: bool = False
     presets: Names = ()
     settings: dict[str, Any] = {}
@@ -102,6 +108,15 @@ class Grid(_Section):
             self.seeds, self.resolutions, self.datasets, self.models
         ):
             yield Point(model, dataset, resolution, seed)
+
+    @property
+    def pair(self) -> Pair | None:
+        """The modalities of a paired task.
+
+        Raises:
+            SpecError: One of the two is missing.
+        """
+        return pair_of(self.source, self.target)
 
     def settings_of(self, point: Point) -> dict[str, Any]:
         """The settings of one cell.
@@ -124,8 +139,8 @@ class Grid(_Section):
                 chosen[name] = value
         return {**self.settings, **chosen}
 
-    def narrowed(self, **axes: tuple[Any, ...] | None) -> Grid:
-        """The same grid with other models, data sets, resolutions or seeds, where they are given.
+    def narrowed(self, **axes: tuple[Any, ...] | str | None) -> Grid:
+        """The same grid with other models, data sets, resolutions, seeds or modalities, where given.
 
         Raises:
             SpecError: An axis is empty or holds a name twice.

@@ -14,8 +14,9 @@ from ..data.prepare import usable_cores
 from ..errors import SpecError
 from ..plugins import Registry
 from ..records import Record, Store, read_log
+from ..resolve import model_class, preset_settings, resolve
 from ..scoring.weights import Weights
-from ..spec import RunRequest, RunSpec, load_synthesizer, preset_settings, resolve
+from ..spec import RunRequest, RunSpec
 from .definition import Grid, Point
 from .jobs import pack
 from .planned import Plan, PlannedCell, Status, Wishes
@@ -67,7 +68,7 @@ def make_plan(
 
 def _requests(grid: Grid, wishes: Wishes, registry: Registry) -> Iterable[tuple[Point, str, RunRequest]]:
     for point in grid.points():
-        model = load_synthesizer(registry, point.model)
+        model = model_class(registry, point.model)
 
         def expanded(presets: Iterable[str], point: Point = point, model: Any = model) -> dict[str, Any]:
             return {
@@ -101,6 +102,8 @@ def _requests(grid: Grid, wishes: Wishes, registry: Registry) -> Iterable[tuple[
                     **point._asdict(),
                     settings={**settings, **switches},
                     data_root=root_of(point.dataset, wishes.roots),
+                    source=grid.source,
+                    target=grid.target,
                 ),
             )
 
@@ -161,7 +164,7 @@ _Kind = tuple[str, str, int, int, int]
 def _kind(spec: RunSpec) -> _Kind:
     """Cells of one kind take equally long for an epoch."""
     protocol = spec.protocol
-    return (spec.model.name, spec.dataset.name, spec.resolution, protocol.batch_size, protocol.limit)
+    return (spec.model.name, spec.dataset.label, spec.resolution, protocol.batch_size, protocol.limit)
 
 
 def _speeds(store: Store) -> dict[_Kind, float]:

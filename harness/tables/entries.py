@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import BenchError
 from ..grid.definition import Grid
 from ..plugins import Registry
-from ..spec import load_synthesizer
+from ..resolve import model_class
 from .survey import Installed, Result, Which, conditions
 
 CAVEAT = "†"
@@ -73,7 +73,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Place:
-    """One column of scores: a data set at a resolution."""
+    """One column of scores: a data set, by its label, at a resolution."""
 
     dataset: str
     resolution: int
@@ -86,7 +86,7 @@ def rows_of(grid: Grid, registry: Registry) -> list[Row]:
         return [Row(model, model, {}) for model in grid.models]
     rows = []
     for name in grid.models:
-        model = load_synthesizer(registry, name)
+        model = model_class(registry, name)
         switched = {key for switches in model.ablation.values() for key in switches}
         for label, switches in model.ablation.items():
             config = model.Config(**switches).model_dump(mode="json")
@@ -102,7 +102,7 @@ def column_of(
     here = [
         result
         for result in results
-        if (result.spec.dataset.name, result.spec.resolution) == (place.dataset, place.resolution)
+        if (result.spec.dataset.label, result.spec.resolution) == (place.dataset, place.resolution)
         and any(row.owns(result) for row in rows)
     ]
     by_conditions: dict[str, list[Result]] = {}
@@ -189,6 +189,6 @@ def _entry(results: Sequence[Result], score: str, installed: Installed, which: W
 
 def _defaults(registry: Registry, model: str) -> dict[str, Any] | None:
     try:
-        return load_synthesizer(registry, model).Config().model_dump(mode="json")
+        return model_class(registry, model).Config().model_dump(mode="json")
     except BenchError:
         return None  # a record of a plugin that is not installed is still a record

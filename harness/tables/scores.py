@@ -8,6 +8,7 @@ import pandas
 
 from ..grid.definition import Grid
 from ..plugins import Registry
+from ..spec import label_of
 from .entries import CAVEAT, Entry, Place, Row, column_of, rows_of
 from .published import lookup
 from .sheets import Cell, Column, Rank, Sheet, decimals_of, number
@@ -38,10 +39,11 @@ def score_sheet(
     installed = Installed(registry)
     rows = rows_of(grid, registry)
     places = [
-        Place(dataset, resolution, score)
+        Place(label, resolution, part)
         for resolution in grid.resolutions
-        for dataset in grid.datasets
+        for label in (label_of(dataset, grid.pair) for dataset in grid.datasets)
         for score in installed.scores(scores or grid.table.scores)
+        for part in _parts(score, label, found, which)
     ]
     notes = list(found.problems)
     captions: dict[str, None] = {}
@@ -73,6 +75,18 @@ def score_sheet(
         numbers=_numbers(table, published, which),
         notes=list(dict.fromkeys(notes)),
     )
+
+
+def _parts(score: str, label: str, found: Survey, which: Which) -> list[str]:
+    """A score, and the same inside each region that the records of a data set have."""
+    names = {
+        name
+        for result in found.results
+        if result.spec.dataset.label == label
+        for name in result.record.scores[which]
+        if name.startswith(f"{score}/")
+    }
+    return [score, *sorted(names)]
 
 
 def _describe(place: Place, entries: Mapping[Row, Entry], which: Which) -> list[str]:

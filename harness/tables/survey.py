@@ -103,24 +103,24 @@ class Installed:
         return found
 
     def metric_of(self, score: str) -> str:
-        """Name of the metric that gives a score.
+        """Name of the metric that gives a score, or a part of one: psnr/brain is a part of psnr.
 
         Raises:
             SpecError: No metric does.
         """
         for name, metric in self._metrics().items():
-            if score in metric.goals:
+            if _whole(score) in metric.goals:
                 return name
         known = sorted(score for metric in self._metrics().values() for score in metric.goals)
         raise SpecError(f"no metric gives {score!r}", needed=f"one of {', '.join(known)}")
 
     def is_score(self, name: str) -> bool:
         """Whether a name is a score that models are judged by, and not context of one."""
-        return any(name in metric.goals for metric in self._metrics().values())
+        return any(_whole(name) in metric.goals for metric in self._metrics().values())
 
     def goal(self, score: str) -> Goal:
         """Whether lower or higher is better."""
-        goal: Goal = self._metrics()[self.metric_of(score)].goals[score]
+        goal: Goal = self._metrics()[self.metric_of(score)].goals[_whole(score)]
         return goal
 
     def scores(self, names: Iterable[str]) -> list[str]:
@@ -155,6 +155,10 @@ class Installed:
         return version
 
 
+def _whole(score: str) -> str:
+    return score.partition("/")[0]
+
+
 def matching(results: Iterable[Result], where: Mapping[str, Any]) -> Iterator[Result]:
     """Results whose settings are as asked for, by the names of ``--set``.
 
@@ -182,6 +186,7 @@ def settings_of(result: Result) -> dict[str, Any]:
         **spec.protocol.model_dump(mode="json"),
         **spec.model.config,
         **{f"dataset.{name}": value for name, value in spec.dataset.config.items()},
+        **(spec.dataset.pair._asdict() if spec.dataset.pair else {}),
     }
 
 

@@ -16,10 +16,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..api import Synthesizer
+from ..api import Batch, Model, Translator
+from ..data.images import ImageSet
 from ..data.pixels import to_model_range, to_store_range
 from ..files import atomic_write
 from ..records import read_log
+from ..sampling import translate_images
 from ..tables.survey import Result
 
 FORMATS = ("png", "pdf")
@@ -50,21 +52,35 @@ def samples_figure(rows: Mapping[str, NDArray[np.uint8]], title: str) -> Figure:
     return figure
 
 
-def explain(model: Synthesizer, images: NDArray[np.uint8], *, seed: int = 0) -> Mapping[str, Tensor]:
-    """What a model has to say about real images, uint8 (n, 1, H, W); empty where it says nothing."""
+def explain(model: Model, shown: ImageSet, *, seed: int = 0) -> Mapping[str, Tensor]:
+    """What a model has to say about real images; empty where it says nothing."""
     model.eval()
     device = next(model.parameters()).device
-    batch = to_model_range(torch.from_numpy(np.array(images)).to(device))
+    channels = model.shape.channels
+    batch = Batch(
+        *(
+            to_model_range(torch.from_numpy(np.array(stack)).to(device)).expand(-1, channels, -1, -1)
+            for stack in (shown.images, shown.source)
+            if stack is not None
+        )
+    )
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        return {
-            title: values.detach().cpu()
-            for title, values in model.explain(batch.expand(-1, model.shape.channels, -1, -1)).items()
-        }
+        return {title: values.detach().cpu() for title, values in model.explain(batch).items()}
+
+
+def translations(model: Translator, shown: ImageSet, *, seed: int = 0) -> Mapping[str, Tensor]:
+    """Source, output, target and absolute error of pairs, and what the model has to say about them."""
+    assert shown.source is not None
+    output = translate_images(model, shown.source)
+    error = np.abs(output.astype(np.float32) - shown.images).mean(axis=1, keepdims=True) / 255
+    stored = {"source": shown.source, "output": output, "target": shown.images}
+    pictures = {name: to_model_range(torch.from_numpy(np.array(stack))) for name, stack in stored.items()}
+    return {**pictures, "error": torch.from_numpy(error), **explain(model, shown, seed=seed)}
 
 
 def explanation_figure(explanation: Mapping[str, Tensor], title: str) -> Figure:
-    """A row for each image: its pictures, with a map laid over nothing, and its numbers on the right."""
+    """A row for each image: its pictures and maps, one scale for each map, and its numbers on the right."""
     pictures = {name: values for name, values in explanation.items() if values.ndim == 4}
     numbers = {name: values for name, values in explanation.items() if values.ndim == 1}
     count = len(next(iter(explanation.values())))
@@ -74,7 +90,8 @@ def explanation_figure(explanation: Mapping[str, Tensor], title: str) -> Figure:
         is_map = bool((values >= 0).all()) and values.shape[1] == 1
         for row in range(count):
             if is_map:
-                axes[row][column].imshow(values[row, 0].numpy(), cmap="inferno", interpolation="bilinear")
+                scale = {"cmap": "inferno", "vmin": 0.0, "vmax": float(values.max())}
+                axes[row][column].imshow(values[row, 0].numpy(), interpolation="bilinear", **scale)
                 _frame(axes[row][column])
             else:
                 _show(axes[row][column], to_store_range(values[row]).numpy())

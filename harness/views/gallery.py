@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..data.images import ImageSet
 from ..data.prepare import prepare
 from ..errors import BenchError, DataError
 from ..grid.roots import root_of
 from ..plugins import Registry
+from ..resolve import make_dataset, model_class
 from ..run import load_model
-from ..sampling import sample_images
-from ..spec import make_dataset
+from ..spec import RunSpec
 from ..tables.entries import chosen_setup
 from ..tables.survey import Result
+from ..tasks import Task, task_of
 
 
 def shown_runs(
@@ -31,7 +32,7 @@ def shown_runs(
             result
             for result in results
             if result.record.status == "complete"
-            and (result.spec.model.name, result.spec.dataset.name) == (model, dataset)
+            and (result.spec.model.name, result.spec.dataset.label) == (model, dataset)
             and result.spec.resolution == resolution
         ]
         if own:
@@ -40,43 +41,69 @@ def shown_runs(
 
 
 def samples_of(
-    runs: Sequence[Result], registry: Registry, device: torch.device, count: int, *, first_seed: int = 0
+    runs: Sequence[Result],
+    registry: Registry,
+    device: torch.device,
+    count: int,
+    opened: Callable[[RunSpec], Task],
+    *,
+    first_seed: int = 0,
 ) -> tuple[dict[str, NDArray[np.uint8]], list[str]]:
-    """Samples of the best networks of each run by its model's name, and what kept others from being shown."""
+    """What the best networks of each run make, by its model's name, and what kept others from being shown.
+
+    Args:
+        runs: The runs.
+        registry: The plugins.
+        device: Where images are made.
+        count: How many of each.
+        opened: Gives the images of a cell, where its model needs them to make any.
+        first_seed: Which ones.
+    """
     shown, problems = {}, []
     for result in runs:
         try:
             model = load_model(result.folder, registry, device, "best")
-            shown[result.spec.model.name] = sample_images(model, count, first_seed=first_seed)
+            shown[result.spec.model.name] = task_of(type(model)).draw(
+                model, count, first_seed, partial(opened, result.spec)
+            )
         except BenchError as error:
             problems.append(f"{result.folder.path.name}: {error.found}")
     return shown, problems
 
 
-def real_set(result: Result, registry: Registry, roots: Mapping[str, Path], cache: Path) -> ImageSet:
-    """The real images that a run was trained on.
+class Opener:
+    """Opens the images of cells as they were when these ran, each once.
 
-    Raises:
-        SpecError: A data root is needed and none was named.
-        DataError: The raw files are missing, or are not those of the run.
+    Args:
+        registry: The plugins.
+        roots: Folders of raw files by data set.
+        cache: Cache folder.
     """
-    spec = result.spec
-    root = root_of(spec.dataset.name, roots)
-    dataset = make_dataset(registry, spec.dataset.name, spec.dataset.config, root)
-    if dataset.fingerprint() != spec.dataset.fingerprint:
-        raise DataError(
-            f"the raw files of {spec.dataset.name} are not those of {result.folder.path.name}",
-            needed="the same files",
-            hint=f"--data-root {spec.dataset.name}=DIR",
-        )
-    side, raw = spec.resolution, spec.dataset.fingerprint
-    whole = prepare(dataset, spec.dataset.name, [side], cache / "images", raw=raw)[side]
-    train = whole.select(["train", "val"]) if spec.protocol.held_out else whole
-    return train.limit(spec.protocol.limit, spec.seed) if spec.protocol.limit else train
 
+    def __init__(self, registry: Registry, roots: Mapping[str, Path], cache: Path) -> None:
+        self.registry, self.roots, self.cache = registry, roots, cache
+        self._opened: dict[str, Task] = {}
 
-def evenly(images: ImageSet, count: int) -> NDArray[np.uint8]:
-    """Some images, evenly spaced: the first ones of a set are often of one patient."""
-    chosen = np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)
-    picked: NDArray[np.uint8] = np.asarray(images.images[chosen])
-    return picked
+    def __call__(self, spec: RunSpec) -> Task:
+        """What the model of a cell was asked for.
+
+        Raises:
+            SpecError: A data root is needed and none was named.
+            DataError: The raw files are missing, or are not those of the run.
+        """
+        if spec.identity not in self._opened:
+            self._opened[spec.identity] = self._open(spec)
+        return self._opened[spec.identity]
+
+    def _open(self, spec: RunSpec) -> Task:
+        part, side = spec.dataset, spec.resolution
+        root = root_of(part.name, self.roots)
+        dataset = make_dataset(self.registry, part.name, part.config, root, part.pair)
+        if dataset.fingerprint() != part.fingerprint:
+            raise DataError(
+                f"the raw files of {part.name} are not those of {spec.folder_name}",
+                needed="the same files",
+                hint=f"--data-root {part.name}=DIR",
+            )
+        whole = prepare(dataset, part.name, [side], self.cache / "images", raw=part.fingerprint)[side]
+        return task_of(model_class(self.registry, spec.model.name))(spec, whole)

@@ -23,15 +23,18 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import BenchError
+from ..errors import BenchError, DataError
 from ..grid.definition import load_grid, shipped
 from ..plugins import Registry
+from ..run import load_model
 from ..sampling import mosaic
+from ..spec import RunSpec
 from ..tables.scores import score_sheet
 from ..tables.sheets import render
 from ..tables.survey import Installed, Result, Survey
-from .figures import curves_figure
-from .gallery import real_set, samples_of
+from ..tasks import Task
+from .figures import curves_figure, explanation_figure, translations
+from .gallery import Opener, samples_of
 
 SIDE = 6
 """Samples are shown in rows of so many."""
@@ -66,22 +69,30 @@ def make_report(
     """
     results = sorted(found.results, key=lambda result: result.folder.path.name)
     problems = list(found.problems)
-    pictures, neighbours = [], []
+    pictures, pairs, neighbours = [], [], []
+    opened = Opener(registry, real.roots, real.cache) if real else _unseen
     for result in results:
         if result.record.status != "complete":
             continue
-        made, complaints = samples_of([result], registry, device, NEIGHBOUR_SAMPLES if real else SIDE * SIDE)
+        count = NEIGHBOUR_SAMPLES if real else SIDE * SIDE
+        made, complaints = samples_of([result], registry, device, count, opened)
         problems += complaints
         for images in made.values():
             name = result.folder.path.name
             pictures.append((name, _picture(mosaic(images[: SIDE * SIDE], SIDE))))
             if real:
                 try:
-                    train = real_set(result, registry, real.roots, real.cache).images
-                    neighbours.append((name, _picture(nearest_pairs(images, np.asarray(train)))))
+                    task = opened(result.spec)
+                    train = np.asarray(task.train.images)
+                    neighbours.append((name, _picture(nearest_pairs(images, train))))
+                    shown = task.beside(SIDE, 0)
+                    if shown.source is not None:
+                        model: Any = load_model(result.folder, registry, device, "best")
+                        pairs.append((name, _drawn(explanation_figure(translations(model, shown), name))))
                 except BenchError as error:
                     problems.append(f"{name}: {error.found}")
-    sections = ["Tables", "Cells", "Curves", "Samples", *(["Neighbours"] if real else []), "Protocol"]
+    optional = [name for name, there in (("Translations", pairs), ("Neighbours", real)) if there]
+    sections = ["Tables", "Cells", "Curves", "Samples", *optional, "Protocol"]
     # Everything that comes from records or plugins is text of strangers: escaped, unless rendered by us.
     environment = Environment(
         loader=PackageLoader(__package__, "templates"), autoescape=True, undefined=StrictUndefined
@@ -97,9 +108,14 @@ def make_report(
         runs=[_row(result, Installed(registry)) for result in results],
         curves=_curves(results),
         samples=pictures,
+        translations=pairs,
         neighbours=neighbours,
         protocols=_protocols(results),
     )
+
+
+def _unseen(spec: RunSpec) -> Task:
+    raise DataError("a translation shows a patient, and is left out", hint="--with-real-images")
 
 
 def nearest_pairs(samples: NDArray[np.uint8], train: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -127,15 +143,17 @@ def _tables(found: Survey, registry: Registry) -> list[Markup]:
             for result in found.results
             if result.spec.model.name in grid.models and result.spec.resolution in grid.resolutions
         ]
-        datasets = tuple(sorted({result.spec.dataset.name for result in here}))
         installed = Installed(registry)
-        given = {score for result in here for score in result.record.scores["best"]}
+        given = {score for result in here for score in result.record.scores["best"] if "/" not in score}
         scores = [score for score in sorted(given) if installed.is_score(score)]
-        if datasets and scores:
-            sheet = score_sheet(
-                grid.narrowed(datasets=datasets), Survey(found.results), registry, scores=scores
-            )
-            tables.append(Markup(render(sheet, "html")))
+        parts = {(result.spec.dataset.pair, result.spec.dataset.name) for result in here}
+        for pair in sorted({pair for pair, _ in parts}, key=str):
+            datasets = tuple(sorted(dataset for other, dataset in parts if other == pair))
+            source, target = pair or ("", "")
+            narrowed = grid.narrowed(datasets=datasets, source=source, target=target)
+            if scores:
+                sheet = score_sheet(narrowed, Survey(found.results), registry, scores=scores)
+                tables.append(Markup(render(sheet, "html")))
     return tables
 
 
@@ -162,8 +180,8 @@ def _row(result: Result, installed: Installed) -> dict[str, Any]:
 
 def _curves(results: Sequence[Result]) -> list[tuple[str, str]]:
     curves = []
-    for place in sorted({(result.spec.dataset.name, result.spec.resolution) for result in results}):
-        here = [r for r in results if (r.spec.dataset.name, r.spec.resolution) == place]
+    for place in sorted({(result.spec.dataset.label, result.spec.resolution) for result in results}):
+        here = [r for r in results if (r.spec.dataset.label, r.spec.resolution) == place]
         name = f"{place[0]}, {place[1]} px"
         if figure := curves_figure(here, name):
             curves.append((name, _drawn(figure)))
@@ -174,9 +192,9 @@ def _protocols(results: Sequence[Result]) -> list[tuple[dict[str, str], int]]:
     """Each distinct set of conditions and versions, with the number of its cells."""
     counts: Counter[str] = Counter()
     for result in results:
-        record, spec = result.record, result.spec
+        record, spec, part = result.record, result.spec, result.spec.dataset
         content = {
-            "dataset": f"{spec.dataset.name} version {spec.dataset.version}, {spec.dataset.fingerprint[:16]}",
+            "dataset": f"{part.label} version {part.version}, {part.fingerprint[:16]}",
             "resolution": f"{spec.resolution} px",
             **{name: str(value) for name, value in spec.protocol.model_dump(mode="json").items()},
             "metrics and features": json.dumps(record.score_versions, sort_keys=True),

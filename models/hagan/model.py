@@ -130,8 +130,9 @@ class HAGAN(AdversarialSynthesizer):
         return generated
 
     @torch.no_grad()
-    def explain(self, images: Tensor) -> Mapping[str, Tensor]:
+    def explain(self, batch: Batch) -> Mapping[str, Tensor]:
         """The published Figure 7: how AttnMix mixes these images with as many samples, and labels them."""
+        images = batch.images
         fake, attended = self._synthesise(torch.arange(len(images)))
         if attended is None or not self.config.attnmix:
             return {}

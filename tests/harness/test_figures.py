@@ -8,31 +8,46 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from bench_example.model import LinearGAN
 from PIL import Image
 from torch import Tensor
 
-from harness.api import ImageShape
+from harness.api import Batch, ImageShape
 from harness.cli.figure import figure
+from harness.data.images import ImageSet
 from harness.errors import DataError, SpecError
 from harness.grid.roots import root_of
 from harness.plugins import Registry
 from harness.records import Store
 from harness.run import Outcome
+from harness.spec import RunSpec
 from harness.tables.survey import Result, survey
+from harness.tasks import Task
 from harness.views.figures import curves_figure, explain, explanation_figure, samples_figure, save_figure
-from harness.views.gallery import evenly, real_set, samples_of, shown_runs
+from harness.views.gallery import Opener, samples_of, shown_runs
 
 RunTiny = Callable[..., Outcome]
 
 
 class Explaining(LinearGAN):
-    def explain(self, images: Tensor) -> Mapping[str, Tensor]:
+    def explain(self, batch: Batch) -> Mapping[str, Tensor]:
         """Noise, twice: it shows whether the caller's random numbers are left alone."""
+        images = batch.images
         noise = torch.rand(len(images), 1, 4, 4)
         return {"real": images, "attention": noise, "area ratio": noise.mean(dim=(1, 2, 3))}
+
+
+def black() -> ImageSet:
+    """Two black images."""
+    table = pd.DataFrame({"patient": ["a", "b"], "split": "train"})
+    return ImageSet("toy", "f00", np.zeros((2, 1, 8, 8), np.uint8), table)
+
+
+def not_needed(spec: RunSpec) -> Task:
+    raise AssertionError("samples are made without the raw images")
 
 
 @pytest.fixture
@@ -61,14 +76,14 @@ def test_grey_levels_are_never_stretched(tmp_path: Path) -> None:
 def test_the_standing_run_of_each_model_is_shown(done: list[Result], registry: Registry) -> None:
     runs = shown_runs(done, registry, ["faulty", "linear-gan"], "discs", 16)
     assert [(run.spec.model.name, run.spec.seed) for run in runs] == [("linear-gan", 0)]
-    samples, problems = samples_of(runs, registry, torch.device("cpu"), 5)
+    samples, problems = samples_of(runs, registry, torch.device("cpu"), 5, not_needed)
     assert samples["linear-gan"].shape == (5, 3, 16, 16)
     assert problems == []
 
 
 def test_a_run_whose_networks_are_gone_is_named_and_left_out(done: list[Result], registry: Registry) -> None:
     done[0].folder.best.unlink()
-    samples, problems = samples_of(done[:1], registry, torch.device("cpu"), 5)
+    samples, problems = samples_of(done[:1], registry, torch.device("cpu"), 5, not_needed)
     assert samples == {}
     assert "best.safetensors" in problems[0]
 
@@ -76,17 +91,17 @@ def test_a_run_whose_networks_are_gone_is_named_and_left_out(done: list[Result],
 def test_real_images_are_those_of_the_run(
     done: list[Result], registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images = real_set(done[0], registry, {}, tmp_path / "cache")
-    assert len(images) == done[0].record.n_real
-    assert evenly(images, 7).shape == (7, 1, 16, 16)
+    task = Opener(registry, {}, tmp_path / "cache")(done[0].spec)
+    assert len(task.train) == done[0].record.n_real
+    assert task.beside(7, 0).images.shape == (7, 1, 16, 16)
     monkeypatch.setattr("bench_example.dataset.Discs.fingerprint", lambda self: "f" * 64)
     with pytest.raises(DataError, match="not those of"):
-        real_set(done[0], registry, {}, tmp_path / "cache")
+        Opener(registry, {}, tmp_path / "cache")(done[0].spec)
 
 
 def test_an_explanation_is_repeatable_and_leaves_the_generator_alone() -> None:
     model = Explaining(ImageShape(3, 8, 8), Explaining.Config())
-    images = np.zeros((2, 1, 8, 8), np.uint8)
+    images = black()
     before = torch.get_rng_state()
     first, second = explain(model, images), explain(model, images)
     assert torch.equal(first["attention"], second["attention"])
@@ -98,7 +113,7 @@ def test_an_explanation_is_repeatable_and_leaves_the_generator_alone() -> None:
 
 def test_an_explanation_is_drawn_with_its_numbers(tmp_path: Path) -> None:
     model = Explaining(ImageShape(3, 8, 8), Explaining.Config())
-    drawn = explanation_figure(explain(model, np.zeros((2, 1, 8, 8), np.uint8)), "t")
+    drawn = explanation_figure(explain(model, black()), "t")
     texts = [text.get_text() for axis in drawn.axes for text in axis.texts]
     assert len(texts) == 2
     assert texts[0].startswith("area ratio\n0.")
@@ -108,7 +123,7 @@ def test_an_explanation_is_drawn_with_its_numbers(tmp_path: Path) -> None:
 
 def test_models_explain_nothing_by_default() -> None:
     model = LinearGAN(ImageShape(3, 8, 8), LinearGAN.Config())
-    assert explain(model, np.zeros((2, 1, 8, 8), np.uint8)) == {}
+    assert explain(model, black()) == {}
 
 
 def test_curves_hold_every_score_and_loss(done: list[Result]) -> None:

@@ -19,8 +19,9 @@ from harness.grid.jobs import pack, unpack
 from harness.grid.plan import make_plan
 from harness.grid.planned import Plan, Wishes
 from harness.plugins import Registry
+from harness.resolve import resolve
 from harness.run import Outcome
-from harness.spec import RunRequest, resolve
+from harness.spec import RunRequest
 from harness.training import Interrupted
 
 RunTiny = Callable[..., Outcome]

@@ -9,7 +9,8 @@ import pytest
 
 from harness.errors import DataError, PluginError, SpecError
 from harness.plugins import Registry
-from harness.spec import RunRequest, RunSpec, resolve
+from harness.resolve import resolve
+from harness.spec import RunRequest, RunSpec
 
 
 def spec(registry: Registry, **request: Any) -> RunSpec:

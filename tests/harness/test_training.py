@@ -58,10 +58,22 @@ def test_shift_brings_nothing_in_from_the_other_side() -> None:
 
 def test_augmentations_are_composed_in_order_and_unknown_ones_refused() -> None:
     images = torch.rand(2, 3, 8, 8)
-    assert torch.equal(compose([])(images), images)
-    assert compose(["flip", "shift"])(images).shape == images.shape
+    assert torch.equal(compose([])(images)[0], images)
+    assert compose(["flip", "shift"])(images)[0].shape == images.shape
     with pytest.raises(PluginError, match="'rotate'"):
         compose(["rotate"])
+
+
+def test_two_modalities_are_moved_alike_and_one_as_if_alone() -> None:
+    images = torch.rand(50, 3, 16, 16) * 2 - 1
+    torch.manual_seed(0)
+    (alone,) = compose(["flip", "shift"])(images)
+    torch.manual_seed(0)
+    first, negative = compose(["flip", "shift"])(images, -images)
+    assert torch.equal(first, alone)
+    assert not torch.equal(first, images)
+    # What enters is black in both; the rest are the same places.
+    assert ((negative == -first) | ((first == -1) & (negative == -1))).all()
 
 
 def test_mosaic_lays_images_out_on_white() -> None:

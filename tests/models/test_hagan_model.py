@@ -270,9 +270,9 @@ def test_wrong_settings_are_refused(settings) -> None:
 
 def test_explaining_shows_the_mixture() -> None:
     model = hagan().eval()
-    pictures = model.explain(images())
+    pictures = model.explain(Batch(images()))
     mixed, real, fake = pictures["mixed"], pictures["real"], pictures["fake"]
     assert torch.equal(real, images())
     assert ((mixed == real) | (mixed == fake)).all()
     assert pictures["attention"].shape == (4, 1, 16, 16)
-    assert hagan(attention=False).explain(images()) == {}
+    assert hagan(attention=False).explain(Batch(images())) == {}

@@ -6,6 +6,11 @@ from harness import Register, hookimpl
 @hookimpl
 def bench_models(register: Register) -> None:
     register("linear-gan", "bench_example.model:LinearGAN", summary="one linear layer against another")
+    register(
+        "one-convolution",
+        "bench_example.translator:ConvolutionTranslator",
+        summary="translates by one convolution",
+    )
 
 
 @hookimpl

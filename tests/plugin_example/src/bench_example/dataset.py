@@ -16,6 +16,9 @@ class Discs(Dataset):
     Config = Config
     needs_root = False
     licence = "public domain"
+    # What pairs can be made of, and where their scores are also taken.
+    modalities = ("disc", "ring")
+    regions = ("inside",)
 
     def items(self) -> Sequence[str]:
         return [f"patient{number:03d}" for number in range(self.config.patients)]
@@ -26,10 +29,23 @@ class Discs(Dataset):
         y, x = np.mgrid[:32, :32]
         for index in range(4):
             centre = rng.uniform(8, 24, 2)
-            disc = np.hypot(y - centre[0], x - centre[1]) < rng.uniform(4, 8)
+            distance, radius = np.hypot(y - centre[0], x - centre[1]), rng.uniform(4, 8)
+            disc = distance < radius
+            shown = {"disc": disc, "ring": disc & (distance > radius / 2)}
             # One patient has one split: otherwise a model is tested on people it has seen.
             split = "test" if number % 5 == 0 else "train"
-            yield Slice(disc.astype(np.float32), patient=item, source=item, index=index, split=split)
+            if self.pair is None:
+                yield Slice(disc.astype(np.float32), patient=item, source=item, index=index, split=split)
+                continue
+            yield Slice(
+                shown[self.pair.target].astype(np.float32),
+                patient=item,
+                source=item,
+                index=index,
+                split=split,
+                counterpart=shown[self.pair.source].astype(np.float32),
+                regions={"inside": disc},
+            )
 
     def fingerprint(self) -> str:
         return f"{self.config.patients:064x}"
