@@ -118,8 +118,9 @@ def _decode(name: str, content: bytes, origin: Path) -> NDArray[np.uint8]:
 
 def _from_array(path: Path) -> NDArray[np.uint8]:
     try:
-        array: NDArray[np.uint8] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            array: NDArray[np.uint8] = np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # headers are parsed as Python and raise what that raises
         raise ScoreError(f"{path} can't be read as an array: {error}", needed="np.save of uint8") from error
     if array.dtype != np.uint8:
         state = " with NaN" if array.dtype.kind == "f" and np.isnan(array).any() else ""
@@ -132,7 +133,7 @@ def _from_array(path: Path) -> NDArray[np.uint8]:
         array = array[:, None]
     elif array.ndim == 4 and array.shape[3] in (1, 3) and array.shape[1] not in (1, 3):
         array = array.transpose(0, 3, 1, 2)
-    if not len(array):
+    if not array.size:
         raise ScoreError(f"{path} holds no images", needed="at least one")
     check_images(array)
     return array

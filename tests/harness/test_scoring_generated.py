@@ -123,6 +123,10 @@ def test_pickled_arrays_and_other_shapes_are_errors(tmp_path):
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ScoreError, match="can't be read"):
         load_images(tmp_path / "objects.npy")
+    np.savez(tmp_path / "several.npz", np.zeros((1, 8, 8), np.uint8))
+    (tmp_path / "several.npz").rename(tmp_path / "several.npy")
+    with pytest.raises(ScoreError, match="can't be read as an array"):
+        load_images(tmp_path / "several.npy")
     np.save(tmp_path / "five.npy", np.zeros((2, 5, 8, 8), np.uint8))
     with pytest.raises(ScoreError, match=r"\(2, 5, 8, 8\)"):
         load_images(tmp_path / "five.npy")
