@@ -148,9 +148,11 @@ class ImageSet:
             DataError: The folder changed since it was prepared.
         """
         for name, digest in self.digests.items():
-            if self.home is not None and sha256_of_file(self.home / name) != digest:
+            assert self.home is not None  # or there are no digests
+            path = self.home / name
+            if not path.is_file() or sha256_of_file(path) != digest:
                 raise DataError(
-                    f"{self.home / name} changed since it was prepared",
+                    f"{path} changed since it was prepared",
                     hint=f"rm -r '{self.home}' and prepare again",
                 )
 

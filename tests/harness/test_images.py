@@ -134,8 +134,12 @@ def test_a_changed_byte_is_found_by_verification(prepared_home: Path) -> None:
         last = file.read(1)
         file.seek(-1, 2)
         file.write(bytes([last[0] ^ 1]))
+    opened = ImageSet.open(prepared_home)
     with pytest.raises(DataError, match="changed since it was prepared"):
-        ImageSet.open(prepared_home).verify()
+        opened.verify()
+    (prepared_home / PIXELS).unlink()
+    with pytest.raises(DataError, match="changed since it was prepared"):
+        opened.verify()
 
 
 def test_patients_called_like_numbers_or_gaps_keep_their_names(prepared_home: Path) -> None:
