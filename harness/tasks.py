@@ -268,7 +268,7 @@ class Translation(Task):
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """What the held-out patients can't tell."""
         notes = [
-            f"no held-out image shows a {region}: there are no scores inside it"
+            f"no held-out image has the region {region}: there are no scores inside it"
             for region, count in self.facts["regions"].items()
             if not count
         ]

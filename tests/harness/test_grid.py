@@ -71,15 +71,15 @@ def plan(grid: Grid, tmp_path: Path, registry: Registry, **wishes: Any) -> Plan:
     )
 
 
-def test_the_shipped_grids_are_the_published_tables() -> None:
+def test_the_shipped_grids_are_the_published_tables_and_the_translators() -> None:
     sizes = {name: len(list(load_grid(name).narrowed(seeds=(0,)).points())) for name in shipped()}
-    assert sizes == {"table2": 7 * 3, "table3": 7 * 2, "table4": 1}
+    assert sizes == {"table2": 7 * 3, "table3": 7 * 2, "table4": 1, "paired": 3}
     assert load_grid("table3").resolutions == (256,)
     assert load_grid("table4").ablation
 
 
 def test_every_shipped_cell_resolves_over_phantom(tmp_path: Path) -> None:
-    for name, cells in (("table2", 7), ("table3", 7), ("table4", 5)):
+    for name, cells in (("table2", 7), ("table3", 7), ("table4", 5), ("paired", 3)):
         grid = load_grid(name).narrowed(datasets=("phantom",), seeds=(0,))
         found = plan(grid, tmp_path, Registry(), presets=("smoke",)).cells
         assert len(found) == cells
