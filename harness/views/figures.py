@@ -5,6 +5,7 @@ Matplotlib's figures are drawn without its global state, so nothing here needs o
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,13 @@ def explanation_figure(explanation: Mapping[str, Tensor], title: str) -> Figure:
     count = len(next(iter(explanation.values())))
     figure, axes = _grid(count, len(pictures) + bool(numbers))
     for column, (name, values) in enumerate(pictures.items()):
-        axes[0][column].set_title(name, fontsize=8)
         is_map = bool((values >= 0).all()) and values.shape[1] == 1
+        scale = f"\n0 to {float(values.max()):.2g}" if is_map else ""
+        axes[0][column].set_title(textwrap.fill(name, 14) + scale, fontsize=7)
         for row in range(count):
             if is_map:
-                scale = {"cmap": "inferno", "vmin": 0.0, "vmax": float(values.max())}
-                axes[row][column].imshow(values[row, 0].numpy(), interpolation="bilinear", **scale)
+                shades = {"cmap": "inferno", "vmin": 0.0, "vmax": float(values.max())}
+                axes[row][column].imshow(values[row, 0].numpy(), interpolation="bilinear", **shades)
                 _frame(axes[row][column])
             else:
                 _show(axes[row][column], to_store_range(values[row]).numpy())
@@ -99,7 +101,8 @@ def explanation_figure(explanation: Mapping[str, Tensor], title: str) -> Figure:
         for row in range(count):
             words = "\n".join(f"{name}\n{values[row]:.3f}" for name, values in numbers.items())
             axes[row][-1].text(0.08, 0.5, words, ha="left", va="center", fontsize=6)
-    figure.suptitle(title, fontsize=8, y=0.94, va="bottom")
+    # Below: the heads of the columns may have several lines.
+    figure.suptitle(title, fontsize=7, y=0.09, va="top")
     return figure
 
 

@@ -117,7 +117,9 @@ def test_an_explanation_is_drawn_with_its_numbers(tmp_path: Path) -> None:
     texts = [text.get_text() for axis in drawn.axes for text in axis.texts]
     assert len(texts) == 2
     assert texts[0].startswith("area ratio\n0.")
-    assert [axis.get_title() for axis in drawn.axes[:2]] == ["real", "attention"]
+    heads = [axis.get_title().splitlines() for axis in drawn.axes[:2]]
+    assert [head[0] for head in heads] == ["real", "attention"]
+    assert heads[1][1].startswith("0 to 0.")
     save_figure(drawn, tmp_path / "explained")
 
 
