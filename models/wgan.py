@@ -103,7 +103,8 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
 
     Source: Gulrajani et al. 2017, Eq. 3.
     """
-    between = torch.lerp(fake, real, torch.rand(len(real), 1, 1, 1, device=real.device)).requires_grad_()
+    weights = torch.rand(len(real), 1, 1, 1, device=real.device)
+    between = torch.lerp(fake.to(real.dtype), real, weights).requires_grad_()
     (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     penalty: Tensor = (slope.flatten(1).norm(dim=1) - 1).square().mean()
     return penalty

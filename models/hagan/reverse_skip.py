@@ -70,7 +70,7 @@ class MeanSkip(ReverseSkip):
         self.batches.add_(1)
         weight = (1 / self.batches).clamp(min=1 - MOMENTUM)
         for mean, level in zip(self.means, maps, strict=True):
-            mean.lerp_(level.detach().mean(dim=0, keepdim=True), weight)
+            mean.lerp_(level.detach().mean(dim=0, keepdim=True, dtype=mean.dtype), weight)
         return _with_drops(maps, self.means, drop)
 
     def for_sampling(self, draws: SeededDraws, discriminator: HierarchicalDiscriminator) -> list[Tensor]:

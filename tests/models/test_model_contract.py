@@ -128,6 +128,17 @@ def test_a_step_never_waits_for_the_device(tiny, train, monkeypatch) -> None:
     train(model, tiny.images(), steps=6)
 
 
+def test_steps_in_bfloat16_leave_a_state_in_float32(tiny, train) -> None:
+    model = tiny.build()
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = train(model, tiny.images(), steps=5)
+    for name, loss in losses.items():
+        assert loss.isfinite(), name
+    for name, value in model.state_dict().items():
+        assert value.dtype in (torch.float32, torch.int64), name
+        assert value.isfinite().all(), name
+
+
 def test_networks_run_on_their_example_inputs(tiny) -> None:
     model = tiny.build()
     inputs = model.example_inputs(2)
