@@ -22,16 +22,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import torch
+import _report
 
 from harness.data.prepare import usable_cores
-from harness.files import atomic_write, write_json
 from harness.grid.jobs import pack
-from harness.machine import describe, versions
 from harness.records import Store
 from harness.spec import RunRequest
 
-RESULTS = Path(__file__).parent / "results"
 BENCH = (sys.executable, "-m", "harness")
 BLOCKS = 4
 SETTINGS = {"width": 64}
@@ -39,9 +36,7 @@ TARGETS = {"overhead": 0.10, "memory_mib": 300.0, "table_seconds": 5.0}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = _report.arguments(__doc__)
     parser.add_argument("--cells", type=int, default=40)
     parser.add_argument("--records", type=int, default=10_000)
     parser.add_argument("--slots", type=int, default=usable_cores())
@@ -154,10 +149,6 @@ def check(code: int | None, errors: Any) -> None:
 
 
 def report(options: argparse.Namespace, numbers: dict[str, Any]) -> None:
-    machine, packages = describe(torch.device("cpu")), versions()
-    write_json(
-        RESULTS / "grid.json", {"cells": options.cells, **numbers, "machine": machine, "versions": packages}
-    )
     rows = [
         ("overhead", f"a grid of {options.cells} cells, beyond the same cells as bare processes", "{:.1%}"),
         ("memory_mib", "peak memory of the grid's own process", "{:.0f} MiB"),
@@ -174,7 +165,7 @@ def report(options: argparse.Namespace, numbers: dict[str, Any]) -> None:
 Made by `python benchmarks/grid.py`: smoke cells of DCGAN on the phantom, {options.slots} at a time, in
 {BLOCKS} alternating blocks ({sum(numbers["grid_seconds"]):.0f} s by grids,
 {sum(numbers["bare_seconds"]):.0f} s by bare processes);
-python {packages["python"]}, torch {packages["torch"]}, {usable_cores()} cores.
+{_report.machine_words()}
 
 | what | measured | wanted | reached |
 |---|---:|---:|---|
@@ -182,9 +173,7 @@ python {packages["python"]}, torch {packages["torch"]}, {usable_cores()} cores.
 
 Writing a record takes {few:.2f} ms beside {options.cells} others and {many:.2f} ms beside {options.records}.
 """
-    with atomic_write(RESULTS / "grid.md") as file:
-        file.write(text.encode())
-    print(text)
+    _report.publish("grid", {"cells": options.cells, **numbers}, text)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ meanwhile. Regenerates ``preparation.json`` and ``preparation.md`` in ``benchmar
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import statistics
 import tempfile
@@ -20,22 +19,19 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import _report
 import nibabel
 import numpy as np
 
 from harness.api import Dataset
 from harness.data.prepare import prepare, usable_cores
 from harness.data.reading import load
-from harness.files import atomic_write, write_json
 
-RESULTS = Path(__file__).parent / "results"
 MODALITY = "flair"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = _report.arguments(__doc__)
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--cases", type=int, default=36)
     parser.add_argument("--workers", type=int, default=usable_cores())
@@ -117,10 +113,6 @@ def report(
     preparing: list[float],
     peaks: tuple[float, float],
 ) -> None:
-    import torch
-
-    from harness.machine import describe, versions
-
     load, ready = statistics.median(loading), statistics.median(preparing)
     volume = float(np.prod(shape)) * 4 / 2**20
     numbers = {
@@ -132,10 +124,7 @@ def report(
         "volume_mib": volume,
         "loading_peak_mib": peaks[0],
         "preparing_peak_mib": peaks[1],
-        "machine": describe(torch.device("cpu")),
-        "versions": versions(),
     }
-    write_json(RESULTS / "preparation.json", numbers)
     text = f"""# Preparing BraTS2018 volumes
 
 {options.cases} volumes of {" x ".join(map(str, shape))} ({volume:.0f} MiB as float32),
@@ -149,9 +138,7 @@ Preparing pays for the start of its processes, loading does not.
 
 Preparation runs at {load / ready:.0%} of the speed of loading.
 """
-    with atomic_write(RESULTS / "preparation.md") as file:
-        file.write(text.encode())
-    print(text)
+    _report.publish("preparation", numbers, text)
 
 
 if __name__ == "__main__":

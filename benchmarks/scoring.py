@@ -24,6 +24,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, TypeVar
 
+import _report
 import numpy as np
 import torch
 import torch_fidelity
@@ -33,7 +34,6 @@ from scipy.ndimage import gaussian_filter
 
 from harness.api import FeatureSpace, Population
 from harness.data.prepare import prepare
-from harness.files import atomic_write, write_json
 from harness.machine import describe, versions
 from harness.plugins import Registry
 from harness.resolve import make_dataset
@@ -50,15 +50,12 @@ from harness.scoring.weights import Weights
 
 CPU = torch.device("cpu")
 COUNT, DIMENSION = 396, 2048
-RESULTS = Path(__file__).parent / "results"
 Result = TypeVar("Result")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the results go")
+    parser = _report.arguments(__doc__)
+    parser.add_argument("--out", type=Path, default=_report.RESULTS, help="where the results go")
     parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.memory:
@@ -75,11 +72,7 @@ def main() -> None:
         for side in (64, 256):
             rows += whole_scoring(side, Path(folder))
             load.append(os.getloadavg()[0])
-    write_json(
-        arguments.out / "scoring.json", {"rows": rows, "versions": versions(), "device": describe(CPU)}
-    )
-    with atomic_write(arguments.out / "scoring.md") as file:
-        file.write(as_markdown(rows, load).encode())
+    _report.publish("scoring", {"rows": rows}, as_markdown(rows, load), out=arguments.out)
 
 
 def row(what: str, value: float, unit: str, limit: float | None = None, note: str = "") -> dict[str, Any]:

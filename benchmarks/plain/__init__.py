@@ -8,6 +8,6 @@ and images that a DataLoader decodes.
 """
 
 from .loop import PlainLoop
-from .steps import PLAIN, PlainStep
+from .steps import PLAIN, PlainGAN, PlainStep
 
-__all__ = ["PLAIN", "PlainLoop", "PlainStep"]
+__all__ = ["PLAIN", "PlainGAN", "PlainLoop", "PlainStep"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from harness_models.adversarial import AdversarialModel
-from harness_models.ddpm import DDPM, DIFFUSION_STEPS
 from harness_models.hagan.attnmix import attnmix
 from harness_models.hagan.diffaugment import diff_augment
 from harness_models.hagan.losses import FAKE, REAL, consistency_loss, image_loss, pixel_loss
@@ -21,6 +20,9 @@ from harness.api import Clock, Synthesizer
 
 from . import networks
 from .networks import advance
+
+if TYPE_CHECKING:  # diffusers may be missing; the other models do without
+    from harness_models.ddpm import DDPM
 
 Losses = dict[str, float]
 
@@ -193,11 +195,12 @@ class PlainDDPM(PlainStep):
         super().__init__(ours)
         self.denoiser, self.average = copy.deepcopy(ours.denoiser), copy.deepcopy(ours.average)
         self.noise_schedule = ours.noise_schedule
+        self.diffusion_steps = ours.noise_schedule.config.num_train_timesteps
         self.optimizer = tensor_by_tensor(ours.optimizers()["denoiser"], self.denoiser)
 
     def train_step(self, images: Tensor, clock: Clock) -> Losses:
         noise = torch.randn_like(images)
-        times = torch.randint(DIFFUSION_STEPS, (len(images),), device=images.device)
+        times = torch.randint(self.diffusion_steps, (len(images),), device=images.device)
         noisy = self.noise_schedule.add_noise(images, noise, times)
         loss = F.mse_loss(self.denoiser(noisy, times).sample, noise)
         self.optimizer.zero_grad()
