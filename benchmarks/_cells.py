@@ -94,7 +94,11 @@ def run_cell(model: str, epochs: int, extra: list[str], folder: str) -> dict[str
         "--metrics=swd,ms_ssim", f"--results={folder}/cells", f"--cache={folder}/cache", "--device=cpu",
         *extra,
     ]  # fmt: skip
-    bench()
+    try:
+        bench()
+    except SystemExit as end:  # a command line ends so in any case
+        if end.code:
+            raise
     around = seconds["fit"] - seconds["evaluate"] - seconds["train_step"]
     return {
         "steps": steps,
