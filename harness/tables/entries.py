@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import BenchError
 from ..grid.definition import Grid
 from ..plugins import Registry
-from ..resolve import model_class
+from ..resolve import model_class, preset_settings, read_value
 from .survey import Installed, Result, Which, conditions
 
 CAVEAT = "†"
@@ -83,7 +83,7 @@ class Place:
 def rows_of(grid: Grid, registry: Registry) -> list[Row]:
     """The rows of a grid's table: its models, or the rows of their ablations."""
     if not grid.ablation:
-        return [Row(model, model, {}) for model in grid.models]
+        return [Row(model, model, _asked_for(grid, model, registry)) for model in grid.models]
     rows = []
     for name in grid.models:
         model = model_class(registry, name)
@@ -93,6 +93,26 @@ def rows_of(grid: Grid, registry: Registry) -> list[Row]:
             label = f"{name}: {label}" if len(grid.models) > 1 else label
             rows.append(Row(label, name, {key: config[key] for key in sorted(switched)}))
     return rows
+
+
+def _asked_for(grid: Grid, name: str, registry: Registry) -> dict[str, Any]:
+    """The model's settings that a grid names for all of its data sets and resolutions."""
+    try:
+        model = model_class(registry, name)
+    except BenchError:
+        return {}  # a record of a plugin that is not installed is still a record
+    points = [point for point in grid.points() if (point.model, point.seed) == (name, grid.seeds[0])]
+    configs = []
+    for point in points:
+        settings: dict[str, Any] = {}
+        for preset in grid.presets:
+            settings |= preset_settings(preset, name, model)
+        settings |= grid.settings_of(point)
+        own = {key: read_value(value) for key, value in settings.items() if key in model.Config.model_fields}
+        config = model.Config(**own).model_dump(mode="json")
+        configs.append({key: config[key] for key in own})
+    first, *others = configs
+    return {key: value for key, value in first.items() if all(o.get(key) == value for o in others)}
 
 
 def column_of(

@@ -199,6 +199,17 @@ def test_the_defaults_stand_for_a_model_and_other_setups_are_named(
     assert any("1 other setup" in note for note in sheet.notes)
 
 
+def test_what_a_grid_asks_for_stands_for_a_model_and_nothing_else_does(
+    records: Records, registry: Registry
+) -> None:
+    asked = GRID.model_copy(update={"settings": {"lr": "0.5", "epochs": 4}})
+    records.add(1.0, config={"lr": 0.25})
+    records.add(2.0)
+    assert rows(sheet_of(records, registry, asked))["linear-gan"] == ["–"]
+    records.add(3.0, config={"lr": 0.5})
+    assert rows(sheet_of(records, registry, asked))["linear-gan"] == ["3.000"]
+
+
 def test_a_record_cut_in_the_middle_is_named_and_counts_as_not_done(
     records: Records, registry: Registry
 ) -> None:
