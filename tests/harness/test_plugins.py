@@ -63,7 +63,7 @@ def test_one_broken_entry_point_does_not_stop_the_others() -> None:
     registry = Registry(entry_points=[broken, good])
     assert [problem.distribution for problem in registry.problems] == ["no_such_module_anywhere"]
     assert "can't be imported" in registry.problems[0].message
-    assert [entry.name for entry in registry.entries("models")] == ["linear-gan"]
+    assert [entry.name for entry in registry.entries("models")] == ["linear-gan", "one-convolution"]
 
 
 def test_misspelt_hook_is_told_with_the_right_name() -> None:
