@@ -115,7 +115,8 @@ _LATEX = {
 
 def latex_escape(text: str) -> str:
     """Text in which every character that LaTeX would read as a command stands for itself."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    parts = ("".join(_LATEX.get(character, character) for character in part) for part in text.split("--"))
+    return "-{}-".join(parts)  # two hyphens would become a dash
 
 
 def _latex(sheet: Sheet) -> str:

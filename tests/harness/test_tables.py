@@ -205,7 +205,7 @@ def test_what_a_grid_asks_for_stands_for_a_model_and_nothing_else_does(
     asked = GRID.model_copy(update={"settings": {"lr": "0.5", "epochs": 4}})
     records.add(1.0, config={"lr": 0.25})
     records.add(2.0)
-    assert rows(sheet_of(records, registry, asked))["linear-gan"] == ["–"]
+    assert rows(sheet_of(records, registry, asked))["linear-gan"] == ["–"]  # noqa: RUF001
     records.add(3.0, config={"lr": 0.5})
     assert rows(sheet_of(records, registry, asked))["linear-gan"] == ["3.000"]
 
@@ -373,6 +373,7 @@ def test_four_significant_digits(value: float, text: str) -> None:
 
 def test_every_special_character_is_escaped() -> None:
     assert latex_escape("a_b{c}") == r"a\_b\{c\}"
+    assert latex_escape("--where") == "-{}-where"
 
 
 def sides(records: Records, registry: Registry) -> tuple[list[Any], list[Any], Installed]:
