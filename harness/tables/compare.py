@@ -68,7 +68,7 @@ def compare(
     names: dict[str, str] = {}
     for key in common:
         spec = ours[key].spec
-        names[key[0]] = f"{spec.dataset.name} {spec.resolution} px"
+        names[key[0]] = f"{spec.dataset.label} {spec.resolution} px"
         pair = tuple(side[key].record.scores[which][score] for side in (ours, theirs))
         places.setdefault(key[0], []).append((pair[0], pair[1]))
     pairs = [np.array(place) for place in places.values()]

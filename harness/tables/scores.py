@@ -32,18 +32,21 @@ def score_sheet(
         grid: Its models (or their ablation rows) are the rows, its data sets the columns.
         found: The records to take.
         registry: The plugins.
-        scores: Scores or metrics to show; the grid's by default.
+        scores: Scores or metrics to show; the grid's by default. Each comes with its regions, unless a region is
+            named, as in ``mae,mae/lesion``: then the list is taken as it stands.
         which: Scores of the best evaluation, or of the last.
         against_published: Put the published value and the difference beside each of ours.
     """
     installed = Installed(registry)
     rows = rows_of(grid, registry)
+    asked = installed.scores(scores or grid.table.scores)
+    as_it_stands = any("/" in score for score in asked)
     places = [
         Place(label, resolution, part)
         for resolution in grid.resolutions
         for label in (label_of(dataset, grid.pair) for dataset in grid.datasets)
-        for score in installed.scores(scores or grid.table.scores)
-        for part in _parts(score, label, found, which)
+        for score in asked
+        for part in ([score] if as_it_stands else _parts(score, label, found, which))
     ]
     notes = list(found.problems)
     captions: dict[str, None] = {}
