@@ -32,8 +32,8 @@ def score_sheet(
         grid: Its models (or their ablation rows) are the rows, its data sets the columns.
         found: The records to take.
         registry: The plugins.
-        scores: Scores or metrics to show; the grid's by default. Each comes with its regions, unless a region is
-            named, as in ``mae,mae/lesion``: then the list is taken as it stands.
+        scores: Scores or metrics to show; the grid's by default. Each comes with its regions, unless the
+            list names a region, as ``mae,mae/lesion`` does: then it is taken as it stands.
         which: Scores of the best evaluation, or of the last.
         against_published: Put the published value and the difference beside each of ours.
     """
