@@ -18,7 +18,7 @@ from _loops import spread
 from harness.cli import main as bench
 from harness.plugins import Registry
 from harness.records import Store
-from harness.training import Trainer
+from harness.training.loop import Trainer
 
 BENCH = [sys.executable, "-m", "harness"]
 SMOKE = ["run", "--model=hagan", "--dataset=phantom", "--res=64", "--preset=smoke", "--device=cpu"]

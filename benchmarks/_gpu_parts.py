@@ -12,8 +12,8 @@ from _loops import EPOCH, PERIOD, Loop, Rounds, flops_of, make_loop, make_plain,
 from _workers import answer_turns
 
 from harness.api import Batch, Clock, ImageShape, Model
-from harness.arithmetic import arithmetic
 from harness.plugins import Registry
+from harness.training.arithmetic import arithmetic
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 SIDE = 64

@@ -16,12 +16,12 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness.api import Batch, Clock, ImageShape, Model
-from harness.arithmetic import arithmetic
-from harness.augmentation import compose
-from harness.compilation import begin_step, compile_networks
 from harness.data.pixels import to_model_range
 from harness.plugins import Registry
 from harness.scoring.generated import load_images
+from harness.training.arithmetic import arithmetic
+from harness.training.augmentation import compose
+from harness.training.compilation import begin_step, compile_networks
 
 #: All stages have begun: HAGAN mixes and augments, half of UNetGAN's steps are mixed.
 EPOCH = 1000

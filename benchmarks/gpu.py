@@ -28,7 +28,7 @@ from plain import PLAIN
 
 from harness.api import Population
 from harness.files import write_json
-from harness.sampling import save_png
+from harness.pictures import save_png
 
 BATCH = 32
 #: Losses of three small steps on the device in fp32, against float64 on the CPU, relative to their size.

@@ -35,9 +35,9 @@ from scipy.ndimage import gaussian_filter
 from harness.api import FeatureSpace, Population
 from harness.data.prepare import prepare
 from harness.machine import describe, versions
+from harness.pictures import save_png
 from harness.plugins import Registry
 from harness.resolve import make_dataset
-from harness.sampling import save_png
 from harness.scoring.evaluation import Scorer
 from harness.scoring.frechet import Frechet, frechet_distance
 from harness.scoring.generated import load_images

@@ -34,11 +34,11 @@ from _loops import (
 )
 from plain import PLAIN, PlainGAN
 
-from harness.arithmetic import arithmetic, effective_precision
 from harness.data.prepare import prepare
+from harness.pictures import save_png
 from harness.plugins import Registry
 from harness.resolve import make_dataset
-from harness.sampling import save_png
+from harness.training.arithmetic import arithmetic, effective_precision
 
 IMAGES = 128
 #: On CUDA a step is shorter than a look at its losses, which the product takes every tenth step only.

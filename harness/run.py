@@ -12,31 +12,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from .api import Goal, ImageShape, Model, PluginConfig, Population
-from .arithmetic import effective_precision
-from .checkpoints import load_networks, load_state
+from .api import Goal, Model, Population
 from .data.images import ImageSet
 from .data.prepare import prepare
-from .errors import BenchError, BusyError, CheckpointError, SpecError
+from .errors import BenchError, BusyError
 from .files import storage_error, write_json
 from .machine import describe, pick_device, source_commit, versions
-from .observers import JsonLog
+from .networks import load_model, make_model
 from .plugins import Registry
 from .records import Record, RunFolder, Status, Store
-from .resolve import Cell, model_class, resolve, validate
+from .resolve import Cell, resolve
 from .sampling import Diverged
 from .scoring.evaluation import Report, Scorer
 from .scoring.selection import make_metrics
 from .scoring.weights import Weights
 from .spec import RunRequest, RunSpec
 from .tasks import Task, task_of
-from .training import Interrupted, Progress, Trainer
+from .training.arithmetic import effective_precision
+from .training.checkpoints import load_networks
+from .training.loop import Interrupted, Progress, Trainer
+from .training.observers import JsonLog
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -162,7 +163,7 @@ class _Work:
         }
         scores = {which: known | reports[which].scores for which, known in record.scores.items()}
         versions_of = {
-            kind: {**record.score_versions[kind], **added} for kind, added in score_versions(scorer).items()
+            kind: {**record.score_versions[kind], **added} for kind, added in scorer.versions().items()
         }
         update = {
             "scores": scores,
@@ -245,7 +246,7 @@ class _Work:
             best_epoch=progress.best_epoch,
             epochs_done=progress.step // trainer.run.steps_per_epoch,
             steps=progress.step,
-            score_versions=score_versions(self.scorer),
+            score_versions=self.scorer.versions(),
             n_real=len(images),
             n_generated=self.task.count,
             dataset={
@@ -279,13 +280,6 @@ class _Work:
         )
 
 
-def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: torch.device) -> Model:
-    """Build a cell's model from its seed, on a device."""
-    torch.manual_seed(spec.seed)
-    shape = ImageShape(spec.protocol.channels, spec.resolution, spec.resolution)
-    return model(shape, config).to(device)
-
-
 def make_scorer(
     spec: RunSpec,
     registry: Registry,
@@ -305,14 +299,6 @@ def make_scorer(
         device=device,
         cache=settings.cache / "features",
     )
-
-
-def score_versions(scorer: Scorer) -> dict[str, dict[str, Any]]:
-    """What the numbers of a record were computed with: metrics' versions, and identities of features."""
-    return {
-        "metrics": {name: metric.version for name, metric in scorer.metrics.items()},
-        "features": scorer.identities(),
-    }
 
 
 def population(images: ImageSet, channels: int) -> Population:
@@ -340,32 +326,3 @@ def _locked(folder: RunFolder) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def load_model(
-    folder: RunFolder, registry: Registry, device: torch.device, which: Literal["best", "last"]
-) -> Model:
-    """The networks of a run, as they were at its best or at its last evaluation.
-
-    Raises:
-        SpecError: The folder is no run's, or its plugin has another version by now.
-        CheckpointError: The networks are missing or damaged.
-    """
-    spec = folder.read_spec()
-    kind = model_class(registry, spec.model.name)
-    if kind.version != spec.model.version:
-        raise SpecError(
-            f"{folder.path} was trained with version {spec.model.version} of {spec.model.name}",
-            needed=f"version {kind.version}, which is installed",
-            hint="train the cell again, or install the older plugin",
-        )
-    config = validate(kind.Config, spec.model.config, f"model {spec.model.name}")
-    model = make_model(spec, kind, config, device)
-    if which == "best":
-        model.load_state_dict(load_networks(folder.best))
-    else:
-        state, _ = load_state(folder.checkpoint, spec.identity)
-        if state is None:
-            raise CheckpointError(f"{folder.path} has no checkpoint", needed="a run that got further")
-        model.load_state_dict(state["model"])
-    return model

@@ -1,19 +1,16 @@
-"""Samples of a model as stored pixels, and a picture of them beside real images."""
+"""What a model makes, as stored pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from .api import Model, Synthesizer, Translator
 from .data.pixels import to_model_range, to_store_range
-from .files import atomic_write
 
 SAMPLE_BATCH = 64
 """Images made at once: bounds memory, and changes no image."""
@@ -73,57 +70,3 @@ def _made(model: Model, count: int, make: Callable[[int, int], Tensor]) -> NDArr
     finally:
         model.train(was_training)
     return images
-
-
-def evenly(count: int, most: int) -> NDArray[np.intp]:
-    """Positions of at most so many of ``count`` images: the first ones of a set are often of one patient."""
-    return np.linspace(0, count - 1, min(most, count)).astype(np.intp)
-
-
-def save_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Save uint8 (C, H, W), C of 1 or 3, as PNG of as many channels: a folder never mixes grey and RGB."""
-    picture = Image.fromarray(
-        pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
-    )
-    with atomic_write(path) as file:
-        picture.save(file, format="PNG")
-
-
-def mosaic(images: NDArray[np.uint8], columns: int, *, gap: int = 2) -> NDArray[np.uint8]:
-    """Lay uint8 (N, C, H, W) out in rows of ``columns`` on white; returns (C, height, width)."""
-    n, channels, height, width = images.shape
-    rows = -(-n // columns)
-    sheet = np.full((channels, rows * (height + gap) - gap, columns * (width + gap) - gap), 255, np.uint8)
-    for number, image in enumerate(images):
-        top, left = (number // columns) * (height + gap), (number % columns) * (width + gap)
-        sheet[:, top : top + height, left : left + width] = image
-    return sheet
-
-
-def in_columns(pictures: Sequence[NDArray[np.uint8]], *, across: int = 1) -> NDArray[np.uint8]:
-    """Lay stacks of the same images out side by side: first of each, second of each, ...
-
-    Args:
-        pictures: uint8 (n, C or 1, H, W) each.
-        across: How many such groups a row has.
-    """
-    whole = max(pictures, key=lambda stack: stack.shape[1])
-    together = np.stack([_like(stack, whole) for stack in pictures], axis=1)
-    return mosaic(together.reshape(-1, *whole.shape[1:]), len(pictures) * across)
-
-
-def save_comparison(
-    path: Path, generated: NDArray[np.uint8], real: NDArray[np.uint8], *, side: int = 6
-) -> None:
-    """Save a picture: on the left up to ``side`` squared generated images, on the right as many real ones."""
-    halves = [mosaic(images[: side * side], side) for images in (generated, _like(real, generated))]
-    rows = max(half.shape[1] for half in halves)
-    padded = [
-        np.pad(half, ((0, 0), (0, rows - half.shape[1]), (0, 0)), constant_values=255) for half in halves
-    ]
-    gutter = np.full((len(padded[0]), rows, 12), 255, np.uint8)
-    save_png(path, np.concatenate([padded[0], gutter, padded[1]], axis=2))
-
-
-def _like(real: NDArray[np.uint8], generated: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.broadcast_to(real, (len(real), *generated.shape[1:]))

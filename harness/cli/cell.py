@@ -30,7 +30,7 @@ def cell(
     from ..grid.schedule import BUSY
     from ..records import Store
     from ..run import Settings, run_cell
-    from ..training import Interrupted
+    from ..training.loop import Interrupted
 
     stop = StopSignal()
     request, results, cache = unpack(job)

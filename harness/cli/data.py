@@ -73,7 +73,7 @@ def info(
     ] = None,
 ) -> None:
     """Count what is there, and lay some prepared images out in a picture for a person to look at."""
-    from ..sampling import mosaic, save_png
+    from ..pictures import mosaic, save_png
 
     sets = list(_prepared(dataset, res, (source, target), data_root, cache, assignments, workers, skip_bad))
     for images in sets:

@@ -136,7 +136,7 @@ class _Work:
         first: int,
     ) -> list[Path]:
         """One figure for each model and data set where the model has something to show of real images."""
-        from ..run import load_model
+        from ..networks import load_model
         from ..views.figures import explanation_figure, save_figure
         from ..views.gallery import shown_runs
 

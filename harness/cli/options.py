@@ -119,7 +119,7 @@ def tracking(wanted: bool, plugins: Registry) -> AbstractContextManager[object]:
     """Watch cells for TensorBoard, where somebody wants that."""
     if not wanted:
         return nullcontext()
-    from ..tracking import TensorBoard
+    from ..training.tracking import TensorBoard
 
     return TensorBoard(plugins.manager)
 

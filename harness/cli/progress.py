@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from .. import hookimpl
 from ..api import Clock
-from ..training import Run
+from ..training.loop import Run
 
 LINE_SECONDS = 10.0
 """Between two plain lines, where there is no terminal."""

@@ -107,7 +107,7 @@ def run(
         return
 
     from ..run import Settings, run_cell
-    from ..training import Interrupted
+    from ..training.loop import Interrupted
     from .progress import Terminal
 
     cache_path = cache_folder(cache)

@@ -37,9 +37,9 @@ def sample(
 
     from ..files import atomic_write
     from ..machine import pick_device
+    from ..networks import load_model
+    from ..pictures import save_png
     from ..records import Store
-    from ..run import load_model
-    from ..sampling import save_png
     from ..tasks import task_of
     from ..views.gallery import Opener
 

@@ -103,7 +103,7 @@ def score(
                 "context": report.context,
                 "notes": report.notes,
                 "cross_check": compared,
-                "features": scorer.identities(),
+                "score_versions": scorer.versions(),
                 "n_generated": len(images),
                 "n_real": len(train.values),
                 "n_held_out": len(apart.values) if apart else 0,

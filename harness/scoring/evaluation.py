@@ -142,10 +142,14 @@ class Scorer:
             if fewest < metric.recommended
         ]
 
-    def identities(self) -> dict[str, dict[str, str]]:
-        """What names the features of each space in a record: network, sha256 of the weights, resize."""
+    def versions(self) -> dict[str, dict[str, Any]]:
+        """What scores are computed with: versions of metrics; network, weights and resize of features."""
         return {
-            name: {**space.identity(), "version": str(space.version)} for name, space in self.spaces.items()
+            "metrics": {name: metric.version for name, metric in self.metrics.items()},
+            "features": {
+                name: {**space.identity(), "version": str(space.version)}
+                for name, space in self.spaces.items()
+            },
         }
 
     def _prepared(

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ..data.prepare import prepare
 from ..errors import BenchError, DataError
 from ..grid.roots import root_of
+from ..networks import load_model
 from ..plugins import Registry
 from ..resolve import make_dataset, model_class
-from ..run import load_model
 from ..spec import RunSpec
 from ..tables.entries import chosen_setup
 from ..tables.survey import Result

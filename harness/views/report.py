@@ -25,9 +25,9 @@ from PIL import Image
 
 from ..errors import BenchError, DataError
 from ..grid.definition import load_grid, shipped
+from ..networks import load_model
+from ..pictures import mosaic
 from ..plugins import Registry
-from ..run import load_model
-from ..sampling import mosaic
 from ..spec import RunSpec
 from ..tables.scores import score_sheet
 from ..tables.sheets import render

@@ -13,8 +13,8 @@ from plain.loop import PNGFolder
 
 from harness.api import Batch, Clock, ImageShape, Synthesizer
 from harness.data.pixels import to_model_range
+from harness.pictures import save_png
 from harness.plugins import Registry
-from harness.sampling import save_png
 
 NARROW = {"width": 64}
 SMALL: dict[str, dict[str, Any]] = {

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.checkpoints import load_networks, load_state, previous_state, save_networks, save_state
 from harness.errors import CheckpointError, StorageError
 from harness.files import atomic_write, sha256_of_json, write_json
+from harness.training.checkpoints import load_networks, load_state, previous_state, save_networks, save_state
 
 
 def test_state_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from bench_example.model import LinearGAN
 
 from harness import hookimpl
 from harness.api import Batch, Clock, ImageShape
-from harness.arithmetic import effective_precision
-from harness.compilation import compile_networks
 from harness.plugins import Registry
 from harness.run import Outcome
-from harness.training import Run
+from harness.training.arithmetic import effective_precision
+from harness.training.compilation import compile_networks
+from harness.training.loop import Run
 
 RunTiny = Callable[..., Outcome]
 

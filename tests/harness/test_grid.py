@@ -22,7 +22,7 @@ from harness.plugins import Registry
 from harness.resolve import resolve
 from harness.run import Outcome
 from harness.spec import RunRequest
-from harness.training import Interrupted
+from harness.training.loop import Interrupted
 
 RunTiny = Callable[..., Outcome]
 TINY = {"epochs": 4, "evaluate_every": 2, "batch_size": 8, "metrics": "brightness"}

@@ -20,15 +20,16 @@ from harness.data.prepare import prepare
 from harness.errors import DataError, SpecError
 from harness.grid.definition import load_grid
 from harness.machine import pick_device
+from harness.networks import load_model
 from harness.plugins import Registry
 from harness.records import Store, read_log
-from harness.run import Outcome, load_model
+from harness.run import Outcome
 from harness.spec import Pair, RunSpec, pair_of
 from harness.tables.scores import score_sheet
 from harness.tables.sheets import render
 from harness.tables.survey import Installed, survey
 from harness.tasks import Translation, task_of
-from harness.training import Interrupted
+from harness.training.loop import Interrupted
 from harness.views.gallery import Opener
 from harness.views.report import Real, make_report
 

@@ -16,15 +16,16 @@ from bench_example.dataset import Discs
 from filelock import FileLock
 from PIL import Image
 
-from harness.checkpoints import load_networks, previous_state
 from harness.errors import BusyError, CheckpointError, SpecError, StorageError
 from harness.machine import pick_device
+from harness.networks import load_model
 from harness.plugins import Registry
 from harness.records import Record, RunFolder, Store, read_log
-from harness.run import Outcome, load_model
+from harness.run import Outcome
 from harness.sampling import sample_images
-from harness.tracking import TensorBoard
-from harness.training import Interrupted
+from harness.training.checkpoints import load_networks, previous_state
+from harness.training.loop import Interrupted
+from harness.training.tracking import TensorBoard
 
 Run = Callable[..., Outcome]
 

@@ -250,6 +250,6 @@ def test_a_report_adds_floor_interval_and_bias_to_the_same_scores():
     assert "2048" in note
 
 
-def test_identities_name_only_what_was_used():
-    assert make({"brightness": Mean()}).identities() == {}
-    assert make(distances()).identities() == {"corners": {"network": "corners", "version": "1"}}
+def test_versions_name_only_what_was_used():
+    assert make({"brightness": Mean()}).versions()["features"] == {}
+    assert make(distances()).versions()["features"] == {"corners": {"network": "corners", "version": "1"}}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.augmentation import compose, flip, shift
 from harness.data.pixels import to_model_range, to_store_range
 from harness.errors import PluginError
-from harness.sampling import mosaic
+from harness.pictures import mosaic
+from harness.training.augmentation import compose, flip, shift
 
 
 def test_stored_and_model_pixels_are_one_scale() -> None:

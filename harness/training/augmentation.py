@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from .errors import PluginError
+from ..errors import PluginError
 
 SHIFT = 0.125
 """Longest translation, as a share of the side (8 px at 64): the range DiffAugment uses (arXiv 2006.10738)."""

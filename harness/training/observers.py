@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from . import hookimpl
-from .api import Clock
-from .files import atomic_write, storage_error
-from .records import read_log
-from .training import Run
+from .. import hookimpl
+from ..api import Clock
+from ..files import atomic_write, storage_error
+from ..records import read_log
+from .loop import Run
 
 
 class JsonLog:

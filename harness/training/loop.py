@@ -18,16 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .api import Batch, Clock, Goal, Model
+from ..api import Batch, Clock, Goal, Model
+from ..data.pixels import to_model_range
+from ..errors import CheckpointError
+from ..records import RunFolder
+from ..sampling import Diverged
+from ..spec import RunSpec
 from .arithmetic import arithmetic
 from .augmentation import compose
 from .checkpoints import load_state, save_networks, save_state
 from .compilation import begin_step, compile_networks
-from .data.pixels import to_model_range
-from .errors import CheckpointError
-from .records import RunFolder
-from .sampling import Diverged
-from .spec import RunSpec
 
 LOG_EVERY = 10
 """Steps between two looks at the losses."""

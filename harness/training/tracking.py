@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import hookimpl
-from .api import Clock
-from .errors import SpecError
-from .training import Run
+from .. import hookimpl
+from ..api import Clock
+from ..errors import SpecError
+from .loop import Run
 
 if TYPE_CHECKING:
     import pluggy

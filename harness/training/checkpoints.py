@@ -17,8 +17,8 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from .errors import CheckpointError
-from .files import atomic_write
+from ..errors import CheckpointError
+from ..files import atomic_write
 
 FORMAT = 1
 

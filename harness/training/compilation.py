@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .api import Model
+from ..api import Model
 
 
 def compile_networks(model: Model, batch_size: int, device: torch.device) -> str | None:

@@ -1,0 +1,51 @@
+"""A cell's model: new from its seed, or with the networks that its run left."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from .api import ImageShape, Model, PluginConfig
+from .errors import CheckpointError, SpecError
+from .plugins import Registry
+from .records import RunFolder
+from .resolve import model_class, validate
+from .spec import RunSpec
+from .training.checkpoints import load_networks, load_state
+
+
+def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: torch.device) -> Model:
+    """Build a cell's model from its seed, on a device."""
+    torch.manual_seed(spec.seed)
+    shape = ImageShape(spec.protocol.channels, spec.resolution, spec.resolution)
+    return model(shape, config).to(device)
+
+
+def load_model(
+    folder: RunFolder, registry: Registry, device: torch.device, which: Literal["best", "last"]
+) -> Model:
+    """The networks of a run, as they were at its best or at its last evaluation.
+
+    Raises:
+        SpecError: The folder is no run's, or its plugin has another version by now.
+        CheckpointError: The networks are missing or damaged.
+    """
+    spec = folder.read_spec()
+    kind = model_class(registry, spec.model.name)
+    if kind.version != spec.model.version:
+        raise SpecError(
+            f"{folder.path} was trained with version {spec.model.version} of {spec.model.name}",
+            needed=f"version {kind.version}, which is installed",
+            hint="train the cell again, or install the older plugin",
+        )
+    config = validate(kind.Config, spec.model.config, f"model {spec.model.name}")
+    model = make_model(spec, kind, config, device)
+    if which == "best":
+        model.load_state_dict(load_networks(folder.best))
+    else:
+        state, _ = load_state(folder.checkpoint, spec.identity)
+        if state is None:
+            raise CheckpointError(f"{folder.path} has no checkpoint", needed="a run that got further")
+        model.load_state_dict(state["model"])
+    return model

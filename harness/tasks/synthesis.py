@@ -1,0 +1,79 @@
+"""Images of nothing but random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..api import Pair, Synthesizer
+from ..data.images import ImageSet
+from ..errors import SpecError
+from ..pictures import evenly, save_comparison
+from ..sampling import sample_images
+from ..spec import RunRequest, RunSpec
+from .task import Outputs, Task, check_sides, chosen
+
+
+class Synthesis(Task):
+    """Images of nothing but random numbers."""
+
+    kind = Synthesizer
+    metrics = "fid,kid,swd,ms_ssim"
+    presets: ClassVar = {"smoke": {"metrics": "swd,ms_ssim"}}
+
+    def __init__(self, spec: RunSpec, whole: ImageSet) -> None:
+        self.train, self.held_out = whole, None
+        protocol = spec.protocol
+        if protocol.held_out:
+            self.train, self.held_out = whole.select(["train", "val"]), whole.select("test")
+            check_sides(self.train, self.held_out, "leave out held_out, or name a data root with split lists")
+        if protocol.limit:
+            self.train = self.train.limit(protocol.limit, spec.seed)
+        self.samples = protocol.samples
+
+    @classmethod
+    def check_pair(cls, pair: Pair | None, request: RunRequest, modalities: Sequence[str]) -> None:
+        """There is nothing to translate."""
+        if pair is not None:
+            raise SpecError(
+                f"model {request.model} makes images of nothing, and was asked to translate {pair.source}",
+                needed="a model that translates",
+                hint="leave out --source and --target",
+            )
+
+    @classmethod
+    def draw(
+        cls, model: Synthesizer, count: int, first: int, opened: Callable[[], Task]
+    ) -> NDArray[np.uint8]:
+        """Samples of the seeds from ``first`` on."""
+        return sample_images(model, count, first_seed=first)
+
+    def beside(self, count: int, first: int) -> ImageSet:
+        """Training images: none of them belongs to a seed."""
+        return chosen(self.train, evenly(len(self.train), count))
+
+    @property
+    def count(self) -> int:
+        """As many as real images, as published, unless told otherwise."""
+        return self.samples or len(self.train)
+
+    def generate(self, model: Synthesizer) -> Outputs:
+        """Samples of the first seeds."""
+        return Outputs(sample_images(model, self.count))
+
+    def preview(self, model: Synthesizer) -> Outputs:
+        """The same seeds by the model's shorter way."""
+        return Outputs(sample_images(model, self.count, preview=True))
+
+    def has_previews(self, model: Synthesizer) -> bool:
+        """Whether it has a shorter way."""
+        return type(model).preview is not Synthesizer.preview
+
+    def picture(self, path: Path, outputs: Outputs) -> None:
+        """Samples beside real images."""
+        real = self.train.images[evenly(len(self.train), 36)]
+        save_comparison(path, outputs.images, np.asarray(real))

@@ -1,0 +1,131 @@
+"""What all tasks have."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..api import Model, Pair, Targets
+from ..data.images import ImageSet
+from ..errors import DataError
+from ..spec import Protocol, RunRequest, RunSpec
+
+
+class Outputs(NamedTuple):
+    """What a model made, uint8 (N, C, H, W), and what each image should have been in a paired task."""
+
+    images: NDArray[np.uint8]
+    targets: Targets | None = None
+
+
+class Task(abc.ABC):
+    """The images of one cell, and what its model makes of them.
+
+    Args:
+        spec: The cell.
+        whole: All images of its data set.
+
+    Raises:
+        DataError: Nobody is left on one of the sides.
+
+    Attributes:
+        kind: Models that it is for.
+        metrics: Scores where the user names none.
+        presets: What it adds to the core's presets.
+        train: What the model is trained on.
+        held_out: Patients that are kept apart; None where there are none.
+        notes: What a reader of the scores must be told, one line each.
+        facts: What a record says of the data, beyond what it says of all.
+    """
+
+    kind: ClassVar[type[Model]]
+    metrics: ClassVar[str]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    train: ImageSet
+    held_out: ImageSet | None
+    notes: Sequence[str] = ()
+    facts: Mapping[str, Any] = {}
+
+    @abc.abstractmethod
+    def __init__(self, spec: RunSpec, whole: ImageSet) -> None: ...
+
+    @classmethod
+    @abc.abstractmethod
+    def check_pair(cls, pair: Pair | None, request: RunRequest, modalities: Sequence[str]) -> None:
+        """Refuse a pair where none is needed, or its absence where one is.
+
+        Raises:
+            SpecError: The message says what to type.
+        """
+
+    @classmethod
+    def complete(cls, protocol: Protocol) -> Protocol:
+        """Fill in what the task decides."""
+        return protocol if protocol.metrics else protocol.model_copy(update={"metrics": cls.metrics})
+
+    @classmethod
+    @abc.abstractmethod
+    def draw(cls, model: Any, count: int, first: int, opened: Callable[[], Task]) -> NDArray[np.uint8]:
+        """Some images to look at, uint8 (at most ``count``, C, H, W).
+
+        Args:
+            model: The model.
+            count: How many.
+            first: Which: the same number is always the same image.
+            opened: Gives the cell's images, where raw data is needed.
+
+        Raises:
+            SpecError: There is none of that number.
+        """
+
+    @abc.abstractmethod
+    def beside(self, count: int, first: int) -> ImageSet:
+        """Real images to show beside those of ``draw``."""
+
+    @property
+    @abc.abstractmethod
+    def count(self) -> int:
+        """How many images the scores of a record are of."""
+
+    @abc.abstractmethod
+    def generate(self, model: Any) -> Outputs:
+        """What the scores of a record are of."""
+
+    def preview(self, model: Any) -> Outputs:
+        """What evaluations during training look at, to choose the best networks."""
+        return self.generate(model)
+
+    @abc.abstractmethod
+    def has_previews(self, model: Any) -> bool:
+        """Whether these are something else than what the scores of a record are of."""
+
+    @abc.abstractmethod
+    def picture(self, path: Path, outputs: Outputs) -> None:
+        """Save a picture of what the model makes."""
+
+
+def check_sides(train: ImageSet, held_out: ImageSet, hint: str) -> None:
+    """Refuse a split that leaves nobody on one of its sides.
+
+    Raises:
+        DataError: ``hint`` says what to do about it.
+    """
+    if not len(train) or not len(held_out):
+        raise DataError(
+            f"{train.name} has {len(train)} images to train on, {len(held_out)} held out",
+            needed="patients on both sides",
+            hint=hint,
+        )
+
+
+def chosen(images: ImageSet, rows: NDArray[np.intp]) -> ImageSet:
+    """The images of these rows, in the order of the set."""
+    mask = np.zeros(len(images), dtype=np.bool_)
+    mask[rows] = True
+    return images.select(mask)
