@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
 
 from ..api import Metric, Population, ScoreError
 
@@ -56,6 +55,9 @@ def kernel_distance(real: NDArray[np.float64], generated: NDArray[np.float64]) -
     Raises:
         ScoreError: Fewer than 4 images on a side: halves of less than 2 have no unbiased estimate.
     """
+    # Here and not above: it imports torchvision, for seconds, and tables only ask what the scores are called.
+    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
+
     smaller = min(len(real), len(generated))
     if smaller < 4:
         raise ScoreError(f"{smaller} image(s) on one side", needed="at least 4 on each side")

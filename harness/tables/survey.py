@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal
 
 from ..api import Goal
@@ -29,7 +29,12 @@ class Result:
         """The cell."""
         return self.record.spec
 
-    @property
+    @cached_property
+    def keeps_its_identity(self) -> bool:
+        """Whether this version of the protocol gives the cell the identity that it was computed under."""
+        return self.spec.identity == self.record.identity
+
+    @cached_property
     def setup(self) -> str:
         """The model's config as canonical text: cells of one setup differ in their seed alone."""
         return _text(self.spec.model.config)
@@ -73,11 +78,14 @@ class Installed:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self._version = cache(self._find_version)
+        # Asked of every record, several times each.
+        self.why_stale = cache(self._why_stale)
+        self.metric_of = cache(self._metric_of)
 
-    def why_stale(self, result: Result, score: str) -> str:
+    def _why_stale(self, result: Result, score: str) -> str:
         """What makes a score of other versions than those installed; empty where nothing does."""
         record, spec = result.record, result.spec
-        if spec.identity != record.identity:
+        if not result.keeps_its_identity:
             return "another version of the protocol"
         metric = self.metric_of(score)
         measured = record.score_versions["metrics"].get(metric)
@@ -102,7 +110,7 @@ class Installed:
         found: dict[str, str] | None = result.record.score_versions["features"].get(space)
         return found
 
-    def metric_of(self, score: str) -> str:
+    def _metric_of(self, score: str) -> str:
         """Name of the metric that gives a score, or a part of one: psnr/brain is a part of psnr.
 
         Raises:
