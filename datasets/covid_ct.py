@@ -134,12 +134,10 @@ class CovidCT(Dataset):
         patients = {name: name.partition(".")[0].partition("%")[0] for name in names}
         if _PATIENTS in self._papers:
             patients |= _patient_table(self._papers[_PATIENTS])
-        listed: dict[str, Split] = {}
         splits: dict[str, Split] = {}
         for split, list_name in _LISTS.items():
             for line in self._papers.get(list_name, "").splitlines():
                 if name := line.strip():
-                    listed[name] = split
                     patient = patients.get(name, name)
                     if splits.setdefault(patient, split) != split:
                         raise DataError(

@@ -133,15 +133,6 @@ def _parse(path: Path, content: bytes, dimensions: int) -> Volume:
     )
 
 
-def stem_of(path: Path) -> str:
-    """A file's name without .nii or .nii.gz."""
-    name = path.name
-    for ending in ENDINGS:
-        if name.lower().endswith(ending):
-            return name[: -len(ending)]
-    return name
-
-
 def as_shown(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     """An (x, y) plane of an LPS volume as a radiologist sees it: rows from front to back, (y, x)."""
     return np.ascontiguousarray(plane.T)

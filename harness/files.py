@@ -48,6 +48,12 @@ def atomic_write(path: Path, *, keep: Path | None = None) -> Iterator[IO[bytes]]
         temporary.unlink(missing_ok=True)
 
 
+def clear_partial(folder: Path) -> None:
+    """Remove what kills left of files half written. Nobody else may be writing in the folder."""
+    for part in folder.glob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as readable JSON. NaN and infinity are refused: they are not JSON."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)

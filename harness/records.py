@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -17,7 +17,7 @@ from .spec import RunSpec
 if TYPE_CHECKING:
     import pandas
 
-RECORD_FORMAT = 1
+RECORD_FORMAT: Final = 1
 
 Status = Literal["complete", "diverged", "failed"]
 
@@ -43,7 +43,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    format: int = RECORD_FORMAT
+    format: Literal[1] = RECORD_FORMAT
     status: Status
     identity: str
     spec: RunSpec
@@ -203,6 +203,11 @@ class Store:
             }
             for folder, record in self.records()
         )
+
+
+def missing_metrics(score_versions: Mapping[str, Any], asked: Iterable[str]) -> list[str]:
+    """Those of the metrics asked for by which a record, with these ``score_versions``, was not scored."""
+    return [name for name in asked if name not in score_versions["metrics"]]
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from .api import Goal, Model, Population
 from .data.images import ImageSet
 from .data.prepare import prepare
 from .errors import BenchError, BusyError
-from .files import storage_error, write_json
+from .files import clear_partial, storage_error, write_json
 from .machine import describe, pick_device, source_commit, versions
 from .networks import load_model, make_model
 from .plugins import Registry
@@ -121,6 +121,7 @@ class _Work:
 
     def run(self) -> Record:
         """Do what is not done yet; the record is written last."""
+        clear_partial(self.folder.path)
         write_json(self.folder.spec, self.spec.model_dump(mode="json"))
         started = time.monotonic()
         self.task = task = self._task()
@@ -142,10 +143,19 @@ class _Work:
         trainer.resume()
         if self.settings.compile:
             trainer.compile()
-        status, error = self._train(trainer, model)
         report = Report({}, {}, [])
-        if status == "complete":
+        status: Status = "complete"
+        error = None
+        try:
+            self._train(trainer)
             report = self._present(model, trainer.progress)
+        except Diverged as reason:
+            status, error = "diverged", str(reason)
+        except (BenchError, Interrupted):
+            raise
+        except Exception:
+            # A plugin may raise anything; its cell has failed, and the record says how.
+            status, error = "failed", traceback.format_exc()
         record = self._record(trainer, status, error, report)
         self.folder.write_record(record)
         self.registry.manager.hook.bench_run_finished(run=trainer.run, record=record.model_dump())
@@ -200,23 +210,15 @@ class _Work:
         first = self.scorer.metrics[self.spec.protocol.metric_names()[0]]
         return next(iter(first.goals.items()))
 
-    def _train(self, trainer: Trainer, model: Model) -> tuple[Status, str | None]:
+    def _train(self, trainer: Trainer) -> None:
         manager = self.registry.manager
         log = JsonLog()
         manager.register(log)
         try:
             manager.hook.bench_run_started(run=trainer.run)
             trainer.fit(manager.hook, self.settings.stop)
-        except Diverged as error:
-            return "diverged", str(error)
-        except (BenchError, Interrupted):
-            raise
-        except Exception:
-            # A plugin may raise anything; its cell has failed, and the record says how.
-            return "failed", traceback.format_exc()
         finally:
             manager.unregister(log)
-        return "complete", None
 
     def _present(self, model: Model, progress: Progress) -> Report:
         """Ask the best networks once more: for the picture, and for how far to trust their scores."""
@@ -259,7 +261,7 @@ class _Work:
                 "skipped": images.skipped,
                 **self.task.facts,
             },
-            caveats=list(trainer.model.caveats),
+            caveats=list(trainer.model.caveats(trainer.last_clock)),
             versions=versions(),
             device={
                 **describe(self.device),

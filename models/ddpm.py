@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -35,6 +35,16 @@ LAYOUTS = {
 
 
 Sampler = Literal["ddim", "ddpm"]
+
+
+def _divides(steps: int) -> int:
+    """DDIM steps by whole times: between others it would undo less noise than there is."""
+    if DIFFUSION_STEPS % steps:
+        raise ValueError(f"a divisor of {DIFFUSION_STEPS}, such as 10, 20, 50 or 100")
+    return steps
+
+
+Steps = Annotated[int, AfterValidator(_divides)]
 STEPS: dict[str, Any] = {"ge": 1, "le": DIFFUSION_STEPS}
 
 
@@ -63,7 +73,7 @@ class DDPMConfig(BaselineConfig):
         "how to sample: ddpm (ancestral) draws noise at every step, ddim none on the way",
         source="reference: Ho et al. 2020",
     )
-    sampling_steps: int = setting(
+    sampling_steps: Steps = setting(
         DIFFUSION_STEPS, "steps from noise to image", source="reference: Ho et al. 2020", **STEPS
     )
     preview_sampler: Sampler = setting(
@@ -71,7 +81,7 @@ class DDPMConfig(BaselineConfig):
         "how to sample for the evaluations during training, which choose the networks",
         source="ours: 1000 ancestral steps at each evaluation would take longer than the training",
     )
-    preview_steps: int = setting(
+    preview_steps: Steps = setting(
         50, "steps from noise to image in those evaluations", source="reference: Song et al. 2021", **STEPS
     )
 

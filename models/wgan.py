@@ -40,7 +40,7 @@ class WGANConfig(SynthesisConfig, BaselineConfig):
     gradient_penalty: float = setting(
         0.0,
         "weight of the gradient penalty; above 0 it takes the place of clipping, and Adam that of RMSprop",
-        source="published: clipping; the weight is usually 10 (Gulrajani et al. 2017)",
+        source="reference: 0, so clipping; a penalty's weight is usually 10 (Gulrajani et al. 2017)",
         ge=0,
     )
     betas: Betas = setting(

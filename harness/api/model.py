@@ -67,7 +67,6 @@ class Model(torch.nn.Module, abc.ABC):
             ``train_step``, among ``"flip"`` (left-right) and ``"shift"`` (translation).
         ablation: Published ablation rows, in order: name of the row to overrides of the default config;
             ``bench ablate``.
-        caveats: What a reader of any score of this model must know, such as a leak of training data.
     """
 
     version: ClassVar[int]
@@ -76,7 +75,6 @@ class Model(torch.nn.Module, abc.ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     ablation: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     augmentations: tuple[str, ...] = ()
-    caveats: tuple[str, ...] = ()
 
     def __init__(self, shape: ImageShape, config: PluginConfig) -> None:
         super().__init__()
@@ -105,6 +103,14 @@ class Model(torch.nn.Module, abc.ABC):
             or numbers (n,).
         """
         return {}
+
+    def caveats(self, clock: Clock) -> tuple[str, ...]:
+        """What a reader of any score of this model must know, such as a leak of training data.
+
+        Args:
+            clock: Its last step.
+        """
+        return ()
 
     @abc.abstractmethod
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:

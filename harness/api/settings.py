@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class PluginConfig(BaseModel):
-    """Base of every plugin's ``Config``: frozen, and a misspelt name is an error."""
+    """Base of every plugin's ``Config``: frozen; a misspelt name is an error, and so are NaN and infinity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def setting(default: Any, description: str, *, unit: str = "", source: str = "", **limits: Any) -> Any:

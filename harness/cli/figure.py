@@ -62,7 +62,7 @@ def figure(
 ) -> None:
     """Draw a figure from records and checkpoints, as PNG and PDF."""
     plugins = registry()
-    found = survey_of(results, where).results
+    found = [result for result in survey_of(results, where).results if _is_of(result, source, target)]
     work = _Work(plugins, found, out or results / "figures", roots_of(data_root), cache_folder(cache), device)
     if name in EXPLAINED:
         paths = work.explanations(name, names_of(models), names_of(datasets), res, min(count, 8), seed)
@@ -81,6 +81,14 @@ def figure(
         paths = work.samples(f"figure{name}" if name in SAMPLES_OF else grid.name, grid, count, seed)
     for path in paths:
         print(path)
+
+
+def _is_of(result: Result, source: str, target: str) -> bool:
+    """Whether a result has the modalities that were named; all have where none was."""
+    pair = result.spec.dataset.pair
+    if pair is None:
+        return not (source or target)
+    return source in ("", pair.source) and target in ("", pair.target)
 
 
 class _Work:

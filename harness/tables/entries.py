@@ -190,16 +190,20 @@ def _entry(results: Sequence[Result], score: str, installed: Installed, which: W
         return Entry([], Counter(), [], [])
     best, others = chosen_setup(results, installed.registry)
     left_out: Counter[str] = Counter()
-    used, notes = [], []
+    used = []
+    stale: dict[str, list[str]] = {}
     for result in best:
-        stale = installed.why_stale(result, score)
-        if stale:
+        if reason := installed.why_stale(result, score):
             left_out["stale"] += 1
-            notes.append(f"{result.folder.path.name} is stale: {stale}")
+            stale.setdefault(reason, []).append(result.folder.path.name)
         elif result.record.status != "complete":
             left_out[result.record.status] += 1
         elif score in result.record.scores[which]:
             used.append(result)
+    notes = [
+        f"{name} is stale: {reason}" + (f"; and {len(more)} more" if more else "")
+        for reason, (name, *more) in stale.items()
+    ]
     if others:
         notes.append(f"{others} other setup(s) are left out; --where NAME=VALUE chooses")
     for result in used:

@@ -35,14 +35,12 @@ class Translation(Task):
         protocol, self.channels = spec.protocol, spec.protocol.channels
         self.train, validation, self.held_out = (whole.select(part) for part in ("train", "val", "test"))
         check_sides(self.train, self.held_out, "another data set, or a data root with more patients")
-        self.choosing = validation if len(validation) else self.held_out
         if protocol.limit:
             self.train = self.train.limit(protocol.limit, spec.seed)
         if protocol.samples:
             # The same slices for every seed.
-            self.choosing, self.held_out = (
-                side.limit(protocol.samples) for side in (self.choosing, self.held_out)
-            )
+            validation, self.held_out = (side.limit(protocol.samples) for side in (validation, self.held_out))
+        self.choosing = validation if len(validation) else self.held_out
 
     @classmethod
     def check_pair(cls, pair: Pair | None, request: RunRequest, modalities: Sequence[str]) -> None:

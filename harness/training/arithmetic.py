@@ -23,7 +23,9 @@ def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
     torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
     torch.backends.cudnn.allow_tf32 = precision != "fp32"
     try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        # Without its cache: it keeps a weight's copy for as long as the context lasts, whatever the optimiser
+        # does to the weight, and hands a copy that was made without gradients to whoever needs them.
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False):
             yield
     finally:
         torch.set_float32_matmul_precision(before[0])

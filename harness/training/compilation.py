@@ -51,7 +51,7 @@ def _try(network: nn.Module, *inputs: Tensor) -> None:
     before = [buffer.clone() for buffer in network.buffers()]
     try:
         outputs = torch.utils._pytree.tree_leaves(network(*inputs))
-        torch.stack([part.mean() for part in outputs]).sum().backward()
+        torch.stack([part.mean() for part in outputs if isinstance(part, Tensor)]).sum().backward()
     finally:
         network.zero_grad(set_to_none=True)
         for buffer, value in zip(network.buffers(), before, strict=True):

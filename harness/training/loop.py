@@ -186,6 +186,12 @@ class Trainer:
         }
         save_state(self.folder.checkpoint, self.spec.identity, state)
 
+    @property
+    def last_clock(self) -> Clock:
+        """The last step that was taken."""
+        step = max(self.progress.step - 1, 0)
+        return Clock(step, step // self.run.steps_per_epoch, self.spec.protocol.epochs)
+
     def _train_epoch(self, observers: Any, stop: Callable[[], bool]) -> None:
         """Train what is left of the epoch that ``progress`` stands in."""
         epoch, first = divmod(self.progress.step, self.run.steps_per_epoch)

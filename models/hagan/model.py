@@ -65,8 +65,17 @@ class HAGAN(AdversarialSynthesizer):
         )
         source = SOURCES[config.reverse_skip_sampling]
         self.reverse_skip = source(shape, config.width) if config.reverse_skip else None
-        if config.reverse_skip and config.reverse_skip_sampling == "train":
-            self.caveats = ("samples are made with maps of training images: they leak training data",)
+
+    def caveats(self, clock: Clock) -> tuple[str, ...]:
+        """Samples that leak training data; a training that ended before its second stage."""
+        found = []
+        if self.config.reverse_skip and self.config.reverse_skip_sampling == "train":
+            found.append("samples are made with maps of training images: they leak training data")
+        if not self._is_hybrid(clock):
+            found.append(
+                f"trained without mixing and augmentation, which begin at epoch {self.config.warmup_epochs}"
+            )
+        return tuple(found)
 
     def generate(self, batch: Batch, *, needs_gradient: bool) -> GuidedFake:
         """Make images with the help of the discriminator's maps of the real ones."""

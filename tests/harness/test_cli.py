@@ -218,6 +218,20 @@ def test_doctor_tells_what_is_missing_and_what_it_unlocks(bench: Bench) -> None:
     assert "ready" in random
 
 
+def test_doctor_names_a_plugin_that_can_not_be_loaded(bench: Bench, workplace: Path) -> None:
+    (workplace / "site" / "sick.py").write_text(
+        "from harness import hookimpl\n\n"
+        "@hookimpl\ndef bench_metrics(register):\n    register('sick', 'no_such_module:Sick', summary='x')\n\n"
+        "@hookimpl\ndef bench_features(register):\n    register('ill', 'no_such_module:Ill', summary='x')\n"
+    )
+    announce(workplace, "sick", "1.0", "sick")
+    told = bench("doctor").out
+    assert "metric sick is broken" in told
+    (ill,) = [line for line in told.splitlines() if line.strip().startswith("ill ")]
+    assert "broken" in ill
+    assert "inception-random" in told
+
+
 def test_broken_plugin_is_told_and_the_others_work(bench: Bench, workplace: Path) -> None:
     announce(workplace, "broken", "2.0", "no_such_module")
     answer = bench("list", "models")

@@ -13,7 +13,7 @@ from harness import hookimpl
 from harness.api import Batch, Clock, ImageShape
 from harness.plugins import Registry
 from harness.run import Outcome
-from harness.training.arithmetic import effective_precision
+from harness.training.arithmetic import arithmetic, effective_precision
 from harness.training.compilation import compile_networks
 from harness.training.loop import Run
 
@@ -31,6 +31,20 @@ pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor"
 )
 def test_auto_follows_the_device(asked: str, device: str, means: str) -> None:
     assert effective_precision(asked, torch.device(device)) == means
+
+
+def test_bf16_steps_see_the_weights_as_they_are() -> None:
+    layer = torch.nn.Linear(4, 4)
+    ones = torch.ones(1, 4)
+    with arithmetic("bf16", CPU):
+        with torch.no_grad():
+            before = layer(ones)
+            layer.weight += 1.0
+        after = layer(ones)
+        after.sum().backward()
+    assert after.dtype == torch.bfloat16
+    assert torch.allclose(after - before, torch.full((1, 4), 4.0, dtype=torch.bfloat16), atol=0.1)
+    assert layer.weight.grad is not None
 
 
 @pytest.fixture

@@ -242,6 +242,7 @@ def test_pairs_are_kept_beside_each_other_and_selected_together(tmp_path: Path) 
 def test_samples_fewer_than_all_are_the_same_slices_for_every_seed(translate: Run) -> None:
     records = [translate(settings={"samples": 4}, seed=seed).record for seed in (0, 1)]
     assert [record.n_generated for record in records] == [4, 4]
+    assert all("held-out ones chose" in record.notes[-1] for record in records)
 
 
 def test_translations_are_drawn_by_number(translate: Run, registry: Registry, tmp_path: Path) -> None:

@@ -177,6 +177,27 @@ def test_divergence_is_a_result(run_tiny: Run, what: str) -> None:
     assert not run_tiny(model="faulty", settings={"what": what}).is_new
 
 
+def test_samples_that_diverge_where_previews_did_not_are_a_result(
+    run_tiny: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = registry.load("models", "linear-gan")
+    monkeypatch.setattr(kind, "preview", lambda self, seeds: torch.zeros(len(seeds), 3, 16, 16))
+    monkeypatch.setattr(kind, "sample", lambda self, seeds: torch.full((len(seeds), 3, 16, 16), torch.nan))
+    outcome = run_tiny()
+    assert outcome.record.status == "diverged"
+    assert outcome.record.epochs_done == 4
+    assert not run_tiny().is_new
+
+
+def test_what_a_kill_left_half_written_is_cleared(run_tiny: Run, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run_tiny(stop=stop_after(3))
+    (folder,) = Store(tmp_path / "results").folders()
+    (folder.path / ".checkpoint.pt.x1y2z3.part").write_bytes(b"half")
+    run_tiny()
+    assert not list(folder.path.glob(".*.part"))
+
+
 def test_failed_cell_says_why_and_is_tried_again_from_its_checkpoint(run_tiny: Run) -> None:
     failed = run_tiny(model="faulty", settings={"what": "raise", "step": 12})
     assert failed.record.status == "failed"

@@ -112,6 +112,8 @@ def test_misspelt_names_are_told_with_a_suggestion(
     [
         ({"lr": "-1"}, "lr=-1"),
         ({"lr": "fast"}, "lr='fast'"),
+        ({"lr": "Infinity"}, "lr=inf"),
+        ({"lr": "NaN"}, "lr=nan"),
         ({"epochs": "0"}, "epochs=0"),
         ({"precision": "fp8"}, "precision='fp8'"),
         ({"dataset.patients": "0"}, "patients=0"),

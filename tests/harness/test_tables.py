@@ -166,8 +166,13 @@ def test_another_version_is_stale_and_not_averaged(
 
 
 def test_a_record_of_another_protocol_is_stale(records: Records, registry: Registry) -> None:
-    records.add(10.0, identity="0" * 64)
-    assert rows(sheet_of(records, registry))["linear-gan"] == ["stale"]
+    for seed in range(3):
+        records.add(10.0, identity=f"{seed:064x}", seed=seed)
+    sheet = sheet_of(records, registry)
+    assert rows(sheet)["linear-gan"] == ["stale"]
+    assert [note.partition(" is stale: ")[2] for note in sheet.notes] == [
+        "another version of the protocol; and 2 more"
+    ]
 
 
 def test_a_caveat_is_a_dagger_with_its_words(records: Records, registry: Registry) -> None:

@@ -54,9 +54,9 @@ TINY = {
     "hagan": Tiny(HAGAN, {**NARROW, "staged_training": False}),
     "hagan, no skip at sampling": Tiny(HAGAN, {**NARROW, "reverse_skip_sampling": "off", "warmup_epochs": 1}),
     "hagan, training images": Tiny(HAGAN, {**NARROW, "reverse_skip_sampling": "train"}),
-    "ddpm": Tiny(DDPM, {"level_channels": (32, 32), "sampling_steps": 3}, ImageShape(1, 16, 16)),
+    "ddpm": Tiny(DDPM, {"level_channels": (32, 32), "sampling_steps": 4}, ImageShape(1, 16, 16)),
     "ddpm, implicit": Tiny(
-        DDPM, {"level_channels": (32, 32), "sampling_steps": 3, "sampler": "ddim"}, ImageShape(1, 16, 16)
+        DDPM, {"level_channels": (32, 32), "sampling_steps": 4, "sampler": "ddim"}, ImageShape(1, 16, 16)
     ),
     "duald": Tiny(DualD, NARROWEST, ImageShape(2, 32, 32)),
     "duald, residual": Tiny(DualD, {**NARROWEST, "residual": True}),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from harness_models.averaging import follow
 from harness_models.ddpm import DDPM
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from harness.api import ImageShape, SpecError
@@ -93,3 +94,9 @@ def test_attention_reads_maps_of_16_at_every_size(side: int) -> None:
 def test_impossible_sizes_are_refused(side: int, settings: dict[str, str]) -> None:
     with pytest.raises(SpecError, match="square images of 32, 64, 128, 256"):
         DDPM(ImageShape(1, side, side), DDPM.Config(**settings))
+
+
+def test_steps_that_do_not_divide_the_thousand_are_refused() -> None:
+    for name in ("sampling_steps", "preview_steps"):
+        with pytest.raises(ValidationError, match="a divisor of 1000"):
+            DDPM.Config(**{name: 600})

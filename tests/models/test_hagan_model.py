@@ -139,7 +139,7 @@ def test_sampling_without_maps(train) -> None:
 
 def test_training_images_leak_into_samples_and_the_model_says_so(train) -> None:
     model = hagan(reverse_skip_sampling="train")
-    assert any("training images" in caveat for caveat in model.caveats)
+    assert any("training images" in caveat for caveat in model.caveats(SECOND_STAGE))
     train(model, images(), steps=1)
     assert torch.equal(model.state_dict()["reverse_skip.images"][:4], images()), "kept in the checkpoint"
     model.eval()
@@ -152,8 +152,15 @@ def test_training_images_leak_into_samples_and_the_model_says_so(train) -> None:
 
 @pytest.mark.parametrize("source", ["mean", "off"])
 def test_other_sources_have_nothing_to_confess(source) -> None:
-    assert hagan(reverse_skip_sampling=source).caveats == ()
-    assert hagan(reverse_skip=False, reverse_skip_sampling="train").caveats == ()
+    assert hagan(reverse_skip_sampling=source).caveats(SECOND_STAGE) == ()
+    assert hagan(reverse_skip=False, reverse_skip_sampling="train").caveats(SECOND_STAGE) == ()
+
+
+def test_a_training_without_its_second_stage_says_so() -> None:
+    last_of_first = Clock(step=99, epoch=99, epochs=100)
+    assert "begin at epoch 100" in hagan(warmup_epochs=100).caveats(last_of_first)[0]
+    assert hagan(warmup_epochs=99).caveats(last_of_first) == ()
+    assert hagan(staged_training=False).caveats(last_of_first) == ()
 
 
 def test_the_bank_keeps_the_newest_images() -> None:
