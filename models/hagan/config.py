@@ -43,7 +43,9 @@ class HAGANConfig(SynthesisConfig):
         le=0.5,
     )
     feature_consistency: bool = setting(
-        True, "hold the trunk's maps of mixed images to the mixture of maps", source="published"
+        True,
+        "hold the trunk's maps of mixed images to the mixture of maps",
+        source="inferred: published is a contrast loss between maps, without its form",
     )
     beta_consistency: float = setting(
         1.0, "weight of the consistency losses (beta_2 of Eq. 7)", source="inferred: not published", ge=0
