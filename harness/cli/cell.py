@@ -33,19 +33,20 @@ def cell(
     from ..training.loop import Interrupted
 
     stop = StopSignal()
-    request, results, cache = unpack(job)
+    packed = unpack(job)
     settings = Settings(
-        Store(results),
-        cache,
+        Store(packed.results),
+        packed.cache,
         device=device,
         workers=threads,
-        weights=weights_of(weights, cache, offline=False),
+        skip_bad=packed.skip_bad,
+        weights=weights_of([*packed.weights, *(weights or ())], packed.cache, offline=False),
         stop=stop,
     )
     plugins = registry()
     try:
         with tracking(tensorboard, plugins):
-            record = run_cell(request, plugins, settings).record
+            record = run_cell(packed.request, plugins, settings).record
     except BusyError:
         sys.exit(BUSY)
     except Interrupted:

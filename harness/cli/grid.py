@@ -17,6 +17,7 @@ from .options import (
     Results,
     Roots,
     Side,
+    SkipBad,
     Source,
     Target,
     WeightsOption,
@@ -60,6 +61,7 @@ def grid(
     results: Results = RESULTS,
     cache: CacheOption = None,
     weights: WeightsOption = None,
+    skip_bad: SkipBad = False,
     jobs: Jobs = "auto",
     per_device: PerDevice = 1,
     executor: ExecutorName = "local",
@@ -84,7 +86,9 @@ def grid(
     )
     plugins = registry()
     executor_class = plugins.load("executors", executor)
-    wishes = Wishes(tuple(preset or ()), settings_of(assignments), roots_of(data_root), tuple(weights or ()))
+    wishes = Wishes(
+        tuple(preset or ()), settings_of(assignments), roots_of(data_root), tuple(weights or ()), skip_bad
+    )
     stop = StopSignal("stopping: every cell saves its state; once more to stop at once", raises=False)
     plan = plan_apart(chosen, wishes, results, cache_folder(cache), check=not dry_run)
     runner = executor_class(_resources(plan, device, jobs, per_device, results))
@@ -107,6 +111,7 @@ def ablate(
     results: Results = RESULTS,
     cache: CacheOption = None,
     weights: WeightsOption = None,
+    skip_bad: SkipBad = False,
     jobs: Jobs = "auto",
     per_device: PerDevice = 1,
     executor: ExecutorName = "local",
@@ -128,6 +133,7 @@ def ablate(
         results=results,
         cache=cache,
         weights=weights,
+        skip_bad=skip_bad,
         jobs=jobs,
         per_device=per_device,
         executor=executor,
@@ -182,11 +188,10 @@ def _list(plan: Plan, slots: int) -> None:
     )
     done = sum(cell.status in ("done", "diverged") for cell in plan.cells)
     cells = [Watched(cell) for cell in plan.cells if cell.status not in ("done", "diverged")]
+    unknown = "; no estimate: nothing like these was timed here" if cells else ""
     left = time_left(cells, slots)
     print(f"{len(plan.cells)} cells, {done} done; {slots} at a time", end="")
-    print(
-        f"; about {left} left" if left else "; no estimate: nothing like these was run here" if cells else ""
-    )
+    print(f"; about {left} left" if left else unknown)
 
 
 def _numbers(text: str | None) -> tuple[int, ...] | None:

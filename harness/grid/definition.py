@@ -1,7 +1,7 @@
 """Grids as data: which cells an experiment consists of, read from a TOML file.
 
 A grid is a product of models, data sets, resolutions and seeds, with settings for all cells and overrides
-for some. Nothing here needs a plugin: what the names stand for is looked up in ``harness.plan``.
+for some. Nothing here needs a plugin: what the names stand for is looked up in ``harness.grid.plan``.
 """
 
 from __future__ import annotations

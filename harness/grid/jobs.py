@@ -3,32 +3,60 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 from ..spec import RunRequest
 
 
-def pack(request: RunRequest, results: Path, cache: Path) -> tuple[str, ...]:
+class Packed(NamedTuple):
+    """What a cell is computed from; the paths are absolute.
+
+    Attributes:
+        weights: Files or folders of weights that the user named.
+        skip_bad: Leave damaged raw files out, and record them.
+    """
+
+    request: RunRequest
+    results: Path
+    cache: Path
+    weights: tuple[Path, ...]
+    skip_bad: bool
+
+
+def pack(
+    request: RunRequest,
+    results: Path,
+    cache: Path,
+    *,
+    weights: Sequence[Path] = (),
+    skip_bad: bool = False,
+) -> tuple[str, ...]:
     """Arguments with which ``python -m harness`` computes a cell, on any machine that sees these folders."""
     root = request.data_root and str(request.data_root.absolute())
     content = {
         "request": {**asdict(request), "data_root": root},
         "results": str(results.absolute()),
         "cache": str(cache.absolute()),
+        "weights": [str(path.absolute()) for path in weights],
+        "skip_bad": skip_bad,
     }
     return ("cell", json.dumps(content, allow_nan=False))
 
 
-def unpack(text: str) -> tuple[RunRequest, Path, Path]:
-    """The request, the results folder and the cache of ``pack``."""
+def unpack(text: str) -> Packed:
+    """What ``pack`` was given."""
     content = json.loads(text)
     request = content["request"]
     root = request.pop("data_root")
-    return (
+    return Packed(
         RunRequest(
             **{**request, "presets": tuple(request["presets"])}, data_root=Path(root) if root else None
         ),
         Path(content["results"]),
         Path(content["cache"]),
+        tuple(Path(path) for path in content["weights"]),
+        content["skip_bad"],
     )

@@ -13,7 +13,7 @@ import torch
 from ..data.prepare import usable_cores
 from ..errors import SpecError
 from ..plugins import Registry
-from ..records import Record, Store, read_log
+from ..records import Record, Store, missing_metrics, read_log
 from ..resolve import model_class, preset_settings, resolve
 from ..scoring.weights import Weights
 from ..spec import RunRequest, RunSpec
@@ -56,8 +56,9 @@ def make_plan(
             row=row,
             name=spec.folder_name,
             folder=store.folder(spec).path,
-            arguments=pack(request, results, cache),
+            arguments=pack(request, results, cache, weights=wishes.weights, skip_bad=wishes.skip_bad),
             epochs=spec.protocol.epochs,
+            metrics=tuple(spec.protocol.metric_names()),
             status=status,
             words=words,
             seconds=_seconds_left(spec, store, status, speeds),
@@ -123,7 +124,8 @@ def status_of(spec: RunSpec, store: Store) -> tuple[Status, str]:
         return "damaged", f"{error.found}; {error.hint}"
     if record is not None:
         if record.status == "complete":
-            return "done", ""
+            missing = missing_metrics(record.score_versions, spec.protocol.metric_names())
+            return ("unscored", f"without {', '.join(missing)}") if missing else ("done", "")
         last = (record.error or "").strip().splitlines()[-1:]
         return ("failed" if record.status == "failed" else "diverged"), "".join(last)
     if folder.checkpoint.exists():
@@ -187,6 +189,8 @@ def _seconds(record: Record) -> float:
 def _seconds_left(spec: RunSpec, store: Store, status: Status, speeds: Mapping[_Kind, float]) -> float | None:
     if status in ("done", "diverged"):
         return 0.0
+    if status == "unscored":
+        return None  # speeds are of training
     speed = speeds.get(_kind(spec))
     done = _epochs_done(store, spec) if status == "resumable" else 0
     return None if speed is None else speed * (spec.protocol.epochs - done)

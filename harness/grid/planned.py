@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from .definition import Grid
 
-Status = Literal["new", "resumable", "failed", "damaged", "stale", "done", "diverged"]
+Status = Literal["new", "resumable", "failed", "damaged", "stale", "unscored", "done", "diverged"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class PlannedCell:
         folder: Where it lives.
         arguments: What to call ``python -m harness`` with.
         epochs: Length of its training.
+        metrics: What it is scored by.
         status: Where it stands. ``stale``: not done, while a result of other versions is there and kept.
+            ``unscored``: complete but for some of the metrics, which need no training.
         words: More about the status.
         seconds: Estimate of the time that is left for it; None where nothing like it was run before.
     """
@@ -42,6 +44,7 @@ class PlannedCell:
     folder: Path
     arguments: tuple[str, ...]
     epochs: int
+    metrics: tuple[str, ...]
     status: Status
     words: str
     seconds: float | None
@@ -72,16 +75,18 @@ class Wishes:
         roots: Folder of raw files by data set; the one called ``""`` is for all others, and holds either
             the files or a folder with the data set's name.
         weights: Files or folders of weights that the user named.
+        skip_bad: Leave damaged raw files out, and record them.
     """
 
     presets: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     roots: Mapping[str, Path] = field(default_factory=dict)
     weights: tuple[Path, ...] = ()
+    skip_bad: bool = False
 
 
 def plan_apart(grid: Grid, wishes: Wishes, results: Path, cache: Path, *, check: bool) -> Plan:
-    """``harness.plan.make_plan`` in a process of its own, which is gone afterwards.
+    """``harness.grid.plan.make_plan`` in a process of its own, which is gone afterwards.
 
     Raises:
         BenchError: As ``make_plan``.

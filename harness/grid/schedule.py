@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock, Timeout
 
+from ..records import missing_metrics
 from .executor import Executor, Job, Task
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ def work(
         changed: Told about every change of state.
         tick: Called between two looks.
         attempts: How often a cell is started before it is given up.
+
+    Raises:
+        BenchError: A cell can't be started. Those that run have saved their state and are over by then, as
+            after any other exception.
     """
     asked = 0
 
@@ -81,30 +86,52 @@ def work(
         changed(watched)
 
     for watched in cells:
-        if result := finished(watched.cell.folder):
+        if result := finished(watched.cell):
             become(watched, result)
-    while not all(watched.is_over for watched in cells):
-        for watched in cells:
-            if watched.task and (ended := watched.task.poll()):
-                watched.task = None
-                become(watched, *_judge(watched, ended.code, ended.words, attempts, asked > 0))
-        if stop() > asked:
-            asked = stop()
-            for watched in cells:
-                if watched.task:
-                    watched.task.stop(now=asked > 1)
-                elif not watched.is_over:
-                    become(watched, "stopped")
-        if not asked:
-            for watched in cells:
-                if watched.state == "elsewhere" and time.monotonic() - watched.since > ELSEWHERE_SECONDS:
-                    _look_again(watched, become)
-            _fill(cells, executor, become)
-        tick()
-        time.sleep(TICK_SECONDS)
+    try:
+        while not all(watched.is_over for watched in cells):
+            _collect(cells, become, attempts, stopping=asked > 0)
+            if stop() > asked:
+                asked = stop()
+                _ask_to_stop(cells, become, now=asked > 1)
+            if not asked:
+                for watched in cells:
+                    if watched.state == "elsewhere" and time.monotonic() - watched.since > ELSEWHERE_SECONDS:
+                        _look_again(watched, become)
+                _fill(cells, executor, become)
+            tick()
+            time.sleep(TICK_SECONDS)
+    except BaseException:
+        # Cells are sessions of their own: nobody else would end them, or know of them.
+        _ask_to_stop(cells, become, now=stop() > 1)
+        while any(watched.task for watched in cells):
+            _collect(cells, become, attempts, stopping=True)
+            if stop() > max(asked, 1):
+                asked = stop()
+                _ask_to_stop(cells, become, now=True)
+            time.sleep(TICK_SECONDS)
+        raise
 
 
 Become = Callable[..., None]
+
+
+def _collect(cells: Sequence[Watched], become: Become, attempts: int, *, stopping: bool) -> None:
+    """Judge the cells whose processes are over."""
+    for watched in cells:
+        if watched.task and (ended := watched.task.poll()):
+            watched.task = None
+            become(watched, *_judge(watched, ended.code, ended.words, attempts, stopping))
+
+
+def _ask_to_stop(cells: Sequence[Watched], become: Become, *, now: bool) -> None:
+    """Have what runs save its state and end, or end without; what does not run is not started."""
+    for watched in cells:
+        if watched.task:
+            watched.task.stop(now=now)
+    for watched in cells:
+        if not watched.task and not watched.is_over:
+            become(watched, "stopped")
 
 
 def _fill(cells: Sequence[Watched], executor: Executor, become: Become) -> None:
@@ -116,7 +143,7 @@ def _fill(cells: Sequence[Watched], executor: Executor, become: Become) -> None:
         if watched.state != "waiting":
             continue
         # Another grid may have come first since the plan was made; a look is cheaper than a process.
-        if result := finished(watched.cell.folder):
+        if result := finished(watched.cell):
             become(watched, result, "by another process")
         elif _is_held(watched.cell.folder):
             become(watched, "elsewhere")
@@ -128,7 +155,7 @@ def _fill(cells: Sequence[Watched], executor: Executor, become: Become) -> None:
 
 
 def _look_again(watched: Watched, become: Become) -> None:
-    if result := finished(watched.cell.folder):
+    if result := finished(watched.cell):
         become(watched, result, "by another process")
     elif _is_held(watched.cell.folder):
         watched.since = time.monotonic()
@@ -139,26 +166,29 @@ def _look_again(watched: Watched, become: Become) -> None:
 
 def _judge(watched: Watched, code: int, words: str, attempts: int, stopping: bool) -> tuple[State, str]:
     """The state of a cell whose process is over."""
-    if result := finished(watched.cell.folder):
+    if result := finished(watched.cell):
         return result, ""
+    if stopping:
+        return "stopped", ""
     if code == BUSY:
         # Somebody was faster between our look and our start: that was no attempt.
         watched.attempts -= 1
         return "elsewhere", ""
-    if stopping:
-        return "stopped", ""
     if code == USER_ERROR or watched.attempts >= attempts:
         return "failed", words
     return "waiting", f"{words}; once more from its checkpoint"
 
 
-def finished(folder: Path) -> Literal["done", "diverged"] | None:
-    """What a cell's record says, where it has one and did not fail."""
+def finished(cell: PlannedCell) -> Literal["done", "diverged"] | None:
+    """What a cell's record says, where nothing is left to do: it did not fail, and has every metric."""
     try:
-        status = json.loads((folder / "record.json").read_bytes())["status"]
+        record = json.loads((cell.folder / "record.json").read_bytes())
+        if record["status"] == "diverged":
+            return "diverged"
+        whole = record["status"] == "complete" and not missing_metrics(record["score_versions"], cell.metrics)
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    return {"complete": "done", "diverged": "diverged"}.get(status)  # type: ignore[return-value]
+    return "done" if whole else None
 
 
 def _is_held(folder: Path) -> bool:

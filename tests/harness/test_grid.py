@@ -13,14 +13,16 @@ from bench_example.model import LinearGAN
 
 from harness import Register, hookimpl
 from harness.api import setting
-from harness.errors import SpecError, WeightsError
+from harness.cli.cell import cell as compute
+from harness.errors import BusyError, SpecError, WeightsError
 from harness.grid.definition import Grid, load_grid, shipped
 from harness.grid.jobs import pack, unpack
 from harness.grid.plan import make_plan
 from harness.grid.planned import Plan, Wishes
+from harness.grid.schedule import BUSY
 from harness.plugins import Registry
 from harness.resolve import resolve
-from harness.run import Outcome
+from harness.run import Outcome, Settings
 from harness.spec import RunRequest
 from harness.training.loop import Interrupted
 
@@ -101,7 +103,7 @@ def test_cells_come_seed_by_seed_with_their_settings(tmp_path: Path, registry: R
 def test_what_the_user_types_wins_over_the_file(tmp_path: Path, registry: Registry) -> None:
     grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("linear-gan",), seeds=(7,))
     (cell,) = plan(grid, tmp_path, registry, presets=("smoke",), settings={"metrics": "brightness"}).cells
-    request, results, cache = unpack(cell.arguments[1])
+    request, results, cache, *_ = unpack(cell.arguments[1])
     assert cell.seed == 7
     assert request.settings["limit"] == 64
     assert request.settings["metrics"] == "brightness"
@@ -111,6 +113,29 @@ def test_what_the_user_types_wins_over_the_file(tmp_path: Path, registry: Regist
 def test_a_request_survives_being_text(tmp_path: Path) -> None:
     request = RunRequest("a", "b", 64, 3, {"lr": 1e-3, "betas": [0.5, 0.9]}, ("smoke",), tmp_path)
     assert unpack(pack(request, tmp_path, tmp_path)[1])[0] == request
+
+
+def test_weights_and_skipping_reach_every_cell(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    grid = load_grid(grid_file(tmp_path, SMALL))
+    given = []
+
+    def run_cell(request: RunRequest, registry: Registry, settings: Settings) -> Outcome:
+        given.append(settings)
+        raise BusyError("looked at")
+
+    monkeypatch.setattr("harness.run.run_cell", run_cell)
+    monkeypatch.setattr("harness.cli.cell.StopSignal", lambda: lambda: False)
+    for cell in plan(grid, tmp_path, registry, weights=(Path("mine.pth"),), skip_bad=True).cells:
+        with pytest.raises(SystemExit, match=str(BUSY)):
+            compute(cell.arguments[1])
+    assert len(given) == 4
+    for settings in given:
+        assert settings.weights is not None
+        assert settings.weights.given == (tmp_path / "mine.pth",)
+        assert settings.skip_bad
 
 
 def test_ablation_rows_are_cells(tmp_path: Path, registry: Registry) -> None:
@@ -209,6 +234,18 @@ def test_a_done_cell_is_done_and_gives_an_estimate(
     # Half as long again takes half as long again.
     longer = plan(grid, tmp_path, registry, settings={"epochs": 6}).cells[1]
     assert longer.seconds == pytest.approx(new.seconds * 1.5)
+
+
+def test_a_complete_cell_without_a_metric_is_unscored_until_it_has_it(
+    tmp_path: Path, registry: Registry, run_tiny: RunTiny
+) -> None:
+    run_tiny(settings=TINY)
+    both = {"metrics": "brightness,swd"}
+    assert statuses(tmp_path, registry, **both) == {0: ("unscored", "without swd"), 1: ("new", "")}
+    run_tiny(settings=TINY | both)
+    assert statuses(tmp_path, registry, **both)[0] == ("done", "")
+    # Fewer are no reason to do anything either.
+    assert statuses(tmp_path, registry)[0] == ("done", "")
 
 
 def test_a_cut_cell_is_resumable(tmp_path: Path, registry: Registry, run_tiny: RunTiny) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -235,6 +236,37 @@ def test_two_grids_share_the_cells(bench: Any, tmp_path: Path) -> None:
             if "scores" in line
         ]
         assert evaluations == [2, 4]
+
+
+def test_a_metric_more_is_scored_without_training(bench: Any, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    command = ("grid", "mine.toml", "--results", str(results), "--seeds", "0", "--jobs", "1")
+    assert told(bench(*command))[0] == 0
+    (log,) = results.glob("runs/*/log.jsonl")
+    trained = log.read_bytes()
+    more = ("--set", "metrics=brightness,swd")
+    _, listing, _ = told(bench(*command, *more, "--dry-run"))
+    assert "unscored" in listing
+    assert "1 cells, 0 done" in listing
+    code, output, _ = told(bench(*command, *more))
+    assert (code, "1 of 1 cells are done" in output) == (0, True)
+    assert records(results)[0]["scores"]["best"].keys() == {"brightness", "swd"}
+    assert log.read_bytes() == trained
+
+
+def test_a_damaged_file_stops_a_grid_or_is_left_out(bench: Any, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    (tmp_path / "raw" / "folder").mkdir(parents=True)
+    for number in range(12):
+        Image.new("L", (20, 20), 20 * number).save(tmp_path / "raw" / "folder" / f"{number}.png")
+    (tmp_path / "raw" / "folder" / "3.png").write_bytes(b"\x89PNG broken")
+    command = ("grid", "mine.toml", "--results", str(results), "--seeds", "0", "--jobs", "1")
+    raw = ("--datasets", "folder", "--data-root", "raw")
+    code, output, _ = told(bench(*command, *raw))
+    assert (code, "3.png" in output) == (1, True)
+    code, _, errors = told(bench(*command, *raw, "--skip-bad"))
+    assert code == 0, errors
+    assert [entry["item"] for entry in records(results)[0]["dataset"]["skipped"]] == ["3.png"]
 
 
 def test_ablate_runs_the_rows_of_any_model(bench: Any, tmp_path: Path) -> None:

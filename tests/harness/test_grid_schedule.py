@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import pytest
 from filelock import FileLock
 
 from harness.cli.watching import last_losses
-from harness.errors import SpecError
+from harness.errors import SpecError, StorageError
 from harness.grid import schedule
 from harness.grid.executor import Ended, Executor, Job, Resources, Task
-from harness.grid.executors.local import Local
+from harness.grid.executors.local import Local, Process
 from harness.grid.planned import PlannedCell
 from harness.grid.schedule import BUSY, USER_ERROR, Watched, work
 
@@ -23,14 +24,15 @@ def cell(folder: Path, name: str) -> Watched:
     return Watched(
         PlannedCell(
             model=name, row="", dataset="d", resolution=8, seed=0, name=name, folder=folder / name,
-            arguments=(), epochs=1, status="new", words="", seconds=None,
+            arguments=(), epochs=1, metrics=("swd",), status="new", words="", seconds=None,
         )
     )  # fmt: skip
 
 
-def finish(folder: Path, status: str = "complete") -> None:
+def finish(folder: Path, status: str = "complete", metric: str = "swd") -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "record.json").write_text(json.dumps({"status": status}))
+    record = {"status": status, "score_versions": {"metrics": {metric: 1}}}
+    (folder / "record.json").write_text(json.dumps(record))
 
 
 class Scripted(Executor):
@@ -77,7 +79,7 @@ def run(cells: list[Watched], executor: Executor, stop: Callable[[], int] = lamb
     return told
 
 
-def completes(folder: Path, status: str = "complete") -> Callable[[], Ended]:
+def completes(folder: Path, status: str = "complete") -> Callable[[], Ended | None]:
     def act() -> Ended:
         finish(folder, status)
         return Ended(0, "")
@@ -85,7 +87,7 @@ def completes(folder: Path, status: str = "complete") -> Callable[[], Ended]:
     return act
 
 
-def ends(code: int, words: str = "") -> Callable[[], Ended]:
+def ends(code: int, words: str = "") -> Callable[[], Ended | None]:
     return lambda: Ended(code, words)
 
 
@@ -107,6 +109,23 @@ def test_done_cells_are_not_started(tmp_path: Path) -> None:
     run(cells, executor)
     assert [one.state for one in cells] == ["done", "diverged"]
     assert executor.started == []
+
+
+def test_a_complete_cell_without_a_metric_is_started_for_it(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        finish(tmp_path / name, metric="ms_ssim")
+    executor = Scripted(1, {"a": [completes(tmp_path / "a")], "b": [ends(USER_ERROR, "too few images")]})
+    cells = [cell(tmp_path, "a"), cell(tmp_path, "b")]
+    run(cells, executor)
+    assert executor.started == ["a", "b"]
+    assert [one.state for one in cells] == ["done", "failed"]
+
+
+def test_a_cell_that_diverged_has_no_metric_to_wait_for(tmp_path: Path) -> None:
+    finish(tmp_path / "a", "diverged", metric="ms_ssim")
+    cells = [cell(tmp_path, "a")]
+    run(cells, Scripted(1, {}))
+    assert cells[0].state == "diverged"
 
 
 def test_a_cell_that_died_is_started_once_more(tmp_path: Path) -> None:
@@ -204,10 +223,81 @@ def test_a_stop_asks_what_runs_and_starts_nothing_more(tmp_path: Path) -> None:
     assert [one.state for one in cells] == ["stopped", "stopped"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"status"', b"\xff\xfe"])
+class Full(Scripted):
+    """No room for a third cell; those on their way need some looks until their state is saved."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__(3, {})
+        self.tasks: list[Slow] = []
+        self.looks = looks
+
+    def start(self, job: Job) -> Task:
+        if len(self.tasks) == 2:
+            raise StorageError("no space left")
+        self.tasks.append(Slow(self.looks))
+        return self.tasks[-1]
+
+
+class Slow(Task):
+    """Ends, when it was asked to, after so many looks."""
+
+    def __init__(self, looks: int, code: int = 143) -> None:
+        self.looks, self.code = looks, code
+        self.stopped: list[bool] = []
+
+    def poll(self) -> Ended | None:
+        self.looks -= bool(self.stopped)
+        return Ended(self.code, "") if self.looks < 0 or True in self.stopped else None
+
+    def stop(self, *, now: bool) -> None:
+        self.stopped.append(now)
+
+
+def test_a_cell_that_cannot_be_started_leaves_no_other_behind(tmp_path: Path) -> None:
+    executor = Full(looks=5)
+    cells = [cell(tmp_path, name) for name in "abc"]
+    with pytest.raises(StorageError, match="no space left"):
+        run(cells, executor)
+    assert [task.stopped for task in executor.tasks] == [[False], [False]]
+    assert [task.looks for task in executor.tasks] == [-1, -1], "they were not waited for"
+    assert [one.state for one in cells] == ["stopped"] * 3
+
+
+def test_who_will_not_wait_for_those_left_behind_may_insist(tmp_path: Path) -> None:
+    executor = Full(looks=10**9)
+    with pytest.raises(StorageError):
+        run([cell(tmp_path, name) for name in "abc"], executor, stop=lambda: 2 * len(executor.tasks[:0:-1]))
+    assert all(task.stopped[-1] for task in executor.tasks)
+
+
+def test_a_stop_does_not_wait_for_a_cell_that_another_process_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor, looks = Scripted(1, {}), []
+    monkeypatch.setattr(executor, "start", lambda job: Slow(0, code=BUSY))
+
+    def stop() -> int:
+        looks.append(1)
+        assert len(looks) < 100, "it waits for ever"
+        return int(len(looks) > 1)
+
+    cells = [cell(tmp_path, "a")]
+    run(cells, executor, stop=stop)
+    assert cells[0].state == "stopped"
+
+
+def is_finished(folder: Path) -> bool:
+    return schedule.finished(cell(folder.parent, folder.name).cell) is not None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"status"', b"\xff\xfe", b'{"status": "complete", "score_versions": 3}']
+)
 def test_a_torn_record_is_not_done(tmp_path: Path, content: bytes) -> None:
+    finish(tmp_path)
+    assert is_finished(tmp_path)
     (tmp_path / "record.json").write_bytes(content)
-    assert schedule.finished(tmp_path) is None
+    assert not is_finished(tmp_path)
 
 
 def test_losses_are_read_from_a_growing_log(tmp_path: Path) -> None:
@@ -247,3 +337,17 @@ def test_slots_and_threads(tmp_path: Path, values: dict[str, Any], places: list[
 def test_no_slot_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="no slot"):
         Local(resources(tmp_path, jobs=0))
+
+
+def test_a_process_tells_of_its_own_attempt_alone(tmp_path: Path) -> None:
+    log = tmp_path / "a.txt"
+    log.write_text("error: of an earlier attempt\n")
+    process = Process(Job("a", ("cell", "no JSON")), "cpu", 1, log)
+    deadline = time.monotonic() + 60
+    while (ended := process.poll()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert ended.words.startswith("exit 1: json.decoder.JSONDecodeError")
+    assert log.read_text().startswith("error: of an earlier attempt\n")
+    log.unlink()
+    assert process.poll() == Ended(1, "exit 1")

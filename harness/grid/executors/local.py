@@ -52,6 +52,7 @@ class Process(Task):
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as output:
+                self.own_start = output.tell()  # earlier attempts stand before
                 # A session of its own: Ctrl-C reaches the grid alone, which asks each cell once.
                 self.process = subprocess.Popen(
                     command,
@@ -76,6 +77,10 @@ class Process(Task):
     def _words(self, code: int) -> str:
         if code < 0:
             return f"killed by {signal.Signals(-code).name}"
-        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        try:
+            own = self.log.read_bytes()[self.own_start :]
+        except OSError:
+            own = b""  # a log that somebody removed costs no more than its words
+        lines = own.decode(errors="replace").strip().splitlines()
         told = [line for line in lines if line.startswith("error:")] or lines
         return f"exit {code}" + (f": {told[-1].removeprefix('error:').strip()}" if told else "")
