@@ -14,12 +14,13 @@ from ..errors import BenchError, SpecError
 from .options import (
     Assignments,
     CacheOption,
-    DataRoot,
+    Roots,
     SkipBad,
     Source,
     Target,
     Workers,
     cache_folder,
+    data_root_of,
     registry,
     settings_of,
 )
@@ -42,7 +43,7 @@ def prepare(
     res: Sides = "64",
     source: Source = "",
     target: Target = "",
-    data_root: DataRoot = None,
+    data_root: Roots = None,
     cache: CacheOption = None,
     assignments: Assignments = None,
     workers: Workers = None,
@@ -63,7 +64,7 @@ def info(
     res: Sides = "64",
     source: Source = "",
     target: Target = "",
-    data_root: DataRoot = None,
+    data_root: Roots = None,
     cache: CacheOption = None,
     assignments: Assignments = None,
     workers: Workers = None,
@@ -91,7 +92,7 @@ def verify(
     res: Sides = "64",
     source: Source = "",
     target: Target = "",
-    data_root: DataRoot = None,
+    data_root: Roots = None,
     cache: CacheOption = None,
     assignments: Assignments = None,
     workers: Workers = None,
@@ -147,7 +148,7 @@ def _prepared(
     name: str,
     res: str,
     modalities: tuple[str, str],
-    data_root: Path | None,
+    data_root: list[Path] | None,
     cache: Path | None,
     assignments: list[str] | None,
     workers: int | None,
@@ -187,7 +188,7 @@ def _reading() -> Iterator[Callable[[int, int], None]]:
 
 
 def _dataset(
-    name: str, modalities: tuple[str, str], data_root: Path | None, assignments: list[str] | None
+    name: str, modalities: tuple[str, str], data_root: list[Path] | None, assignments: list[str] | None
 ) -> Dataset:
     """The data set as ``bench run`` would make it; its settings may bear the prefix ``dataset.`` here too."""
     from ..resolve import make_dataset, read_value
@@ -196,7 +197,7 @@ def _dataset(
     settings = {
         key.removeprefix("dataset."): read_value(value) for key, value in settings_of(assignments).items()
     }
-    return make_dataset(registry(), name, settings, data_root, pair_of(*modalities))
+    return make_dataset(registry(), name, settings, data_root_of(name, data_root), pair_of(*modalities))
 
 
 def _describe(images: ImageSet, kind: type[Dataset]) -> None:

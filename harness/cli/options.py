@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -10,21 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import SpecError
+from ..grid.roots import root_of
 
 if TYPE_CHECKING:
     from ..plugins import Registry
     from ..scoring.weights import Weights
     from ..tables.survey import Survey
 
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-root",
-        envvar="HAGAN_BENCH_DATA",
-        help="Folder (or archive) with the raw files.",
-        show_envvar=True,
-    ),
-]
 Results = Annotated[
     Path,
     typer.Option(
@@ -58,13 +51,15 @@ Assignments = Annotated[
 Side = Annotated[int, typer.Option("--res", help="Side of the square images, in pixels.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that read raw files.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave damaged raw files out, and record them.")]
+# As paths, for these alone are split at os.pathsep where they come from the environment.
 Roots = Annotated[
-    list[str] | None,
+    list[Path] | None,
     typer.Option(
         "--data-root",
         metavar="DIR or NAME=DIR",
         envvar="HAGAN_BENCH_DATA",
-        help="Raw files of all sets (DIR or DIR/NAME), or of one. Repeatable.",
+        help="Raw files: a folder (or archive), one with a folder DIR/NAME for each data set, or one set's "
+        f"own. Repeatable; in the variable, with {os.pathsep} between them.",
         show_envvar=True,
     ),
 ]
@@ -111,8 +106,9 @@ def cache_folder(given: Path | None) -> Path:
 def weights_of(given: list[Path] | None, cache: Path, offline: bool) -> Weights:
     """Where feature networks find their weights."""
     from ..scoring.weights import Weights
+    from .downloading import DownloadBar
 
-    return Weights(cache / "weights", given=tuple(given or ()), online=not offline)
+    return Weights(cache / "weights", given=tuple(given or ()), online=not offline, progress=DownloadBar())
 
 
 def tracking(wanted: bool, plugins: Registry) -> AbstractContextManager[object]:
@@ -159,19 +155,31 @@ def names_of(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def roots_of(given: list[str] | None) -> dict[str, Path]:
-    """Folders of raw files by data set; ``""`` is for all others.
+def roots_of(given: list[Path] | None) -> dict[str, Path]:
+    """Folders of raw files by data set, of each ``DIR`` or ``NAME=DIR``; ``""`` is for all others.
 
     Raises:
         SpecError: Two for one.
     """
     roots: dict[str, Path] = {}
-    for text in given or []:
-        name, equals, path = text.partition("=")
-        key, path = (name, path) if equals else ("", text)
+    for path in given or []:
+        name, equals, rest = str(path).partition("=")
+        # A name is no path: /data/run=3/acdc is a folder.
+        key, root = (name, Path(rest)) if equals and Path(name).name == name else ("", path)
         if key in roots:
             raise SpecError(
-                f"--data-root {text} comes on top of {roots[key]}", needed="one for each data set"
+                f"two folders for {key or 'all data sets'}: {roots[key]} and {root}",
+                needed="one for each data set",
+                hint="--data-root NAME=DIR",
             )
-        roots[key] = Path(path)
+        roots[key] = root
     return roots
+
+
+def data_root_of(dataset: str, given: list[Path] | None) -> Path | None:
+    """The folder of one data set's raw files, where one was named.
+
+    Raises:
+        SpecError: Two for one.
+    """
+    return root_of(dataset, roots_of(given))

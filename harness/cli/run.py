@@ -12,10 +12,10 @@ from .options import (
     RESULTS,
     Assignments,
     CacheOption,
-    DataRoot,
     Device,
     Offline,
     Results,
+    Roots,
     Side,
     SkipBad,
     Source,
@@ -24,6 +24,7 @@ from .options import (
     WeightsOption,
     Workers,
     cache_folder,
+    data_root_of,
     registry,
     settings_of,
     tracking,
@@ -57,7 +58,7 @@ def run(
         list[str] | None, typer.Option(help="smoke, or one of the model's. Repeatable.")
     ] = None,
     assignments: Assignments = None,
-    data_root: DataRoot = None,
+    data_root: Roots = None,
     results: Results = RESULTS,
     cache: CacheOption = None,
     weights: WeightsOption = None,
@@ -95,7 +96,7 @@ def run(
         settings=settings_of(assignments)
         | {name: value for name, value in named.items() if value is not None},
         presets=tuple(preset or ()),
-        data_root=data_root,
+        data_root=data_root_of(dataset, data_root),
         source=source,
         target=target,
     )

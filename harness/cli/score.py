@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -11,11 +11,13 @@ from .catalogue import print_columns
 from .options import (
     Assignments,
     CacheOption,
-    DataRoot,
     Device,
     Offline,
+    Roots,
+    SkipBad,
     WeightsOption,
     cache_folder,
+    data_root_of,
     registry,
     settings_of,
     weights_of,
@@ -53,10 +55,11 @@ def score(
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Write everything to this JSON file.")] = None,
     assignments: Assignments = None,
-    data_root: DataRoot = None,
+    data_root: Roots = None,
     cache: CacheOption = None,
     weights: WeightsOption = None,
     offline: Offline = False,
+    skip_bad: SkipBad = False,
     device: Device = "auto",
 ) -> None:
     """Score images that were made elsewhere, by the protocol of ``bench run``."""
@@ -81,14 +84,18 @@ def score(
             hint="make them at that size, or leave out --res",
         )
     settings = settings_of(assignments)
-    train, apart = _real(plugins, dataset, reference, data_root, settings, images.shape[2], held_out, folder)
+    train, apart, skipped = _real(
+        plugins, dataset, reference, data_root, settings, images.shape[2], held_out, skip_bad, folder
+    )
     scorer = Scorer(loaded, spaces, train, apart, where, folder / "features")
     scorer.check(len(images))
     report = scorer.report(images)
 
     rows = [(name, f"{value:.6g}", scorer.goals.get(name, "")) for name, value in report.scores.items()]
     count = f"{len(images)} generated against {len(train.values)} real"
-    print_columns([*rows, ("images", count + (f", {len(apart.values)} held out" if apart else ""), "")])
+    count += f", {len(apart.values)} held out" if apart else ""
+    count += f", {len(skipped)} items skipped" if skipped else ""
+    print_columns([*rows, ("images", count, "")])
     if report.context:
         print("\nhow far to trust them (docs/metrics.md):")
         print_columns([(f"  {name}", f"{value:.6g}") for name, value in report.context.items()])
@@ -107,6 +114,7 @@ def score(
                 "n_generated": len(images),
                 "n_real": len(train.values),
                 "n_held_out": len(apart.values) if apart else 0,
+                "skipped": skipped,
                 "generated": fingerprint(images),
                 "real": fingerprint(train.values),
                 "versions": versions(),
@@ -115,17 +123,25 @@ def score(
         )
 
 
+class _Real(NamedTuple):
+    """Real images, those of held-out patients, and the items that were left out."""
+
+    train: Population
+    apart: Population | None
+    skipped: list[dict[str, str]]
+
+
 def _real(
     plugins: Registry,
     dataset: str | None,
     reference: Path | None,
-    data_root: Path | None,
+    data_root: list[Path] | None,
     settings: dict[str, Any],
     resolution: int,
     held_out: bool,
+    skip_bad: bool,
     cache: Path,
-) -> tuple[Population, Population | None]:
-    """The real images, and those of held-out patients."""
+) -> _Real:
     from ..api import Population, SpecError
     from ..data.prepare import prepare
     from ..resolve import make_dataset
@@ -140,13 +156,15 @@ def _real(
         assert reference is not None
         if held_out:
             raise SpecError("--held-out needs patients, which a folder has not", needed="--dataset NAME")
-        return Population(load_images(reference)), None
-    source = make_dataset(plugins, dataset, settings, data_root)
-    whole = prepare(source, dataset, [resolution], cache / "images")[resolution]
+        return _Real(Population(load_images(reference)), None, [])
+    source = make_dataset(plugins, dataset, settings, data_root_of(dataset, data_root))
+    whole = prepare(source, dataset, [resolution], cache / "images", skip_bad=skip_bad)[resolution]
     if not held_out:
-        return Population(whole.images, whole.patients), None
+        return _Real(Population(whole.images, whole.patients), None, whole.skipped)
     train, apart = whole.select(["train", "val"]), whole.select("test")
-    return Population(train.images, train.patients), Population(apart.images, apart.patients)
+    return _Real(
+        Population(train.images, train.patients), Population(apart.images, apart.patients), whole.skipped
+    )
 
 
 def _cross_check(
