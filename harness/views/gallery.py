@@ -105,5 +105,8 @@ class Opener:
                 needed="the same files",
                 hint=f"--data-root {part.name}=DIR",
             )
-        whole = prepare(dataset, part.name, [side], self.cache / "images", raw=part.fingerprint)[side]
+        # Whoever ran the cell decided about damaged files, and its record names what was left out.
+        whole = prepare(
+            dataset, part.name, [side], self.cache / "images", raw=part.fingerprint, skip_bad=True
+        )[side]
         return task_of(model_class(self.registry, spec.model.name))(spec, whole)
