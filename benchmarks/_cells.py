@@ -113,6 +113,7 @@ def measure_starts(folder: Path, repeats: int) -> dict[str, Any]:
     here = [f"--results={folder}/smoke", f"--cache={folder}/cache"]
     found = {
         "help_seconds": spread([seconds_of(["--help"]) for _ in range(repeats)]),
+        "torch_seconds": spread([seconds_of_torch() for _ in range(repeats)]),
         "dry_run_seconds": spread([seconds_of([*SMOKE, *here, "--dry-run"]) for _ in range(repeats)]),
     }
     whole = seconds_of([*SMOKE, *here])
@@ -126,6 +127,14 @@ def measure_starts(folder: Path, repeats: int) -> dict[str, Any]:
 def seconds_of(arguments: list[str]) -> float:
     started = time.perf_counter()
     subprocess.run([*BENCH, *arguments], check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def seconds_of_torch() -> float:
+    """What every program that trains begins with: torch, and what its first optimiser imports."""
+    program = "import torch; torch.optim.Adam([torch.zeros(1, requires_grad=True)])"
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", program], check=True)
     return time.perf_counter() - started
 
 
@@ -143,7 +152,13 @@ def limits(cells: dict[str, Any], start: dict[str, Any]) -> list[list[object]]:
         found += [
             ("`bench --help`", start["help_seconds"]["median"], 0.5, "{:.2f} s"),
             ("`bench run --dry-run`", start["dry_run_seconds"]["median"], 1.5, "{:.2f} s"),
-            ("a smoke cell outside training and scoring", start["smoke_outside_seconds"], 5.0, "{:.2f} s"),
+            (
+                "a smoke cell outside training and scoring "
+                f"(torch and its first optimiser alone: {start['torch_seconds']['median']:.2f} s)",
+                start["smoke_outside_seconds"],
+                5.0,
+                "{:.2f} s",
+            ),
         ]
     errors: list[list[object]] = [
         [f"cell of {name}", cell["error"], "", "**no**"] for name, cell in cells.items() if "error" in cell

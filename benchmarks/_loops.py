@@ -31,8 +31,8 @@ PERIOD = {"wgan": 5, "unetgan": 2}
 
 BATCH = {64: 32, 256: 2}
 
-#: First rounds as long as this are kept.
-LONG_SECONDS = 20
+#: Rounds of each side, however long they take.
+FEWEST = 4
 
 
 class Loop:
@@ -101,18 +101,16 @@ class Rounds:
 
 
 def interleave(sides: list[Rounds], repeats: int, seconds: float) -> None:
-    """Run rounds of all sides in turn, until there are ``repeats`` or time is up, but two at least.
+    """Run rounds of all sides in turn, until there are ``repeats`` or time is up, but ``FEWEST`` at least.
 
-    A first round of each warms up and is left out, unless it is so long that warming up is nothing in it.
+    A first round of each warms up and is left out.
     """
     started = time.perf_counter()
     for side in sides:
         side.run()
-    if time.perf_counter() - started < LONG_SECONDS:
-        for side in sides:
-            side.seconds.clear()
+        side.seconds.clear()
     while (done := len(sides[0].seconds)) < repeats:
-        if done >= 2 and time.perf_counter() - started > seconds:
+        if done >= FEWEST and time.perf_counter() - started > seconds:
             break
         for side in sides if done % 2 else reversed(sides):
             side.run()

@@ -37,7 +37,8 @@ class Record(BaseModel):
         n_real: Real training images that samples were compared with.
         n_generated: Samples that were scored.
         caveats: What a reader of any of these scores must know.
-        timing: ``prepare``, ``train`` and ``score`` in seconds, ``images_per_second`` of training.
+        timing: ``prepare``, ``train`` and ``score`` (samples and their scores) in seconds,
+            ``images_per_second`` of training.
         git: Commit of the benchmark's source, where it runs from a checkout.
     """
 

@@ -148,7 +148,9 @@ class _Work:
         error = None
         try:
             self._train(trainer)
+            started = time.monotonic()
             report = self._present(model, trainer.progress)
+            trainer.progress.score_seconds += time.monotonic() - started
         except Diverged as reason:
             status, error = "diverged", str(reason)
         except (BenchError, Interrupted):
