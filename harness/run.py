@@ -26,7 +26,7 @@ from .files import clear_partial, storage_error, write_json
 from .machine import describe, pick_device, source_commit, versions
 from .networks import load_model, make_model
 from .plugins import Registry
-from .records import Record, RunFolder, Status, Store
+from .records import Record, RunFolder, Status, Store, missing_metrics
 from .resolve import Cell, resolve
 from .sampling import Diverged
 from .scoring.evaluation import Report, Scorer
@@ -99,9 +99,7 @@ def run_cell(request: RunRequest, registry: Registry, settings: Settings) -> Out
         work = _Work(cell, folder, registry, settings, device)
         if record is None or record.status == "failed":
             return Outcome(folder, work.run(), is_new=True)
-        known = record.score_versions["metrics"]
-        missing = [name for name in cell.spec.protocol.metric_names() if name not in known]
-        if record.status == "complete" and missing:
+        if missing := missing_metrics(record, cell.spec):
             return Outcome(folder, work.add_scores(record, missing), is_new=True)
         return Outcome(folder, record, is_new=False)
 
