@@ -99,7 +99,8 @@ def run_cell(request: RunRequest, registry: Registry, settings: Settings) -> Out
         work = _Work(cell, folder, registry, settings, device)
         if record is None or record.status == "failed":
             return Outcome(folder, work.run(), is_new=True)
-        if missing := missing_metrics(record, cell.spec):
+        missing = missing_metrics(record.score_versions, cell.spec.protocol.metric_names())
+        if record.status == "complete" and missing:
             return Outcome(folder, work.add_scores(record, missing), is_new=True)
         return Outcome(folder, record, is_new=False)
 
