@@ -34,7 +34,8 @@ def shift(images: Tensor) -> Tensor:
     moved = images.permute(0, 2, 3, 1)[
         image, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
     ].permute(0, 3, 1, 2)
-    return torch.where(inside, moved, -1.0)
+    # Not channels last, as the gathering left it: which layout serves a network is the network's to say.
+    return torch.where(inside, moved, -1.0).contiguous()
 
 
 AUGMENTATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"flip": flip, "shift": shift}

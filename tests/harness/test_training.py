@@ -44,6 +44,7 @@ def test_shift_moves_by_whole_pixels_and_fills_with_black() -> None:
     rows, columns = places // 16, places % 16
     assert set((rows - 8).tolist()) == set((columns - 8).tolist()) == {-2, -1, 0, 1, 2}
     assert (moved.flatten(1).sum(1) == -254.0).all()
+    assert shift(torch.zeros(2, 3, 8, 8)).is_contiguous()
 
 
 def test_shift_brings_nothing_in_from_the_other_side() -> None:
