@@ -31,8 +31,11 @@ PERIOD = {"wgan": 5, "unetgan": 2}
 
 BATCH = {64: 32, 256: 2}
 
-#: Rounds of each side, however long they take.
-FEWEST = 4
+#: Rounds of each side, however long they take: single ones differ by a third on a shared machine.
+FEWEST = 8
+
+#: Rounds before them that don't count: memory is touched for the first time.
+WARM_UP = 2
 
 
 class Loop:
@@ -103,11 +106,12 @@ class Rounds:
 def interleave(sides: list[Rounds], repeats: int, seconds: float) -> None:
     """Run rounds of all sides in turn, until there are ``repeats`` or time is up, but ``FEWEST`` at least.
 
-    A first round of each warms up and is left out.
+    The first ``WARM_UP`` rounds of each are left out.
     """
     started = time.perf_counter()
-    for side in sides:
+    for side in sides * WARM_UP:
         side.run()
+    for side in sides:
         side.seconds.clear()
     while (done := len(sides[0].seconds)) < repeats:
         if done >= FEWEST and time.perf_counter() - started > seconds:

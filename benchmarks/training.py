@@ -5,7 +5,7 @@
 The plain loops (``benchmarks/plain``) are written as public implementations are, and compute the same
 losses. Both sides take turns in one process, on batches of 32 at 64 px and of 2 at 256 px. Times are of
 whole steps, images included. Linux only. Nothing else should run meanwhile. Regenerates ``training.json``
-and ``training.md`` in ``benchmarks/results`` in under 25 minutes on two cores.
+and ``training.md`` in ``benchmarks/results`` in about half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -211,10 +211,17 @@ def line(found: dict[str, Any], on_cuda: bool) -> list[object]:
         name, side, BATCH[side], f"{1000 * found['ours_seconds']['median']:.1f}",
         f"{1000 * found['plain_seconds']['median']:.1f}", f"{found['plain_feeding_share']:.0%}",
         f"{ratio['median']:.2f}", f"{ratio['low']:.2f} to {ratio['high']:.2f}", ratio["n"],
-        f"≥ {wanted:g}{'' if ratio['median'] >= wanted else ', **not reached**'}",
+        f"≥ {wanted:g}{verdict(ratio, wanted)}",
         f"{found['images_per_second']:.3g}",
         *memory, *([f"{found['roofline_share']:.1%}"] if on_cuda else []),
     ]  # fmt: skip
+
+
+def verdict(ratio: dict[str, float], wanted: float) -> str:
+    """What to add where the median misses what is wanted."""
+    if ratio["median"] >= wanted:
+        return ""
+    return ", within the spread" if ratio["high"] >= wanted else ", **not reached**"
 
 
 if __name__ == "__main__":
