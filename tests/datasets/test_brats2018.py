@@ -195,6 +195,15 @@ def test_grades_are_split_in_proportion_and_patients_not_at_all(tmp_path: Path) 
     assert sum(split == "test" for name, split in splits.items() if "TCIA" in name) == 2
 
 
+@pytest.mark.parametrize(("patients", "held_out"), [(1, 0), (2, 1), (5, 1), (6, 2)])
+def test_few_patients_are_enough_for_both_splits(tmp_path: Path, patients: int, held_out: int) -> None:
+    for number in range(patients):
+        case = f"Brats18_CBICA_A{number:02d}_1"
+        (tmp_path / "HGG" / case).mkdir(parents=True)
+        (tmp_path / "HGG" / case / f"{case}_flair.nii").touch()
+    assert list(dataset(tmp_path)._splits.values()).count("test") == held_out
+
+
 def test_one_flat_folder_without_grades_and_without_compression(root: Path, tmp_path: Path) -> None:
     flat = tmp_path / "flat"
     for path in root.rglob("*.nii.gz"):
