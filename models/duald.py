@@ -114,4 +114,4 @@ class DualD(UNetTranslator):
         assert batch.source is not None
         pairs = side_by_side(batch.source, self.translate(batch.source))
         scores = self.discriminator(pairs)
-        return {"attention (1 - M)^g": self.difficulty(scores["local"])} if "local" in scores else {}
+        return {"attention (1-M)^g": self.difficulty(scores["local"])} if "local" in scores else {}
