@@ -1,94 +1,22 @@
-"""Tables and comparisons from records: what is averaged, what is marked, and how it is printed."""
+"""Tables from records: what is averaged, what is marked, what is left out."""
 
 from __future__ import annotations
 
-import io
-import json
 import shutil
-import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import pandas
 import pytest
 from bench_example.metric import Brightness
 from bench_example.model import LinearGAN
+from handmade import GRID, Records, sheet_of
 
 from harness.errors import SpecError
-from harness.grid.definition import Grid
 from harness.plugins import Registry
-from harness.records import Record, Store
-from harness.run import Outcome
-from harness.tables.compare import compare, comparison_sheet
+from harness.records import Store
 from harness.tables.scores import score_sheet
-from harness.tables.sheets import Cell, Column, Sheet, latex_escape, number, render
-from harness.tables.survey import Installed, Survey, matching, survey
-
-RunTiny = Callable[..., Outcome]
-
-
-class Records:
-    """Makes records by changing one that a real cell wrote."""
-
-    def __init__(self, template: Record, store: Store) -> None:
-        self.template = template
-        self.store = store
-
-    def add(
-        self,
-        score: float | None,
-        *,
-        model: str = "linear-gan",
-        dataset: str = "discs",
-        seed: int = 0,
-        epochs: int = 4,
-        config: dict[str, Any] | None = None,
-        **changes: Any,
-    ) -> Path:
-        spec = self.template.spec
-        spec = spec.model_copy(
-            update={
-                "seed": seed,
-                "model": spec.model.model_copy(
-                    update={"name": model, "config": {**spec.model.config, **(config or {})}}
-                ),
-                "dataset": spec.dataset.model_copy(update={"name": dataset}),
-                "protocol": spec.protocol.model_copy(update={"epochs": epochs}),
-            }
-        )
-        spec = type(spec).model_validate(spec.model_dump())
-        scores = {} if score is None else {"brightness": score}
-        record = self.template.model_copy(
-            update={
-                "spec": spec,
-                "identity": spec.identity,
-                "scores": {"best": scores, "last": {name: value + 1 for name, value in scores.items()}},
-                **changes,
-            }
-        )
-        folder = self.store.folder(spec)
-        folder.path.mkdir(parents=True)
-        folder.spec.write_text(spec.model_dump_json())
-        folder.write_record(record)
-        return folder.record
-
-
-@pytest.fixture
-def records(run_tiny: RunTiny, tmp_path: Path) -> Records:
-    template = run_tiny(results=tmp_path / "template").record
-    return Records(template, Store(tmp_path / "results"))
-
-
-GRID = Grid(
-    name="mine",
-    title="Mine",
-    models=("linear-gan", "faulty"),
-    datasets=("discs",),
-    resolutions=(16,),
-    table={"scores": ["brightness"]},
-)
+from harness.tables.sheets import Column, Sheet, render
+from harness.tables.survey import Survey, matching, survey
 
 
 def rows(sheet: Sheet) -> dict[str, list[str]]:
@@ -97,10 +25,6 @@ def rows(sheet: Sheet) -> dict[str, list[str]]:
 
 def ranks(sheet: Sheet) -> dict[str, list[str]]:
     return {row[0].text: [cell.rank for cell in row[1:]] for row in sheet.rows}
-
-
-def sheet_of(records: Records, registry: Registry, grid: Grid = GRID, **options: Any) -> Sheet:
-    return score_sheet(grid, survey(records.store), registry, **options)
 
 
 def test_mean_and_sample_deviation_over_seeds(records: Records, registry: Registry) -> None:
@@ -286,157 +210,3 @@ def test_where_with_an_unknown_name_says_so(records: Records) -> None:
     records.add(1.0)
     with pytest.raises(SpecError, match="no record has a setting epoch"):
         list(matching(survey(records.store).results, {"epoch": 3}))
-
-
-def test_csv_holds_plain_numbers(records: Records, registry: Registry) -> None:
-    records.add(10.0, seed=0)
-    records.add(13.0, seed=1)
-    frame = pandas.read_csv(io.StringIO(render(sheet_of(records, registry), "csv")))
-    line = frame.set_index("row").loc["linear-gan"]
-    assert line["mean"] == 11.5
-    assert line["std"] == pytest.approx(2.1213203)
-    assert (line["n_seeds"], line["seeds"], line["n_real"]) == (2, "0 1", 40)
-
-
-NASTY = Sheet(
-    label="nasty",
-    caption="50 % of a_b & <c>",
-    columns=[Column("model"), Column("fid ↓", "set_1"), Column("kid", "set_1")],
-    rows=[[Cell("a|b"), Cell("1.0 ± 0.5", "best", 1.0), Cell("<i>", "second")]],
-    numbers=pandas.DataFrame({"model": ["a|b"]}),
-    notes=["# 1 ~ ^ \\"],
-)
-
-
-def test_markdown_is_escaped_and_ranked() -> None:
-    text = render(NASTY, "md")
-    assert text.splitlines()[0] == "| model | set_1 fid ↓ | set_1 kid |"
-    assert text.splitlines()[2] == r"| a\|b | **1.0 ± 0.5** | <u><i></u> |"
-
-
-def test_latex_as_expected() -> None:
-    assert render(NASTY, "latex") == (
-        "% needs \\usepackage{booktabs,graphicx}\n"
-        "\\begin{table}[t]\n"
-        "  \\centering\n"
-        "  \\caption{50 \\% of a\\_b \\& $<$c$>$}\n"
-        "  \\label{tab:nasty}\n"
-        "  \\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
-        "  \\begin{tabular}{lrr}\n"
-        "    \\toprule\n"
-        "     & \\multicolumn{2}{c}{set\\_1} \\\\\n"
-        "    \\cmidrule(lr){2-3}\n"
-        "    model & fid $\\downarrow$ & kid \\\\\n"
-        "    \\midrule\n"
-        "    a|b & \\textbf{1.0 $\\pm$ 0.5} & \\underline{$<$i$>$} \\\\\n"
-        "    \\bottomrule\n"
-        "  \\end{tabular}}\n"
-        "  \\par\\smallskip{\\footnotesize \\# 1 \\textasciitilde{} \\textasciicircum{} \\textbackslash{}}\n"
-        "\\end{table}\n"
-    )
-
-
-def test_latex_compiles(records: Records, registry: Registry, tmp_path: Path) -> None:
-    engine = shutil.which("pdflatex")
-    if engine is None:
-        pytest.skip("no LaTeX here")
-    records.add(10.0, caveats=["leaks é & 5 %"])
-    records.add(99.0, model="faulty", status="diverged")
-    tables = render(NASTY, "latex") + render(sheet_of(records, registry, against_published=True), "latex")
-    source = tmp_path / "paper.tex"
-    source.write_text(
-        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
-        + tables
-        + "\\end{document}\n",
-        encoding="utf-8",
-    )
-    done = subprocess.run(
-        [engine, "-interaction=nonstopmode", "-halt-on-error", source.name],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-2000:]
-
-
-def test_html_is_escaped() -> None:
-    text = render(NASTY, "html")
-    assert "<i>" not in text
-    assert "&lt;i&gt;" in text
-    assert '<td data-value="1.0"><strong>1.0 ± 0.5</strong></td>' in text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(88.852, "88.85"), (0.0123456, "0.01235"), (240.231, "240.2"), (12345.6, "12346"), (0.0, "0.000"),
-     (-2.5, "−2.500"), (9.99996, "10.00")],  # noqa: RUF001
-)  # fmt: skip
-def test_four_significant_digits(value: float, text: str) -> None:
-    assert number(value) == text
-
-
-def test_every_special_character_is_escaped() -> None:
-    assert latex_escape("a_b{c}") == r"a\_b\{c\}"
-    assert latex_escape("--where") == "-{}-where"
-
-
-def sides(records: Records, registry: Registry) -> tuple[list[Any], list[Any], Installed]:
-    found = survey(records.store).results
-    return (
-        [result for result in found if result.spec.model.name == "linear-gan"],
-        [result for result in found if result.spec.model.name == "faulty"],
-        Installed(registry),
-    )
-
-
-def test_comparison_by_hand(records: Records, registry: Registry) -> None:
-    for seed, (ours, theirs) in enumerate([(8.0, 10.0), (9.0, 10.0), (10.0, 10.0)]):
-        records.add(ours, seed=seed)
-        records.add(theirs, model="faulty", seed=seed)
-    records.add(1.0, seed=9)
-    first, second, installed = sides(records, registry)
-    one = compare(first, second, "brightness", installed, "best")
-    assert one.better == pytest.approx(10.0)  # mean 9 against 10, lower is better
-    assert one.probability == pytest.approx((3 + 3 + 1.5) / 9)
-    assert one.unpaired == 1
-    low, high = one.interval
-    assert 0 <= low < 10 < high <= 20
-    other = compare(second, first, "brightness", installed, "best")
-    assert other.probability == pytest.approx(1 - one.probability)
-    assert "fewer than 5 seeds" in " ".join(comparison_sheet("a", "b", [one]).notes)
-
-
-def test_equal_models_are_a_draw(records: Records, registry: Registry) -> None:
-    for seed in range(4):
-        records.add(5.0 + seed, seed=seed)
-        records.add(5.0 + seed, model="faulty", seed=seed)
-    first, second, installed = sides(records, registry)
-    one = compare(first, second, "brightness", installed, "best")
-    assert (one.better, one.interval, one.probability) == (0.0, (0.0, 0.0), 0.5)
-
-
-def test_cells_under_other_conditions_make_no_pair(records: Records, registry: Registry) -> None:
-    records.add(5.0)
-    records.add(5.0, model="faulty", epochs=8)
-    first, second, installed = sides(records, registry)
-    with pytest.raises(SpecError, match="no two cells with brightness share"):
-        compare(first, second, "brightness", installed, "best")
-
-
-def test_many_records_are_read_quickly(records: Records, registry: Registry, tmp_path: Path) -> None:
-    path = records.add(10.0)
-    text = path.read_text()
-    count = 1000
-    for seed in range(1, count):
-        folder = path.parent.with_name(f"many-{seed}")
-        folder.mkdir()
-        content = json.loads(text)
-        content["identity"], content["spec"]["seed"] = f"{seed:064x}", seed
-        (folder / "record.json").write_text(json.dumps(content))
-        (folder / "spec.json").write_text("{}")
-    started = time.process_time()
-    found = survey(records.store)
-    assert len(found.results) == count
-    # 10,000 in 5 s is the aim; a tenth of both, with room for a busy machine.
-    assert time.process_time() - started < 1.5

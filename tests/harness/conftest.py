@@ -1,0 +1,19 @@
+"""What tests of tables share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from handmade import Records
+
+from harness.records import Store
+from harness.run import Outcome
+
+
+@pytest.fixture
+def records(run_tiny: Callable[..., Outcome], tmp_path: Path) -> Records:
+    """Records in a store of their own, with one of a real cell to start from."""
+    template = run_tiny(results=tmp_path / "template").record
+    return Records(template, Store(tmp_path / "results"))

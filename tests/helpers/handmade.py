@@ -1,0 +1,73 @@
+"""Records that no cell computed, and the table of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.grid.definition import Grid
+from harness.plugins import Registry
+from harness.records import Record, Store
+from harness.tables.scores import score_sheet
+from harness.tables.sheets import Sheet
+from harness.tables.survey import survey
+
+
+class Records:
+    """Makes records by changing one that a real cell wrote."""
+
+    def __init__(self, template: Record, store: Store) -> None:
+        self.template = template
+        self.store = store
+
+    def add(
+        self,
+        score: float | None,
+        *,
+        model: str = "linear-gan",
+        dataset: str = "discs",
+        seed: int = 0,
+        epochs: int = 4,
+        config: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> Path:
+        spec = self.template.spec
+        spec = spec.model_copy(
+            update={
+                "seed": seed,
+                "model": spec.model.model_copy(
+                    update={"name": model, "config": {**spec.model.config, **(config or {})}}
+                ),
+                "dataset": spec.dataset.model_copy(update={"name": dataset}),
+                "protocol": spec.protocol.model_copy(update={"epochs": epochs}),
+            }
+        )
+        spec = type(spec).model_validate(spec.model_dump())
+        scores = {} if score is None else {"brightness": score}
+        record = self.template.model_copy(
+            update={
+                "spec": spec,
+                "identity": spec.identity,
+                "scores": {"best": scores, "last": {name: value + 1 for name, value in scores.items()}},
+                **changes,
+            }
+        )
+        folder = self.store.folder(spec)
+        folder.path.mkdir(parents=True)
+        folder.spec.write_text(spec.model_dump_json())
+        folder.write_record(record)
+        return folder.record
+
+
+GRID = Grid(
+    name="mine",
+    title="Mine",
+    models=("linear-gan", "faulty"),
+    datasets=("discs",),
+    resolutions=(16,),
+    table={"scores": ["brightness"]},
+)
+
+
+def sheet_of(records: Records, registry: Registry, grid: Grid = GRID, **options: Any) -> Sheet:
+    return score_sheet(grid, survey(records.store), registry, **options)
