@@ -27,6 +27,9 @@ _ENDINGS = (*_PICTURES, *NIFTI, ".npy", *_DICOM)
 _orientations: Any = nibabel.orientations  # untyped
 _WHITE = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}
 
+#: A 16-bit image without a value above this is what a 12-bit scanner gave: at full scale it would be black.
+_TWELVE_BITS = 4095
+
 
 class FolderConfig(PluginConfig):
     """Options of a folder of images."""
@@ -42,14 +45,18 @@ class FolderConfig(PluginConfig):
         source="ours",
     )
     low: float | None = setting(
-        None, "value of a volume or DICOM image that becomes black", source="ours: none for a percentile"
+        None,
+        "value of a volume, DICOM or 16-bit image that becomes black",
+        source="ours: none for a percentile; for 16-bit images, for 0",
     )
     high: float | None = setting(
-        None, "value of a volume or DICOM image that becomes white", source="ours: none for a percentile"
+        None,
+        "value of a volume, DICOM or 16-bit image that becomes white",
+        source="ours: none for a percentile; for 16-bit images, for 65535",
     )
     percentile: float = setting(
         99.5,
-        "percentile of a volume that becomes white, and 100 less it the one that becomes black",
+        "percentile of a volume that becomes white; what is left to 100 is the one that becomes black",
         source="ours: as for the other volumes",
         gt=50.0,
         le=100.0,
@@ -65,7 +72,7 @@ class Folder(Dataset):
     table doesn't name are by a hash of the patient's id: 60 % train, 15 % val, 25 % test.
     """
 
-    version = 1
+    version = 2
     Config = FolderConfig
     config: FolderConfig
     licence = "whatever the folder's owner says"
@@ -134,23 +141,27 @@ class Folder(Dataset):
         elif name.endswith(_DICOM):
             use_window = self.config.low is None and self.config.high is None
             image = read_dicom(path, use_window=use_window)
-            frames = image.frames if image.is_shown else self._scaled(image.frames, path)
+            frames = (
+                image.frames
+                if image.is_shown
+                else self._scaled(image.frames, path, self.config.low, self.config.high)
+            )
             for frame in frames:
                 pixels = 1.0 - frame if image.is_inverted and not image.is_shown else frame
                 yield pixels, "DICOM", image.patient
         elif name.endswith(".npy"):
             for pixels, mode in _array_images(path):
-                yield pixels, mode, ""
+                yield self._windowed(pixels, path) if mode == "uint16" else pixels, mode, ""
         else:
             try:
                 content = path.read_bytes()
             except OSError as error:
                 raise DataError(f"{path} can't be read: {error.strerror or error}") from error
             for pixels, mode in grey_pages(content, str(path)):
-                yield pixels, mode, ""
+                yield self._windowed(pixels, path) if mode.startswith("I;16") else pixels, mode, ""
 
     def _volume_slices(self, volume: Volume) -> Iterator[tuple[NDArray[np.float32], str, str]]:
-        values = self._scaled(volume.values(), volume.path)
+        values = self._scaled(volume.values(), volume.path, self.config.low, self.config.high)
         if volume.affine is not None:
             stored = _orientations.io_orientation(volume.affine)
             if np.isfinite(stored).all():  # else it lies on no axis: as stored
@@ -160,9 +171,25 @@ class Folder(Dataset):
         for z in range(values.shape[2]):
             yield as_shown(values[:, :, z]), volume.mode, ""
 
-    def _scaled(self, values: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
-        """Bring values of any unit to [0, 1]."""
+    def _windowed(self, unit: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
+        """A 16-bit image between ``low`` and ``high``, or at the full scale of its type."""
+        values = unit * np.float32(65535.0)
         low, high = self.config.low, self.config.high
+        if low is not None or high is not None:
+            return self._scaled(values, path, 0.0 if low is None else low, 65535.0 if high is None else high)
+        brightest = round(float(values.max()))
+        if 0 < brightest <= _TWELVE_BITS:
+            raise DataError(
+                f"{path} has 16 bits and no value above {brightest}: it would be black",
+                needed="the values that are black and white",
+                hint=f"--set dataset.low=0 --set dataset.high={_TWELVE_BITS}",
+            )
+        return unit
+
+    def _scaled(
+        self, values: NDArray[np.float32], path: Path, low: float | None, high: float | None
+    ) -> NDArray[np.float32]:
+        """Bring values of any unit to [0, 1]."""
         if low is None:
             low = float(np.percentile(values, 100.0 - self.config.percentile))
         if high is None:

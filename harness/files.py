@@ -89,7 +89,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(
         f"cannot write {path}: {error.strerror or error}",
         needed="a folder that can be written to, with free space",
-        hint=f"df -h {path.parent}; ls -ld {path.parent}; or name another folder with --results or --cache",
+        hint=f"df -h {path.parent}; ls -ld {path.parent}; or name another folder",
     )
 
 

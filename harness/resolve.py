@@ -14,7 +14,7 @@ from .api import Dataset, Model, Pair, PluginConfig
 from .errors import PluginError, SpecError
 from .plugins import Registry, unknown_name
 from .spec import DatasetPart, Part, Protocol, RunRequest, RunSpec, pair_of
-from .tasks import task_of
+from .tasks import Task, task_of
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 
@@ -59,9 +59,7 @@ def resolve(request: RunRequest, registry: Registry, fingerprints: dict[Any, str
     overrides |= request.settings
     protocol_part, model_part, dataset_part = _sort(overrides, request, model, dataset)
 
-    protocol = task.complete(validate(Protocol, protocol_part, "protocol"))
-    if protocol.batch_size == 0:
-        protocol = protocol.model_copy(update={"batch_size": 32 if request.resolution < 256 else 2})
+    protocol = protocol_of(protocol_part, task, request.resolution)
     if not protocol.metric_names():
         raise SpecError("no metric was named", needed="at least one", hint="bench list metrics")
     for metric in protocol.metric_names():
@@ -86,6 +84,18 @@ def resolve(request: RunRequest, registry: Registry, fingerprints: dict[Any, str
         protocol=protocol,
     )
     return Cell(spec, model, model_config, instance)
+
+
+def protocol_of(settings: Mapping[str, Any], task: type[Task], resolution: int) -> Protocol:
+    """The protocol with these settings, and what they leave open filled in.
+
+    Raises:
+        SpecError: A value is out of range or of the wrong kind.
+    """
+    protocol = task.complete(validate(Protocol, settings, "protocol"))
+    if protocol.batch_size == 0:
+        protocol = protocol.model_copy(update={"batch_size": 32 if resolution < 256 else 2})
+    return protocol
 
 
 def model_class(registry: Registry, name: str) -> type[Model]:
@@ -123,8 +133,8 @@ def validate(config: type[ConfigT], values: Mapping[str, Any], owner: str) -> Co
     except ValidationError as error:
         raise SpecError(
             f"settings of {owner} that can't be: " + "; ".join(_problems(error)),
-            needed="values in their range",
-            hint=f"bench show {owner}" if " " in owner else "bench run --help",
+            needed="values of their kind and range",
+            hint=f"bench show {owner}",
         ) from error
 
 
@@ -219,7 +229,8 @@ def _sort(
                 *model.Config.model_fields,
                 *(f"dataset.{field}" for field in dataset.Config.model_fields),
             ]
-            raise unknown_name("setting", name, everything, hint=f"bench show model {request.model}")
+            about = f"dataset {request.dataset}" if owner == 2 else f"model {request.model}"
+            raise unknown_name("setting", name, everything, hint=f"bench show {about}; bench show protocol")
         parts[owner][key] = read_value(value)
     return parts
 

@@ -121,11 +121,12 @@ class _Work:
     def run(self) -> Record:
         """Do what is not done yet; the record is written last."""
         clear_partial(self.folder.path)
-        write_json(self.folder.spec, self.spec.model_dump(mode="json"))
         started = time.monotonic()
         self.task = task = self._task()
         self.prepare_seconds = time.monotonic() - started
         self.scorer = self._scorer(self.spec, task)
+        # Not earlier: what was refused is no run.
+        write_json(self.folder.spec, self.spec.model_dump(mode="json"))
         model = make_model(self.spec, self.cell.model, self.cell.model_config, self.device)
         trainer = Trainer(
             model,

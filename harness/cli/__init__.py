@@ -6,6 +6,8 @@ Modules here import the rest of the core inside their commands: ``bench --help``
 from __future__ import annotations
 
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -20,6 +22,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        print(f"hagan-bench {metadata.version('hagan-bench')}")
+        raise typer.Exit
+
+
 app.command("run")(run.run)
 app.command("grid")(grid.grid)
 app.command("ablate")(grid.ablate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,13 +34,19 @@ def list_plugins(
 
 
 def show(
-    what: Annotated[str, typer.Argument(help="model, dataset, metric, features or run.")],
-    name: Annotated[str, typer.Argument(help="Its name; for a run its folder or the start of its name.")],
+    what: Annotated[str, typer.Argument(help="protocol, model, dataset, metric, features or run.")],
+    name: Annotated[
+        str, typer.Argument(help="Its name; for a run its folder or the start of its name.")
+    ] = "",
     results: Results = RESULTS,
 ) -> None:
-    """Show a plugin with every setting, its default, unit and source; or the record of a run."""
+    """Show every setting of the protocol or a plugin, with default, unit and source; or a run's record."""
     plugins = registry()
-    if what == "model":
+    if what == "protocol":
+        _show_protocol()
+    elif not name:
+        raise SpecError(f"which {what}?", needed="its name", hint=f"bench show {what} NAME; bench list")
+    elif what == "model":
         _show_model(plugins, name)
     elif what == "dataset":
         _show_dataset(plugins, name)
@@ -49,7 +55,18 @@ def show(
     elif what == "run":
         _show_run(name, results)
     else:
-        raise SpecError(f"can't show {what!r}", needed="model, dataset, metric, features or run")
+        raise SpecError(f"can't show {what!r}", needed="protocol, model, dataset, metric, features or run")
+
+
+def _show_protocol() -> None:
+    from ..resolve import CORE_PRESETS
+    from ..spec import PROTOCOL_VERSION, Protocol
+
+    print(
+        f"protocol (version {PROTOCOL_VERSION}): how a cell is trained and scored, set by --set NAME=VALUE\n"
+    )
+    _print_config(Protocol)
+    _print_presets(CORE_PRESETS)
 
 
 def _show_model(plugins: Registry, name: str) -> None:
@@ -58,8 +75,7 @@ def _show_model(plugins: Registry, name: str) -> None:
     sides = "any" if model.resolutions is None else ", ".join(map(str, model.resolutions))
     print(f"resolutions: {sides}\n")
     _print_config(model.Config)
-    for preset, overrides in model.presets.items():
-        print(f"\npreset {preset}: " + ", ".join(f"{key}={value}" for key, value in overrides.items()))
+    _print_presets(model.presets)
 
 
 def _show_dataset(plugins: Registry, name: str) -> None:
@@ -90,6 +106,11 @@ def _show_run(name: str, results: Any) -> None:
         print(folder.spec.read_text(encoding="utf-8"))
         return
     print(json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False))
+
+
+def _print_presets(presets: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, overrides in presets.items():
+        print(f"\npreset {name}: " + ", ".join(f"{key}={value}" for key, value in overrides.items()))
 
 
 def _print_config(config: type[PluginConfig]) -> None:

@@ -115,21 +115,25 @@ class _Work:
     def samples(self, stem: str, grid: Grid, count: int, seed: int) -> list[Path]:
         """One figure for each data set and side of a grid: a row of real images, a row for each model."""
         from ..spec import label_of
+        from ..tables.entries import rows_of, terms_of
         from ..views.figures import samples_figure, save_figure
         from ..views.gallery import samples_of, shown_runs
 
+        shown, terms = rows_of(grid, self.plugins), terms_of(grid, self.plugins)
         paths = []
         labels = [label_of(dataset, grid.pair) for dataset in grid.datasets]
         for label, side in product(labels, grid.resolutions):
-            runs = shown_runs(self.found, self.plugins, grid.models, label, side)
+            asked = terms.get((label, side), ())
+            runs = shown_runs(self.found, self.plugins, shown, label, side, asked)
             if not runs:
                 continue
             rows, problems = samples_of(runs, self.plugins, self.device, count, self.opened, first_seed=seed)
             for problem in problems:
                 print(f"left out: {problem}")
-            real = self.opened(runs[0].spec).beside(count, seed)
+            some = list(runs.values())
+            real = self.opened(some[0].spec).beside(count, seed)
             given = {} if real.source is None else {"source": real.source}
-            title = f"{label}, {side} px, best networks after {_lengths(runs)} epochs"
+            title = f"{label}, {side} px, best networks after {_lengths(some)} epochs"
             made = samples_figure({**given, "real": real.images, **rows}, title)
             paths += save_figure(made, self._stem(stem, label, side))
         return paths or _nothing(", ".join(grid.datasets))
@@ -145,13 +149,15 @@ class _Work:
     ) -> list[Path]:
         """One figure for each model and data set where the model has something to show of real images."""
         from ..networks import load_model
+        from ..tables.entries import Row
         from ..views.figures import explanation_figure, save_figure
         from ..views.gallery import shown_runs
 
         kind = _explained(name)
         paths = []
         for model, label, side in self._places(models, datasets, res):
-            for run in shown_runs(self.found, self.plugins, [model], label, side):
+            alone = [Row(model, model, {})]
+            for run in shown_runs(self.found, self.plugins, alone, label, side).values():
                 network = load_model(run.folder, self.plugins, self.device, "best")
                 if not kind.applies(network):
                     continue

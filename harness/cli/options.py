@@ -146,6 +146,12 @@ def survey_of(results: Path, where: list[str] | None) -> Survey:
     from ..records import Store
     from ..tables.survey import Survey, matching, survey
 
+    if not results.is_dir():
+        raise SpecError(
+            f"there is no folder {results}",
+            needed="the results of bench run or bench grid",
+            hint="--results DIR",
+        )
     found = survey(Store(results))
     return Survey(list(matching(found.results, settings_of(where, "--where"))), found.problems)
 

@@ -48,7 +48,7 @@ def run(
         str | None, typer.Option(help="Scores, comma separated; the first selects the best.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="Use a subset of so many images, spread over patients.")
+        int | None, typer.Option(help="Train on a subset of so many images, spread over patients.")
     ] = None,
     held_out: Annotated[bool, typer.Option("--held-out", help="Keep the test patients apart.")] = False,
     precision: Annotated[
@@ -75,6 +75,7 @@ def run(
     """Train a model on a data set, score what it makes, and keep a record.
 
     The same command again does nothing when the cell is done, and goes on where it was stopped when not.
+    What --set can set: bench show protocol, bench show model NAME, bench show dataset NAME.
     """
     from ..records import Store
     from ..resolve import resolve

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from ..errors import SpecError
+from ..files import write_json
 from .options import RESULTS, CacheOption, Device, Results, Roots, cache_folder, registry, roots_of
 
 
 def sample(
     run: Annotated[str, typer.Argument(help="A run: its folder, its name, or the start of it.")],
-    out: Annotated[Path, typer.Option(help="Folder for the images.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the images: a new one, or one with more of the same.")
+    ],
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 64,
     first_seed: Annotated[
         int,
@@ -44,9 +49,11 @@ def sample(
     from ..views.gallery import Opener
 
     plugins, folder = registry(), Store(results).find(run)
+    spec = folder.read_spec()
+    _claim(out, {"run": spec.folder_name, "which": which})
     model = load_model(folder, plugins, pick_device(device), which)
     opened = Opener(plugins, roots_of(data_root), cache_folder(cache))
-    images = task_of(type(model)).draw(model, count, first_seed, lambda: opened(folder.read_spec()))
+    images = task_of(type(model)).draw(model, count, first_seed, lambda: opened(spec))
     if form == "npy":
         with atomic_write(out / "samples.npy") as file:
             np.save(file, images)
@@ -54,3 +61,13 @@ def sample(
         for number, image in enumerate(images):
             save_png(out / f"{first_seed + number:06d}.png", image)
     print(f"{len(images)} images of {images.shape[2]} px in {out}")
+
+
+def _claim(out: Path, origin: dict[str, str]) -> None:
+    """Mark a folder as that of one run's samples: those of two in one folder would be scored as one."""
+    mark = out / "samples.json"
+    found = json.loads(mark.read_bytes()) if mark.is_file() else None
+    if found != origin and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        whose = f"samples of {found['run']}, {found['which']}" if found else "something else"
+        raise SpecError(f"{out} holds {whose}", needed="a new folder", hint=f"--out {out}-2")
+    write_json(mark, origin)

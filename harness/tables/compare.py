@@ -62,7 +62,7 @@ def compare(
             f"no two cells with {score} share data, conditions and seed "
             f"({len(ours)} against {len(theirs)} usable cells)",
             needed="the same grid for both models",
-            hint="bench grid table2 --models A,B",
+            hint="bench grid table2 --models A,B; --metric NAME where other scores were computed",
         )
     places: dict[str, list[tuple[float, float]]] = {}
     names: dict[str, str] = {}

@@ -7,16 +7,19 @@ same conditions; whatever else there is is left out and named.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
+from ..api import Model, PluginConfig
 from ..errors import BenchError
-from ..grid.definition import Grid
+from ..grid.definition import Grid, Point
 from ..plugins import Registry
-from ..resolve import model_class, preset_settings, read_value
-from .survey import Installed, Result, Which, conditions
+from ..resolve import model_class, preset_settings, protocol_of, read_value
+from ..spec import Protocol, label_of
+from ..tasks import task_of
+from .survey import Installed, Result, Which, conditions, terms
 
 CAVEAT = "†"
 """Marks scores that come with a caveat, such as a leak of training data."""
@@ -101,52 +104,107 @@ def _asked_for(grid: Grid, name: str, registry: Registry) -> dict[str, Any]:
         model = model_class(registry, name)
     except BenchError:
         return {}  # a record of a plugin that is not installed is still a record
-    points = [point for point in grid.points() if (point.model, point.seed) == (name, grid.seeds[0])]
     configs = []
-    for point in points:
-        settings: dict[str, Any] = {}
-        for preset in grid.presets:
-            settings |= preset_settings(preset, name, model)
-        settings |= grid.settings_of(point)
-        own = {key: read_value(value) for key, value in settings.items() if key in model.Config.model_fields}
-        config = model.Config(**own).model_dump(mode="json")
-        configs.append({key: config[key] for key in own})
+    for point in grid.points():
+        if (point.model, point.seed) == (name, grid.seeds[0]):
+            own = _of(model.Config, _settings(grid, point, model))
+            config = model.Config(**own).model_dump(mode="json")
+            configs.append({key: config[key] for key in own})
     first, *others = configs
     return {key: value for key, value in first.items() if all(o.get(key) == value for o in others)}
 
 
+def terms_of(grid: Grid, registry: Registry) -> Mapping[tuple[str, int], set[str]]:
+    """The terms (see ``survey.terms``) that a grid asks for, by its data sets' labels and resolutions."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for point in grid.points():
+        try:
+            model = model_class(registry, point.model)
+            dataset = registry.load("datasets", point.dataset)
+        except BenchError:
+            continue
+        settings = _settings(grid, point, model)
+        protocol = protocol_of(_of(Protocol, settings), task_of(model), point.resolution)
+        named = {
+            name.removeprefix("dataset."): value
+            for name, value in settings.items()
+            if name.startswith("dataset.")
+        }
+        config = dataset.Config(**_of(dataset.Config, named)).model_dump(mode="json")
+        place = (label_of(point.dataset, grid.pair), point.resolution)
+        found.setdefault(place, set()).add(terms(protocol, config))
+    return found
+
+
+def _settings(grid: Grid, point: Point, model: type[Model]) -> dict[str, Any]:
+    """What a grid sets in one of its cells."""
+    settings: dict[str, Any] = {}
+    for preset in grid.presets:
+        settings |= preset_settings(preset, point.model, model)
+    return settings | grid.settings_of(point)
+
+
+def _of(config: type[PluginConfig], settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: read_value(value) for name, value in settings.items() if name in config.model_fields}
+
+
+def same_conditions(
+    rows: Sequence[Row],
+    results: Sequence[Result],
+    asked: Collection[str],
+    condition_of: Callable[[Result], str],
+    is_usable: Callable[[Result], bool],
+) -> list[Result]:
+    """Those results of one column that may stand beside each other.
+
+    What was made on the asked terms comes first, then what fills most rows, has the most cells, and was
+    trained longest.
+    """
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(condition_of(result), []).append(result)
+
+    def rank(group: list[Result]) -> tuple[bool, int, int, int]:
+        spec = group[0].spec
+        usable = [result for result in group if is_usable(result)]
+        filled = sum(any(row.owns(result) for result in usable) for row in rows)
+        own = terms(spec.protocol, spec.dataset.config) in asked
+        return own, filled, len(usable), spec.protocol.epochs
+
+    return max(groups.values(), key=rank, default=[])
+
+
 def column_of(
-    rows: Sequence[Row], place: Place, results: Sequence[Result], installed: Installed, which: Which
+    rows: Sequence[Row],
+    place: Place,
+    results: Sequence[Result],
+    installed: Installed,
+    which: Which,
+    asked: Collection[str] = (),
 ) -> tuple[dict[Row, Entry], list[str]]:
-    """The entries of a column, and what was left out of it."""
+    """The entries of a column, and what was left out of it. ``asked`` holds the terms of the table's grid."""
     here = [
         result
         for result in results
         if (result.spec.dataset.label, result.spec.resolution) == (place.dataset, place.resolution)
         and any(row.owns(result) for row in rows)
     ]
-    by_conditions: dict[str, list[Result]] = {}
-    for result in here:
-        key = conditions(result, installed.features_of(result, place.score))
-        by_conditions.setdefault(key, []).append(result)
-    if not here:
-        return {row: Entry([], Counter(), [], []) for row in rows}, []
-
-    def coverage(group: list[Result]) -> tuple[int, int, int]:
-        usable = [r for r in group if is_usable(r, place.score, installed, which)]
-        covered = sum(any(row.owns(result) for result in usable) for row in rows)
-        return covered, len(usable), group[0].spec.protocol.epochs
-
-    chosen = max(by_conditions.values(), key=coverage)
+    chosen = same_conditions(
+        rows,
+        here,
+        asked,
+        lambda result: conditions(result, installed.features_of(result, place.score)),
+        lambda result: is_usable(result, place.score, installed, which),
+    )
     entries = {
         row: _entry([result for result in chosen if row.owns(result)], place.score, installed, which)
         for row in rows
     }
     left = []
-    if len(chosen) < len(here):
+    if others := len(here) - len(chosen):
         left.append(
-            f"{place.dataset} {place.resolution} px: {len(here) - len(chosen)} cells under other conditions "
-            "are left out; --where NAME=VALUE chooses"
+            f"{place.dataset} {place.resolution} px: {others} cell(s) under other conditions left out; "
+            "--where NAME=VALUE chooses"
         )
     without = [
         r for r in chosen if r.record.status == "complete" and place.score not in r.record.scores[which]
@@ -154,7 +212,8 @@ def column_of(
     if without:
         have = ", ".join(sorted({score for result in without for score in result.record.scores[which]}))
         left.append(
-            f"{place.dataset} {place.resolution} px: {len(without)} cells have no {place.score}, but {have}"
+            f"{place.dataset} {place.resolution} px: {len(without)} cell(s) without {place.score}, but with "
+            f"{have}; --metric NAME shows another score"
         )
     return entries, left
 

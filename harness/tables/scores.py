@@ -9,7 +9,7 @@ import pandas
 from ..grid.definition import Grid
 from ..plugins import Registry
 from ..spec import label_of
-from .entries import CAVEAT, Entry, Place, Row, column_of, rows_of
+from .entries import CAVEAT, Entry, Place, Row, column_of, rows_of, terms_of
 from .published import lookup
 from .sheets import Cell, Column, Rank, Sheet, decimals_of, number
 from .survey import Installed, Survey, Which
@@ -39,6 +39,7 @@ def score_sheet(
     """
     installed = Installed(registry)
     rows = rows_of(grid, registry)
+    terms = terms_of(grid, registry)
     asked = installed.scores(scores or grid.table.scores)
     as_it_stands = any("/" in score for score in asked)
     places = [
@@ -52,7 +53,8 @@ def score_sheet(
     captions: dict[str, None] = {}
     table: dict[tuple[Row, Place], Entry] = {}
     for place in places:
-        column, left = column_of(rows, place, found.results, installed, which)
+        own = terms.get((place.dataset, place.resolution), ())
+        column, left = column_of(rows, place, found.results, installed, which, own)
         table |= {(row, place): entry for row, entry in column.items()}
         captions |= dict.fromkeys(_describe(place, column, which))
         notes += left
@@ -127,7 +129,7 @@ def _caption(
     elif seeds == 1:
         parts.append("One seed")
     else:
-        parts.append("No cell is done")
+        parts.append("No score yet")
     parts.append("Best evaluation of each training" if which == "best" else "Last evaluation")
     if against_published:
         parts.append("In the columns beside: the published value, ours minus published")

@@ -12,7 +12,7 @@ from ..api import Goal
 from ..errors import BenchError, PluginError, SpecError
 from ..plugins import Kind, Registry
 from ..records import Record, RunFolder, Store
-from ..spec import RunSpec
+from ..spec import Protocol, RunSpec
 
 Which = Literal["best", "last"]
 
@@ -201,9 +201,14 @@ def settings_of(result: Result) -> dict[str, Any]:
 def conditions(result: Result, features: Mapping[str, str] | None) -> str:
     """All but the model and the seed, as canonical text: scores compare where this is equal."""
     spec = result.spec
-    protocol = spec.protocol.model_dump(mode="json")
-    protocol["metrics"] = spec.protocol.metric_names()[0]
-    return _text([spec.dataset.model_dump(mode="json"), spec.resolution, protocol, features])
+    first = spec.protocol.metric_names()[0]
+    asked = terms(spec.protocol, spec.dataset.config)
+    return _text([spec.dataset.model_dump(mode="json"), spec.resolution, asked, first, features])
+
+
+def terms(protocol: Protocol, dataset_config: Mapping[str, Any]) -> str:
+    """How a cell is trained and on which choice of images, scores aside, as canonical text."""
+    return _text([protocol.model_dump(mode="json", exclude={"metrics"}), dataset_config])
 
 
 def _parsed(value: Any) -> Any:

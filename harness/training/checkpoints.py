@@ -95,4 +95,6 @@ def load_networks(path: Path) -> dict[str, Tensor]:
             f"{path} does not exist", needed="a run that was evaluated at least once"
         ) from error
     except Exception as error:  # the Rust reader has its own exception type
-        raise CheckpointError(f"{path} can't be read: {error}", hint="train the cell again") from error
+        raise CheckpointError(
+            f"{path} can't be read: {error}", hint=f"rm -r {path.parent}, and train the cell again"
+        ) from error

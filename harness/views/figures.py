@@ -23,7 +23,7 @@ from ..data.pixels import to_model_range, to_store_range
 from ..files import atomic_write
 from ..records import read_log
 from ..sampling import translate_images
-from ..tables.survey import Result
+from ..tables.survey import Result, settings_of
 
 FORMATS = ("png", "pdf")
 INCH_PER_IMAGE = 0.8
@@ -107,12 +107,16 @@ def explanation_figure(explanation: Mapping[str, Tensor], title: str) -> Figure:
 
 
 def curves_figure(results: Sequence[Result], title: str) -> Figure | None:
-    """Scores of all runs, one panel a score; below, the losses of each model. None without any log."""
+    """Scores of all runs, one panel a score; below, the losses of each model. None without any log.
+
+    Seeds share a name; runs of one model with other settings have names that say these.
+    """
     logs = {result: read_log(result.folder.log) for result in results}
     scores = _series(logs, "scores")
     losses = _series(logs, "losses")
     names = sorted({name for lines in scores.values() for name in lines})
-    models = sorted({result.spec.model.name for result in losses})
+    called = _names(results)
+    models = sorted({called[result] for result in losses})
     if not names and not models:
         return None
     columns = min(3, max(len(names), len(models)))
@@ -122,15 +126,27 @@ def curves_figure(results: Sequence[Result], title: str) -> Figure | None:
     for panel in panels.flat:
         panel.set_axis_off()
     for panel, name in zip(panels[:score_rows].flat, names, strict=False):
-        by_model = [(result.spec.model.name, lines.get(name, [])) for result, lines in scores.items()]
+        by_model = [(called[result], lines.get(name, [])) for result, lines in scores.items()]
         _plot(panel, name, "epoch", sorted(by_model, key=lambda line: line[0]), marker=".")
     for panel, model in zip(panels[score_rows:].flat, models, strict=False):
-        own = [lines for result, lines in losses.items() if result.spec.model.name == model]
+        own = [lines for result, lines in losses.items() if called[result] == model]
         # A loss with a slash is a part of another one.
         by_loss = [(loss, lines[loss]) for lines in own for loss in sorted(lines) if "/" not in loss]
         _plot(panel, f"losses of {model}", "step", by_loss, marker="")
     figure.suptitle(title, fontsize=9)
     return figure
+
+
+def _names(results: Sequence[Result]) -> dict[Result, str]:
+    """Each run's model, and with it those settings that not all runs of this model share."""
+    names = {}
+    for model in {result.spec.model.name for result in results}:
+        own = {result: settings_of(result) for result in results if result.spec.model.name == model}
+        keys = dict.fromkeys(key for settings in own.values() for key in settings)
+        differing = [key for key in keys if len({repr(settings.get(key)) for settings in own.values()}) > 1]
+        for result, settings in own.items():
+            names[result] = " ".join([model, *(f"{key}={settings.get(key)}" for key in differing)])
+    return names
 
 
 def _plot(

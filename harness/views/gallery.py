@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,31 +17,41 @@ from ..networks import load_model
 from ..plugins import Registry
 from ..resolve import make_dataset, model_class
 from ..spec import RunSpec
-from ..tables.entries import chosen_setup
-from ..tables.survey import Result
+from ..tables.entries import Row, chosen_setup, same_conditions
+from ..tables.survey import Result, conditions
 from ..tasks import Task, task_of
 
 
 def shown_runs(
-    results: Sequence[Result], registry: Registry, models: Sequence[str], dataset: str, resolution: int
-) -> list[Result]:
-    """One complete run of each model that has any: of its standing setup, the lowest seed."""
-    runs = []
-    for model in models:
-        own = [
-            result
-            for result in results
-            if result.record.status == "complete"
-            and (result.spec.model.name, result.spec.dataset.label) == (model, dataset)
-            and result.spec.resolution == resolution
-        ]
-        if own:
-            runs.append(min(chosen_setup(own, registry)[0], key=lambda result: result.spec.seed))
+    results: Sequence[Result],
+    registry: Registry,
+    rows: Sequence[Row],
+    dataset: str,
+    resolution: int,
+    asked: Collection[str] = (),
+) -> dict[str, Result]:
+    """A complete run for each row that has any, by its label, chosen as a table chooses.
+
+    All are under the same conditions (those that ``asked`` for, where there are such); of the setup that
+    stands for its model it is the lowest seed.
+    """
+    here = [
+        result
+        for result in results
+        if result.record.status == "complete"
+        and (result.spec.dataset.label, result.spec.resolution) == (dataset, resolution)
+        and any(row.owns(result) for row in rows)
+    ]
+    alike = same_conditions(rows, here, asked, lambda result: conditions(result, None), lambda result: True)
+    runs = {}
+    for row in rows:
+        if own := [result for result in alike if row.owns(result)]:
+            runs[row.label] = min(chosen_setup(own, registry)[0], key=lambda result: result.spec.seed)
     return runs
 
 
 def samples_of(
-    runs: Sequence[Result],
+    runs: Mapping[str, Result],
     registry: Registry,
     device: torch.device,
     count: int,
@@ -49,10 +59,10 @@ def samples_of(
     *,
     first_seed: int = 0,
 ) -> tuple[dict[str, NDArray[np.uint8]], list[str]]:
-    """What the best networks of each run make, by its model's name, and what kept others from being shown.
+    """What the best networks of each run make, by its name, and what kept others from being shown.
 
     Args:
-        runs: The runs.
+        runs: The runs, by what to call them.
         registry: The plugins.
         device: Where images are made.
         count: How many of each.
@@ -60,12 +70,10 @@ def samples_of(
         first_seed: Which ones.
     """
     shown, problems = {}, []
-    for result in runs:
+    for name, result in runs.items():
         try:
             model = load_model(result.folder, registry, device, "best")
-            shown[result.spec.model.name] = task_of(type(model)).draw(
-                model, count, first_seed, partial(opened, result.spec)
-            )
+            shown[name] = task_of(type(model)).draw(model, count, first_seed, partial(opened, result.spec))
         except BenchError as error:
             problems.append(f"{result.folder.path.name}: {error.found}")
     return shown, problems

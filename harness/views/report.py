@@ -75,10 +75,9 @@ def make_report(
         if result.record.status != "complete":
             continue
         count = NEIGHBOUR_SAMPLES if real else SIDE * SIDE
-        made, complaints = samples_of([result], registry, device, count, opened)
+        made, complaints = samples_of({result.folder.path.name: result}, registry, device, count, opened)
         problems += complaints
-        for images in made.values():
-            name = result.folder.path.name
+        for name, images in made.items():
             pictures.append((name, _picture(mosaic(images[: SIDE * SIDE], SIDE))))
             if real:
                 try:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from harness.cli import main
+from harness.spec import Protocol
 
 PLUGINS = [str(Path(__file__).parents[1] / folder) for folder in ("plugin_example/src", "plugin_faulty")]
 
@@ -142,15 +143,47 @@ def test_sample_makes_the_same_image_from_the_same_seed(bench: Bench, workplace:
         "000000.png",
         "000001.png",
         "000002.png",
+        "samples.json",
     ]
     assert (workplace / "one" / "000002.png").read_bytes() == (workplace / "two" / "000002.png").read_bytes()
     bench("sample", "linear", "--count", "3", "--out", "three", "--format", "npy")
     assert (workplace / "three" / "samples.npy").exists()
 
 
+def test_samples_of_two_runs_never_share_a_folder(bench: Bench, workplace: Path) -> None:
+    bench(*TINY)
+    bench(*TINY, "--seed", "1")
+    one, other = sorted(path.name for path in (workplace / "results/runs").iterdir())
+    bench("sample", one, "--count", "2", "--out", "out")
+    bench("sample", one, "--count", "1", "--first-seed", "2", "--out", "out")
+    assert len(list((workplace / "out").glob("*.png"))) == 3
+    assert f"samples of {one}, best" in bench("sample", other, "--out", "out", code=2).err
+    (workplace / "mine").mkdir()
+    (workplace / "mine/notes.txt").touch()
+    assert "something else" in bench("sample", one, "--out", "mine", code=2).err
+
+
+def test_every_setting_of_the_protocol_is_shown(bench: Bench) -> None:
+    shown = bench("show", "protocol").out
+    assert all(name in shown for name in (*Protocol.model_fields, "preset smoke"))
+
+
+def test_the_version_is_told(bench: Bench) -> None:
+    assert bench("--version").out.startswith("hagan-bench ")
+
+
+def test_a_refused_run_is_no_run(bench: Bench, workplace: Path) -> None:
+    bench(*TINY, "--metrics", "kid_random", "--set", "samples=1", code=2)
+    assert not list((workplace / "results").rglob("spec.json"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["table", "2", "--results", "nowhere"], ["no folder nowhere", "bench run"]),
+        (["show", "model"], ["which model?", "bench list"]),
+        ([*TINY, "--set", "samples=-1"], ["samples=-1", "bench show protocol"]),
+        ([*TINY, "--set", "dataset.discz=1"], ["dataset.discz", "bench show dataset discs"]),
         (
             ["run", "--model", "linear-gam", "--dataset", "discs"],
             ["linear-gam", "linear-gan", "bench list models"],

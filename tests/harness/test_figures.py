@@ -24,7 +24,8 @@ from harness.plugins import Registry
 from harness.records import Store
 from harness.run import Outcome
 from harness.spec import RunSpec
-from harness.tables.survey import Result, survey
+from harness.tables.entries import Row
+from harness.tables.survey import Result, survey, terms
 from harness.tasks import Task
 from harness.views.figures import curves_figure, explain, explanation_figure, samples_figure, save_figure
 from harness.views.gallery import Opener, samples_of, shown_runs
@@ -74,16 +75,31 @@ def test_grey_levels_are_never_stretched(tmp_path: Path) -> None:
 
 
 def test_the_standing_run_of_each_model_is_shown(done: list[Result], registry: Registry) -> None:
-    runs = shown_runs(done, registry, ["faulty", "linear-gan"], "discs", 16)
-    assert [(run.spec.model.name, run.spec.seed) for run in runs] == [("linear-gan", 0)]
+    rows = [Row(name, name, {}) for name in ("faulty", "linear-gan")]
+    runs = shown_runs(done, registry, rows, "discs", 16)
+    assert [(name, run.spec.seed) for name, run in runs.items()] == [("linear-gan", 0)]
     samples, problems = samples_of(runs, registry, torch.device("cpu"), 5, not_needed)
     assert samples["linear-gan"].shape == (5, 3, 16, 16)
     assert problems == []
 
 
+def test_runs_under_other_conditions_are_not_shown_together(
+    done: list[Result], run_tiny: RunTiny, registry: Registry, tmp_path: Path
+) -> None:
+    run_tiny(seed=2, settings={"epochs": 2})
+    results = survey(Store(tmp_path / "results")).results
+    (longer,) = {terms(r.spec.protocol, r.spec.dataset.config) for r in done}
+    (short,) = (r for r in results if r.spec.protocol.epochs == 2)
+    rows = [Row("linear-gan", "linear-gan", {})]
+    assert shown_runs(results, registry, rows, "discs", 16)["linear-gan"].spec.seed == 0
+    asked = {terms(short.spec.protocol, short.spec.dataset.config)}
+    assert asked != {longer}
+    assert shown_runs(results, registry, rows, "discs", 16, asked)["linear-gan"].spec.seed == 2
+
+
 def test_a_run_whose_networks_are_gone_is_named_and_left_out(done: list[Result], registry: Registry) -> None:
     done[0].folder.best.unlink()
-    samples, problems = samples_of(done[:1], registry, torch.device("cpu"), 5, not_needed)
+    samples, problems = samples_of({"gone": done[0]}, registry, torch.device("cpu"), 5, not_needed)
     assert samples == {}
     assert "best.safetensors" in problems[0]
 
@@ -136,6 +152,18 @@ def test_curves_hold_every_score_and_loss(done: list[Result]) -> None:
     assert [list(line.get_xdata()) for line in panels["brightness"].lines] == [[2, 4], [2, 4]]
     assert len({line.get_color() for line in panels["brightness"].lines}) == 1
     assert curves_figure([], "nothing") is None
+
+
+def test_curves_tell_apart_runs_with_other_settings(
+    done: list[Result], run_tiny: RunTiny, tmp_path: Path
+) -> None:
+    run_tiny(settings={"epochs": 2, "lr": 0.5})
+    drawn = curves_figure(survey(Store(tmp_path / "results")).results, "discs")
+    assert drawn is not None
+    (panel,) = (axis for axis in drawn.axes if axis.get_title() == "brightness")
+    names = [text.get_text() for text in panel.get_legend().get_texts()]
+    assert len(names) == 2
+    assert "linear-gan epochs=2 lr=0.5" in names
 
 
 def test_bench_figure_writes_files_or_says_why_not(

@@ -75,7 +75,7 @@ def test_missing_diverged_and_failed_are_marked_and_never_averaged(
 def test_nothing_done_is_a_table_of_dashes(records: Records, registry: Registry) -> None:
     sheet = sheet_of(records, registry)
     assert rows(sheet) == {"linear-gan": ["–"], "faulty": ["–"]}  # noqa: RUF001
-    assert "No cell is done" in sheet.caption
+    assert "No score yet" in sheet.caption
 
 
 @pytest.mark.parametrize("what", ["model", "metric"])
@@ -112,9 +112,20 @@ def test_other_conditions_never_share_a_column(records: Records, registry: Regis
     records.add(1.0, seed=1, epochs=400)
     sheet = sheet_of(records, registry)
     assert rows(sheet) == {"linear-gan": ["10.00"], "faulty": ["11.00"]}
-    assert any("1 cells under other conditions are left out" in note for note in sheet.notes)
+    assert any("1 cell(s) under other conditions left out" in note for note in sheet.notes)
     longer = Survey(list(matching(survey(records.store).results, {"epochs": "400"})))
     assert rows(score_sheet(GRID, longer, registry))["linear-gan"] == ["1.000"]
+
+
+def test_cells_on_the_terms_of_the_grid_come_first(records: Records, registry: Registry) -> None:
+    records.add(10.0)
+    records.add(11.0, model="faulty")
+    records.add(1.0, epochs=8)
+    terms = {"epochs": 8, "evaluate_every": 2, "batch_size": 8, "metrics": "swd"}
+    asked = GRID.model_copy(update={"settings": terms})
+    assert rows(sheet_of(records, registry, asked)) == {"linear-gan": ["1.000"], "faulty": ["–"]}  # noqa: RUF001
+    other = GRID.model_copy(update={"settings": {**terms, "limit": 5}})
+    assert rows(sheet_of(records, registry, other)) == {"linear-gan": ["10.00"], "faulty": ["11.00"]}
 
 
 def test_the_defaults_stand_for_a_model_and_other_setups_are_named(
