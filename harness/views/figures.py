@@ -164,7 +164,9 @@ def _plot(
             x, y = zip(*points, strict=True)
             label = None if name in labelled else name
             labelled.add(name)
-            panel.plot(x, y, color=f"C{names.index(name) % 10}", marker=marker, linewidth=1, label=label)
+            # One point is no line, and would not be seen.
+            mark = marker or ("." if len(points) == 1 else "")
+            panel.plot(x, y, color=f"C{names.index(name) % 10}", marker=mark, linewidth=1, label=label)
     if names:
         panel.legend(fontsize=6)
 
