@@ -50,10 +50,10 @@ def sample(
 
     plugins, folder = registry(), Store(results).find(run)
     spec = folder.read_spec()
-    _claim(out, {"run": spec.folder_name, "which": which})
     model = load_model(folder, plugins, pick_device(device), which)
     opened = Opener(plugins, roots_of(data_root), cache_folder(cache))
     images = task_of(type(model)).draw(model, count, first_seed, lambda: opened(spec))
+    _claim(out, {"run": spec.folder_name, "which": which})
     if form == "npy":
         with atomic_write(out / "samples.npy") as file:
             np.save(file, images)
@@ -66,8 +66,11 @@ def sample(
 def _claim(out: Path, origin: dict[str, str]) -> None:
     """Mark a folder as that of one run's samples: those of two in one folder would be scored as one."""
     mark = out / "samples.json"
-    found = json.loads(mark.read_bytes()) if mark.is_file() else None
+    try:
+        found = json.loads(mark.read_bytes())
+        whose = f"samples of {found['run']}, {found['which']}"
+    except (OSError, ValueError, LookupError, TypeError):
+        found, whose = None, "something else"
     if found != origin and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        whose = f"samples of {found['run']}, {found['which']}" if found else "something else"
         raise SpecError(f"{out} holds {whose}", needed="a new folder", hint=f"--out {out}-2")
     write_json(mark, origin)

@@ -16,7 +16,7 @@ from ..api import Model, PluginConfig
 from ..errors import BenchError
 from ..grid.definition import Grid, Point
 from ..plugins import Registry
-from ..resolve import model_class, preset_settings, protocol_of, read_value
+from ..resolve import model_class, preset_settings, protocol_of, read_value, validate
 from ..spec import Protocol, label_of
 from ..tasks import task_of
 from .survey import Installed, Result, Which, conditions, terms
@@ -108,7 +108,7 @@ def _asked_for(grid: Grid, name: str, registry: Registry) -> dict[str, Any]:
     for point in grid.points():
         if (point.model, point.seed) == (name, grid.seeds[0]):
             own = _of(model.Config, _settings(grid, point, model))
-            config = model.Config(**own).model_dump(mode="json")
+            config = validate(model.Config, own, f"model {name}").model_dump(mode="json")
             configs.append({key: config[key] for key in own})
     first, *others = configs
     return {key: value for key, value in first.items() if all(o.get(key) == value for o in others)}
@@ -130,9 +130,9 @@ def terms_of(grid: Grid, registry: Registry) -> Mapping[tuple[str, int], set[str
             for name, value in settings.items()
             if name.startswith("dataset.")
         }
-        config = dataset.Config(**_of(dataset.Config, named)).model_dump(mode="json")
+        config = validate(dataset.Config, _of(dataset.Config, named), f"dataset {point.dataset}")
         place = (label_of(point.dataset, grid.pair), point.resolution)
-        found.setdefault(place, set()).add(terms(protocol, config))
+        found.setdefault(place, set()).add(terms(protocol, config.model_dump(mode="json")))
     return found
 
 

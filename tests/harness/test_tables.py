@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from bench_example.metric import Brightness
@@ -126,6 +126,14 @@ def test_cells_on_the_terms_of_the_grid_come_first(records: Records, registry: R
     assert rows(sheet_of(records, registry, asked)) == {"linear-gan": ["1.000"], "faulty": ["–"]}  # noqa: RUF001
     other = GRID.model_copy(update={"settings": {**terms, "limit": 5}})
     assert rows(sheet_of(records, registry, other)) == {"linear-gan": ["10.00"], "faulty": ["11.00"]}
+
+
+@pytest.mark.parametrize("settings", [{"epochs": "many"}, {"latent_dim": "abc"}, {"dataset.patients": -1}])
+def test_a_grid_that_can_not_be_is_told_and_has_no_table(
+    records: Records, registry: Registry, settings: dict[str, Any]
+) -> None:
+    with pytest.raises(SpecError, match=next(iter(settings)).removeprefix("dataset.")):
+        sheet_of(records, registry, GRID.model_copy(update={"settings": settings}))
 
 
 def test_the_defaults_stand_for_a_model_and_other_setups_are_named(
