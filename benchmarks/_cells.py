@@ -15,9 +15,9 @@ from typing import Any
 
 from _loops import spread
 
+from harness.cell.records import Store
 from harness.cli import main as bench
 from harness.plugins import Registry
-from harness.records import Store
 from harness.training.loop import Trainer
 
 BENCH = [sys.executable, "-m", "harness"]

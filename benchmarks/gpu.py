@@ -27,8 +27,8 @@ from _workers import Worker
 from plain import PLAIN
 
 from harness.api import Population
+from harness.data.pictures import save_png
 from harness.files import write_json
-from harness.pictures import save_png
 
 BATCH = 32
 #: Losses of three small steps on the device in fp32, against float64 on the CPU, relative to their size.
@@ -137,9 +137,9 @@ def measure_scoring(folder: Path, options: Any, deadline: float) -> dict[str, An
     try:
         import numpy as np
 
-        from harness.scoring.evaluation import Scorer
-        from harness.scoring.frechet import Frechet
-        from harness.scoring.inception import Inception
+        from harness.scoring.metrics.frechet import Frechet
+        from harness.scoring.scorer import Scorer
+        from harness.scoring.spaces.inception import Inception
         from harness.scoring.weights import Weights
 
         count = 16 if options.tiny else 396

@@ -23,13 +23,13 @@ from typing import Any
 
 import _report
 
+from harness.cell.records import Store
+from harness.cell.spec import RunRequest
 from harness.data.prepare import usable_cores
 from harness.files import write_json
 from harness.grid.definition import load_grid
 from harness.grid.jobs import pack
 from harness.plugins import Registry
-from harness.records import Store
-from harness.spec import RunRequest
 from harness.tables.scores import score_sheet
 from harness.tables.sheets import render
 from harness.tables.survey import survey

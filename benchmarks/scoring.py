@@ -33,19 +33,19 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from harness.api import FeatureSpace, Population
+from harness.data.pictures import save_png
 from harness.data.prepare import prepare
-from harness.machine import describe, versions
-from harness.pictures import save_png
 from harness.plugins import Registry
-from harness.resolve import make_dataset
-from harness.scoring.evaluation import Scorer
-from harness.scoring.frechet import Frechet, frechet_distance
+from harness.run.environment import describe, versions
+from harness.run.resolve import make_dataset
 from harness.scoring.generated import load_images
-from harness.scoring.inception import Inception
-from harness.scoring.kernel import KernelDistance
-from harness.scoring.manifold import Manifold
-from harness.scoring.patches import SlicedWasserstein
-from harness.scoring.structure import PairwiseMSSSIM
+from harness.scoring.metrics.frechet import Frechet, frechet_distance
+from harness.scoring.metrics.kernel import KernelDistance
+from harness.scoring.metrics.manifold import Manifold
+from harness.scoring.metrics.patches import SlicedWasserstein
+from harness.scoring.metrics.structure import PairwiseMSSSIM
+from harness.scoring.scorer import Scorer
+from harness.scoring.spaces.inception import Inception
 from harness.scoring.weights import Weights
 
 CPU = torch.device("cpu")

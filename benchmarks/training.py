@@ -34,10 +34,10 @@ from _loops import (
 )
 from plain import PLAIN, PlainGAN
 
+from harness.data.pictures import save_png
 from harness.data.prepare import prepare
-from harness.pictures import save_png
 from harness.plugins import Registry
-from harness.resolve import make_dataset
+from harness.run.resolve import make_dataset
 from harness.training.arithmetic import arithmetic, effective_precision
 
 IMAGES = 128

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.api import DataError, Dataset, PluginConfig, RemoteFile, Slice, Split, Square, setting
 
-from .pictures import grey_pages
+from .image_files import grey_pages
 from .raw import existing_root, fingerprint_of, something_else, split_by_hash, visible_files
 
 _OFFICIAL = "https://raw.githubusercontent.com/UCSD-AI4H/COVID-CT/master"

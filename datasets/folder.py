@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from harness.api import DataError, Dataset, PluginConfig, Slice, Square, setting
 
 from .dicom import read_dicom
+from .image_files import grey_pages
 from .nifti import ENDINGS as NIFTI
 from .nifti import Volume, as_shown, read_volume
-from .pictures import grey_pages
 from .raw import digests_of, existing_root, fingerprint_of, something_else, split_by_hash
 from .table import Table, read_table
 from .volumes import all_files

@@ -38,6 +38,10 @@ def _rebuild(kind: type[BenchError], found: str, needed: str, hint: str) -> Benc
     return kind(found, needed=needed, hint=hint)
 
 
+class Diverged(Exception):
+    """A loss or a pixel is not finite any more: a result of the training, not a user's mistake."""
+
+
 class SpecError(BenchError):
     """An unknown name, or a setting out of its range."""
 

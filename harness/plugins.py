@@ -33,7 +33,7 @@ _GROUP = "harness"
 
 
 @dataclass(frozen=True)
-class Entry:
+class Registration:
     """Something registered by name and not imported yet.
 
     Attributes:
@@ -71,18 +71,18 @@ class Registry:
         self.manager = pluggy.PluginManager("harness")
         self.manager.add_hookspecs(hookspecs)
         self.problems: list[Problem] = []
-        self._entries: dict[Kind, dict[str, Entry]] = {kind: {} for kind in _KINDS}
+        self._entries: dict[Kind, dict[str, Registration]] = {kind: {} for kind in _KINDS}
         self._conflicts: dict[tuple[Kind, str], str] = {}
         if entry_points is None:
             entry_points = importlib.metadata.entry_points(group=_GROUP)
         for entry_point in entry_points:
             self._load(entry_point)
 
-    def entries(self, kind: Kind) -> Iterator[Entry]:
+    def entries(self, kind: Kind) -> Iterator[Registration]:
         """Every entry of a kind, in alphabetical order."""
         yield from sorted(self._entries[kind].values(), key=lambda entry: entry.name)
 
-    def entry(self, kind: Kind, name: str) -> Entry:
+    def entry(self, kind: Kind, name: str) -> Registration:
         """The entry called ``name``.
 
         Raises:
@@ -177,7 +177,7 @@ class Registry:
                 self._conflicts[kind, name] = conflict
                 self._complain(distribution, conflict)
                 return
-            entries[name] = Entry(name, target, summary, distribution, MappingProxyType(options))
+            entries[name] = Registration(name, target, summary, distribution, MappingProxyType(options))
 
         return register
 

@@ -35,7 +35,7 @@ class Fake:
 class AdversarialModel(Model):
     """A generator against a discriminator.
 
-    A subclass builds the two networks, calls ``oppose``, makes fakes, and states its losses.
+    A subclass builds the two networks, calls ``set_networks``, makes fakes, and states its losses.
 
     Attributes:
         critic_steps: Discriminator steps for each generator step.
@@ -46,7 +46,7 @@ class AdversarialModel(Model):
     generator: nn.Module
     discriminator: nn.Module
 
-    def oppose(
+    def set_networks(
         self,
         generator: nn.Module,
         discriminator: nn.Module,

@@ -65,7 +65,7 @@ class AdversarialSynthesizer(AdversarialModel, Synthesizer):
             "generator": self.optimizer(generator, config.lr, config),
             "discriminator": self.optimizer(discriminator, config.lr_discriminator or config.lr, config),
         }
-        self.oppose(generator, discriminator, optimizers)
+        self.set_networks(generator, discriminator, optimizers)
 
     def optimizer(self, network: nn.Module, lr: float, config: SynthesisConfig) -> torch.optim.Optimizer:
         """Make the optimiser of one network."""

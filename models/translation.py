@@ -78,7 +78,7 @@ class UNetTranslator(AdversarialModel, Translator):
         if judges:
             learners["discriminator"] = discriminator
         optimizers = {name: adam(network, config.lr, config.betas) for name, network in learners.items()}
-        self.oppose(generator, discriminator, optimizers)
+        self.set_networks(generator, discriminator, optimizers)
 
     def judges(self) -> Mapping[str, Judge]:
         """Make the discriminators, by name. They read ``2 * self.shape.channels`` channels."""

@@ -12,10 +12,10 @@ import bench_example
 import bench_faulty
 import pytest
 
+from harness.cell.records import Store
+from harness.cell.spec import RunRequest
 from harness.plugins import Registry
-from harness.records import Store
-from harness.run import Outcome, Settings, run_cell
-from harness.spec import RunRequest
+from harness.run.cell import Outcome, Settings, run_cell
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import torch
 from harness_models.adversarial import AdversarialModel
 from harness_models.hagan.attnmix import attnmix
 from harness_models.hagan.diffaugment import diff_augment
-from harness_models.hagan.losses import FAKE, REAL, consistency_loss, image_loss, pixel_loss
+from harness_models.hagan.objective import FAKE, REAL, consistency_loss, image_loss, pixel_loss
 from harness_models.mixing import box_masks, mix
 from harness_models.wgan import MLPGenerator
 from torch import Tensor, nn

@@ -59,8 +59,7 @@ def show(
 
 
 def _show_protocol() -> None:
-    from ..resolve import CORE_PRESETS
-    from ..spec import PROTOCOL_VERSION, Protocol
+    from ..cell.protocol import CORE_PRESETS, PROTOCOL_VERSION, Protocol
 
     print(
         f"protocol (version {PROTOCOL_VERSION}): how a cell is trained and scored, set by --set NAME=VALUE\n"
@@ -97,7 +96,7 @@ def _show_score(plugins: Registry, kind: Kind, name: str) -> None:
 
 
 def _show_run(name: str, results: Any) -> None:
-    from ..records import Store
+    from ..cell.records import Store
 
     folder = Store(results).find(name)
     record = folder.read_record()

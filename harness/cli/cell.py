@@ -26,10 +26,10 @@ def cell(
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)
 
+    from ..cell.records import Store
     from ..grid.jobs import unpack
     from ..grid.schedule import BUSY
-    from ..records import Store
-    from ..run import Settings, run_cell
+    from ..run.cell import Settings, run_cell
     from ..training.loop import Interrupted
 
     stop = StopSignal()

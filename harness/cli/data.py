@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,20 +29,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..api import Dataset
-    from ..data.images import ImageSet
+    from ..data.image_set import ImageSet
 
 app = typer.Typer(name="data", help="Get raw files, prepare them, look at them.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Option("--dataset", help="Which data set: bench list datasets.")]
-Sides = Annotated[str, typer.Option("--res", help="Sides of the square images in pixels, comma separated.")]
+Resolutions = Annotated[
+    str, typer.Option("--res", help="Sides of the square images in pixels, comma separated.")
+]
 
 
 @app.command()
 def prepare(
     dataset: Name,
-    res: Sides = "64",
-    source: Source = "",
-    target: Target = "",
+    res: Resolutions = "64",
+    source: Source = None,
+    target: Target = None,
     data_root: Roots = None,
     cache: CacheOption = None,
     assignments: Assignments = None,
@@ -61,9 +63,9 @@ def prepare(
 @app.command()
 def info(
     dataset: Name,
-    res: Sides = "64",
-    source: Source = "",
-    target: Target = "",
+    res: Resolutions = "64",
+    source: Source = None,
+    target: Target = None,
     data_root: Roots = None,
     cache: CacheOption = None,
     assignments: Assignments = None,
@@ -74,7 +76,7 @@ def info(
     ] = None,
 ) -> None:
     """Count what is there, and lay some prepared images out in a picture for a person to look at."""
-    from ..pictures import mosaic, save_png
+    from ..data.pictures import mosaic, save_png
 
     sets = list(_prepared(dataset, res, (source, target), data_root, cache, assignments, workers, skip_bad))
     for images in sets:
@@ -89,9 +91,9 @@ def info(
 @app.command()
 def verify(
     dataset: Name,
-    res: Sides = "64",
-    source: Source = "",
-    target: Target = "",
+    res: Resolutions = "64",
+    source: Source = None,
+    target: Target = None,
     data_root: Roots = None,
     cache: CacheOption = None,
     assignments: Assignments = None,
@@ -124,22 +126,12 @@ def fetch(
     out: Annotated[Path | None, typer.Option(help="Folder for the raw files; default data/NAME.")] = None,
 ) -> None:
     """Download the raw files of a data set that anybody may download."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from ..data.fetch import fetch as download
+    from .downloading import DownloadBar
 
     kind = registry().load("datasets", name)
     root = out or Path("data") / name
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        tasks: dict[str, Any] = {}
-
-        def show(file: str, done: int, total: int) -> None:
-            if file not in tasks:
-                tasks[file] = bar.add_task(file)
-            bar.update(tasks[file], completed=done, total=total or None)
-
-        download(kind, name, root, progress=show)
+    download(kind, name, root, progress=DownloadBar())
     print(f"{name} is in {root}; its terms: {kind.licence}\ncite: {kind.citation}")
     print(f"next: bench data info --dataset {name} --data-root {root}")
 
@@ -147,7 +139,7 @@ def fetch(
 def _prepared(
     name: str,
     res: str,
-    modalities: tuple[str, str],
+    modalities: tuple[str | None, str | None],
     data_root: list[Path] | None,
     cache: Path | None,
     assignments: list[str] | None,
@@ -188,11 +180,14 @@ def _reading() -> Iterator[Callable[[int, int], None]]:
 
 
 def _dataset(
-    name: str, modalities: tuple[str, str], data_root: list[Path] | None, assignments: list[str] | None
+    name: str,
+    modalities: tuple[str | None, str | None],
+    data_root: list[Path] | None,
+    assignments: list[str] | None,
 ) -> Dataset:
     """The data set as ``bench run`` would make it; its settings may bear the prefix ``dataset.`` here too."""
-    from ..resolve import make_dataset, read_value
-    from ..spec import pair_of
+    from ..cell.spec import pair_of
+    from ..run.resolve import make_dataset, read_value
 
     settings = {
         key.removeprefix("dataset."): read_value(value) for key, value in settings_of(assignments).items()

@@ -1,15 +1,16 @@
-"""What a person sees while weights are downloaded."""
+"""What a person sees while something is downloaded."""
 
 from __future__ import annotations
 
+import atexit
 import sys
 
 from rich.console import Console
-from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+from rich.progress import DownloadColumn, Progress, TaskID, TransferSpeedColumn
 
 
 class DownloadBar:
-    """A bar on a terminal, nothing elsewhere; of the kind that pooch moves (see ``ProgressBar``)."""
+    """A bar for each file on a terminal, nothing elsewhere; called as ``DownloadProgress`` is."""
 
     def __init__(self) -> None:
         self.bar = Progress(
@@ -20,26 +21,14 @@ class DownloadBar:
             transient=True,
             disable=not sys.stderr.isatty(),
         )
-        self.task = self.bar.add_task("weights")
+        self.tasks: dict[str, TaskID] = {}
+        atexit.register(self.bar.stop)  # also after an error: a terminal wants its cursor back
 
-    @property
-    def total(self) -> int:
-        """Size of the file, in bytes."""
-        return int(self.bar.tasks[0].total or 0)
-
-    @total.setter
-    def total(self, size: int) -> None:
-        self.bar.update(self.task, total=size)
-        self.bar.start()
-
-    def update(self, size: int) -> None:
-        """So many bytes more."""
-        self.bar.advance(self.task, size)
-
-    def reset(self) -> None:
-        """Begin again."""
-        self.bar.update(self.task, completed=0)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        self.bar.stop()
+    def __call__(self, file: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` bytes are here."""
+        if file not in self.tasks:
+            self.tasks[file] = self.bar.add_task(file)
+            self.bar.start()
+        self.bar.update(self.tasks[file], completed=done, total=total or None)
+        if done == total:
+            self.bar.stop()

@@ -14,9 +14,9 @@ from .options import (
     RESULTS,
     Assignments,
     CacheOption,
+    Resolution,
     Results,
     Roots,
-    Side,
     SkipBad,
     Source,
     Target,
@@ -53,8 +53,8 @@ def grid(
     datasets: Datasets = None,
     res: Resolutions = None,
     seeds: Seeds = None,
-    source: Source = "",
-    target: Target = "",
+    source: Source = None,
+    target: Target = None,
     preset: Presets = None,
     assignments: Assignments = None,
     data_root: Roots = None,
@@ -74,23 +74,24 @@ def grid(
     the cells. Ctrl-C saves every cell's state first.
     """
     from ..grid.definition import load_grid
-    from ..grid.planned import Wishes, plan_apart
+    from ..grid.helper import plan_in_helper
+    from ..grid.planned import GridOptions
 
     chosen = load_grid(name).narrowed(
         models=names_of(models),
         datasets=names_of(datasets),
         resolutions=_numbers(res),
         seeds=_numbers(seeds),
-        source=source or None,
-        target=target or None,
+        source=source,
+        target=target,
     )
     plugins = registry()
     executor_class = plugins.load("executors", executor)
-    wishes = Wishes(
+    options = GridOptions(
         tuple(preset or ()), settings_of(assignments), roots_of(data_root), tuple(weights or ()), skip_bad
     )
     stop = StopSignal("stopping: every cell saves its state; once more to stop at once", raises=False)
-    plan = plan_apart(chosen, wishes, results, cache_folder(cache), check=not dry_run)
+    plan = plan_in_helper(chosen, options, results, cache_folder(cache), check=not dry_run)
     runner = executor_class(_resources(plan, device, jobs, per_device, results))
     if dry_run:
         _list(plan, runner.slots)
@@ -100,11 +101,11 @@ def grid(
 
 def ablate(
     dataset: Annotated[str, typer.Option(help="What to train on: bench list datasets.")],
-    res: Side = 64,
+    res: Resolution = 64,
     model: Annotated[str | None, typer.Option(help="A model that declares its ablation.")] = None,
     seeds: Seeds = None,
-    source: Source = "",
-    target: Target = "",
+    source: Source = None,
+    target: Target = None,
     preset: Presets = None,
     assignments: Assignments = None,
     data_root: Roots = None,
@@ -143,7 +144,7 @@ def ablate(
 
 
 def _resources(plan: Plan, device: str, jobs: str, per_device: int, results: Path) -> Any:
-    from ..grid.executor import Resources
+    from ..api.executor import Resources
 
     if jobs != "auto" and not jobs.isdigit():
         raise SpecError(f"--jobs {jobs!r} is no number of cells", needed="a number, or auto")

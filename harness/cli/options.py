@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..data.roots import root_of
 from ..errors import SpecError
-from ..grid.roots import root_of
 
 if TYPE_CHECKING:
     from ..plugins import Registry
@@ -48,7 +48,7 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Override a setting; dataset.NAME for the data set's."),
 ]
-Side = Annotated[int, typer.Option("--res", help="Side of the square images, in pixels.")]
+Resolution = Annotated[int, typer.Option("--res", help="Side of the square images, in pixels.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that read raw files.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave damaged raw files out, and record them.")]
 # As paths, for these alone are split at os.pathsep where they come from the environment.
@@ -64,9 +64,12 @@ Roots = Annotated[
     ),
 ]
 Source = Annotated[
-    str, typer.Option("--source", metavar="MODALITY", help="What a translator is given: bench show dataset.")
+    str | None,
+    typer.Option("--source", metavar="MODALITY", help="Modality to translate from: bench show dataset."),
 ]
-Target = Annotated[str, typer.Option("--target", metavar="MODALITY", help="What it makes of it.")]
+Target = Annotated[
+    str | None, typer.Option("--target", metavar="MODALITY", help="Modality to translate into.")
+]
 Where = Annotated[
     list[str] | None,
     typer.Option("--where", metavar="NAME=VALUE", help="Only records with this setting. Repeatable."),
@@ -80,7 +83,7 @@ TensorBoardOption = Annotated[
         show_envvar=True,
     ),
 ]
-OneSide = Annotated[int | None, typer.Option("--res", help="Side of the images, in pixels.")]
+OneResolution = Annotated[int | None, typer.Option("--res", help="Side of the images, in pixels.")]
 RESULTS = Path("results")
 
 
@@ -98,9 +101,9 @@ def cache_folder(given: Path | None) -> Path:
     """The cache that the user named, or the one of this user."""
     if given is not None:
         return given
-    import pooch
+    import platformdirs
 
-    return Path(pooch.os_cache("hagan-bench"))
+    return platformdirs.user_cache_path("hagan-bench")
 
 
 def weights_of(given: list[Path] | None, cache: Path, offline: bool) -> Weights:
@@ -143,7 +146,7 @@ def settings_of(assignments: list[str] | None, option: str = "--set") -> dict[st
 
 def survey_of(results: Path, where: list[str] | None) -> Survey:
     """The records of a results folder that have the named settings."""
-    from ..records import Store
+    from ..cell.records import Store
     from ..tables.survey import Survey, matching, survey
 
     if not results.is_dir():

@@ -14,9 +14,9 @@ from .options import (
     CacheOption,
     Device,
     Offline,
+    Resolution,
     Results,
     Roots,
-    Side,
     SkipBad,
     Source,
     Target,
@@ -33,15 +33,15 @@ from .options import (
 from .stopping import StopSignal
 
 if TYPE_CHECKING:
-    from ..records import Record, RunFolder
+    from ..cell.records import Record, RunFolder
 
 
 def run(
     model: Annotated[str, typer.Option(help="What to train: bench list models.")],
     dataset: Annotated[str, typer.Option(help="What to train it on: bench list datasets.")],
-    res: Side = 64,
-    source: Source = "",
-    target: Target = "",
+    res: Resolution = 64,
+    source: Source = None,
+    target: Target = None,
     seed: Annotated[int, typer.Option(min=0, help="Of networks, batches and augmentation.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Training length; --set epochs=N says the same.")] = None,
     metrics: Annotated[
@@ -77,9 +77,9 @@ def run(
     The same command again does nothing when the cell is done, and goes on where it was stopped when not.
     What --set can set: bench show protocol, bench show model NAME, bench show dataset NAME.
     """
-    from ..records import Store
-    from ..resolve import resolve
-    from ..spec import RunRequest
+    from ..cell.records import Store
+    from ..cell.spec import RunRequest
+    from ..run.resolve import resolve
 
     plugins = registry()
     named = {
@@ -108,7 +108,7 @@ def run(
         print(f"identity {spec.identity}\nfolder   {store.folder(spec).path}")
         return
 
-    from ..run import Settings, run_cell
+    from ..run.cell import Settings, run_cell
     from ..training.loop import Interrupted
     from .progress import Terminal
 

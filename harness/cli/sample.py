@@ -40,18 +40,18 @@ def sample(
     """
     import numpy as np
 
+    from ..cell.records import Store
+    from ..data.pictures import save_png
     from ..files import atomic_write
-    from ..machine import pick_device
-    from ..networks import load_model
-    from ..pictures import save_png
-    from ..records import Store
+    from ..run.environment import pick_device
+    from ..run.images import CellImages
+    from ..run.model import load_model
     from ..tasks import task_of
-    from ..views.gallery import Opener
 
     plugins, folder = registry(), Store(results).find(run)
     spec = folder.read_spec()
     model = load_model(folder, plugins, pick_device(device), which)
-    opened = Opener(plugins, roots_of(data_root), cache_folder(cache))
+    opened = CellImages(plugins, roots_of(data_root), cache_folder(cache))
     images = task_of(type(model)).draw(model, count, first_seed, lambda: opened(spec))
     _claim(out, {"run": spec.folder_name, "which": which})
     if form == "npy":

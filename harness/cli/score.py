@@ -65,11 +65,11 @@ def score(
     """Score images that were made elsewhere, by the protocol of ``bench run``."""
     from ..api import ScoreError
     from ..files import write_json
-    from ..machine import describe, pick_device, versions
-    from ..scoring.evaluation import Scorer
+    from ..run.environment import describe, pick_device, versions
     from ..scoring.generated import load_images
-    from ..scoring.pixels import fingerprint
+    from ..scoring.scorer import Scorer
     from ..scoring.selection import make_metrics
+    from ..scoring.stored import fingerprint
 
     plugins = registry()
     names = [name.strip() for name in metrics.split(",") if name.strip()]
@@ -144,7 +144,7 @@ def _real(
 ) -> _Real:
     from ..api import Population, SpecError
     from ..data.prepare import prepare
-    from ..resolve import make_dataset
+    from ..run.resolve import make_dataset
     from ..scoring.generated import load_images
 
     if (dataset is None) == (reference is None):

@@ -8,7 +8,7 @@ import typer
 
 from .options import (
     RESULTS,
-    OneSide,
+    OneResolution,
     Results,
     Source,
     Target,
@@ -40,9 +40,9 @@ def table(
     ],
     models: Annotated[str | None, typer.Option(help="Rows, comma separated.")] = None,
     datasets: Annotated[str | None, typer.Option(help="Columns, comma separated.")] = None,
-    res: OneSide = None,
-    source: Source = "",
-    target: Target = "",
+    res: OneResolution = None,
+    source: Source = None,
+    target: Target = None,
     metric: Scores = None,
     which: Which = "best",
     where: Where = None,
@@ -69,8 +69,8 @@ def table(
         models=names_of(models),
         datasets=names_of(datasets),
         resolutions=None if res is None else (res,),
-        source=source or None,
-        target=target or None,
+        source=source,
+        target=target,
     )
     sheet = score_sheet(
         grid,

@@ -15,11 +15,11 @@ from filelock import FileLock
 from ..api import DataError, Dataset
 from ..files import atomic_write, sha256_of_file, sha256_of_json, storage_error, sync_folder, write_json
 from . import resize
-from .images import COLUMNS, FORMAT, META, TABLE, ImageSet
+from .image_set import COLUMNS, FORMAT, META, TABLE, ImageSet
 from .layers import Layer, layers_of
 from .reading import read_items
 
-Progress = Callable[[int, int], None]
+ReadingProgress = Callable[[int, int], None]
 
 
 def prepare(
@@ -31,7 +31,7 @@ def prepare(
     raw: str | None = None,
     workers: int | None = None,
     skip_bad: bool = False,
-    progress: Progress | None = None,
+    progress: ReadingProgress | None = None,
 ) -> dict[int, ImageSet]:
     """Open the data set at each resolution, building what the cache does not hold yet.
 
@@ -122,7 +122,7 @@ class _Build:
         # Fixed names: the lock is held, so whatever lies there was left by a build that was killed.
         self.parts = {side: home.with_name(f".{home.name}.part") for side, home in homes.items()}
 
-    def run(self, workers: int, skip_bad: bool, progress: Progress | None) -> None:
+    def run(self, workers: int, skip_bad: bool, progress: ReadingProgress | None) -> None:
         items = self.dataset.items()
         if not items:
             raise DataError(f"{self.name} has no items in {self.dataset.root}", hint=self.dataset.obtain)
@@ -139,7 +139,7 @@ class _Build:
                 shutil.rmtree(part, ignore_errors=True)
 
     def _write_layers(
-        self, items: Sequence[str], workers: int, skip_bad: bool, progress: Progress | None
+        self, items: Sequence[str], workers: int, skip_bad: bool, progress: ReadingProgress | None
     ) -> tuple[list[tuple[Any, ...]], list[dict[str, str]]]:
         rows: list[tuple[Any, ...]] = []
         skipped: list[dict[str, str]] = []

@@ -16,9 +16,9 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..api import Pair
+from ..cell.spec import pair_of
 from ..errors import SpecError
 from ..plugins import unknown_name
-from ..spec import pair_of
 
 
 def _several(value: Any) -> Any:
@@ -82,7 +82,7 @@ class Grid(_Section):
     Attributes:
         name: Name of the file, without its ending.
         title: One line.
-        source: Modality that translators are given; empty outside of a paired task.
+        source: Modality that translators are given; None outside of a paired task.
         target: Modality that they make of it.
         ablation: Whether each model is replaced by the rows of its ablation.
         presets: Applied before ``settings``, which stand before ``overrides``.
@@ -94,8 +94,8 @@ class Grid(_Section):
     datasets: Names = Field(min_length=1)
     resolutions: Numbers = Field(min_length=1)
     seeds: Numbers = Field(default=(0,), min_length=1)
-    source: str = ""
-    target: str = ""
+    source: str | None = None
+    target: str | None = None
     ablation: bool = False
     presets: Names = ()
     settings: dict[str, Any] = {}

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from ..spec import RunRequest
+from ..cell.spec import RunRequest
 
 
 class Packed(NamedTuple):

@@ -10,27 +10,33 @@ from typing import Any
 
 import torch
 
+from ..cell.records import Record, Store, missing_metrics, read_log
+from ..cell.spec import RunRequest, RunSpec
 from ..data.prepare import usable_cores
+from ..data.roots import root_of
 from ..errors import SpecError
 from ..plugins import Registry
-from ..records import Record, Store, missing_metrics, read_log
-from ..resolve import model_class, preset_settings, resolve
+from ..run.resolve import model_class, preset_settings, resolve
 from ..scoring.weights import Weights
-from ..spec import RunRequest, RunSpec
 from .definition import Grid, Point
 from .jobs import pack
-from .planned import Plan, PlannedCell, Status, Wishes
-from .roots import root_of
+from .planned import GridOptions, Plan, PlannedCell, Standing
 
 
 def make_plan(
-    grid: Grid, wishes: Wishes, results: Path, cache: Path, *, check: bool, registry: Registry | None = None
+    grid: Grid,
+    options: GridOptions,
+    results: Path,
+    cache: Path,
+    *,
+    check: bool,
+    registry: Registry | None = None,
 ) -> Plan:
     """Resolve every cell of a grid.
 
     Args:
         grid: The experiment.
-        wishes: What the user added.
+        options: What the user added.
         results: Results folder.
         cache: Cache folder.
         check: Also make sure that the weights of every score are at hand.
@@ -41,11 +47,11 @@ def make_plan(
     """
     registry = registry or Registry()
     fingerprints: dict[Any, str] = {}
-    requests = list(_requests(grid, wishes, registry))
+    requests = list(_requests(grid, options, registry))
     specs = [resolve(request, registry, fingerprints).spec for _, _, request in requests]
     if check:
         metrics = {name for spec in specs for name in spec.protocol.metric_names()}
-        _check_weights(metrics, registry, Weights(cache / "weights", given=wishes.weights))
+        _check_weights(metrics, registry, Weights(cache / "weights", given=options.weights))
     store = Store(results)
     speeds = _speeds(store)
     cells: dict[str, PlannedCell] = {}
@@ -56,7 +62,7 @@ def make_plan(
             row=row,
             name=spec.folder_name,
             folder=store.folder(spec).path,
-            arguments=pack(request, results, cache, weights=wishes.weights, skip_bad=wishes.skip_bad),
+            arguments=pack(request, results, cache, weights=options.weights, skip_bad=options.skip_bad),
             epochs=spec.protocol.epochs,
             metrics=tuple(spec.protocol.metric_names()),
             status=status,
@@ -67,7 +73,9 @@ def make_plan(
     return Plan(list(cells.values()), devices, usable_cores())
 
 
-def _requests(grid: Grid, wishes: Wishes, registry: Registry) -> Iterable[tuple[Point, str, RunRequest]]:
+def _requests(
+    grid: Grid, options: GridOptions, registry: Registry
+) -> Iterable[tuple[Point, str, RunRequest]]:
     for point in grid.points():
         model = model_class(registry, point.model)
 
@@ -81,8 +89,8 @@ def _requests(grid: Grid, wishes: Wishes, registry: Registry) -> Iterable[tuple[
         settings = {
             **expanded(grid.presets),
             **grid.settings_of(point),
-            **expanded(wishes.presets),
-            **wishes.settings,
+            **expanded(options.presets),
+            **options.settings,
         }
         rows: Mapping[str, Mapping[str, Any]] = model.ablation if grid.ablation else {"": {}}
         if not rows:
@@ -102,7 +110,7 @@ def _requests(grid: Grid, wishes: Wishes, registry: Registry) -> Iterable[tuple[
                 RunRequest(
                     **point._asdict(),
                     settings={**settings, **switches},
-                    data_root=root_of(point.dataset, wishes.roots),
+                    data_root=root_of(point.dataset, options.roots),
                     source=grid.source,
                     target=grid.target,
                 ),
@@ -115,7 +123,7 @@ def _check_weights(metrics: Iterable[str], registry: Registry, weights: Weights)
         registry.make("features", space, weights=weights).check()
 
 
-def status_of(spec: RunSpec, store: Store) -> tuple[Status, str]:
+def status_of(spec: RunSpec, store: Store) -> tuple[Standing, str]:
     """Where a cell stands, from its files."""
     folder = store.folder(spec)
     try:
@@ -186,7 +194,9 @@ def _seconds(record: Record) -> float:
     return record.timing["train"] + record.timing["score"]
 
 
-def _seconds_left(spec: RunSpec, store: Store, status: Status, speeds: Mapping[_Kind, float]) -> float | None:
+def _seconds_left(
+    spec: RunSpec, store: Store, status: Standing, speeds: Mapping[_Kind, float]
+) -> float | None:
     if status in ("done", "diverged"):
         return 0.0
     if status == "unscored":

@@ -1,21 +1,13 @@
-"""The plan of a grid in plain values.
-
-Making one needs the plugins and torch, which take 500 MB. A process that only watches cells has a helper do
-it, and keeps what comes back.
-"""
+"""The plan of a grid in plain values, which a process that only watches cells can hold without torch."""
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .definition import Grid
-
-Status = Literal["new", "resumable", "failed", "damaged", "stale", "unscored", "done", "diverged"]
+Standing = Literal["new", "resumable", "failed", "damaged", "stale", "unscored", "done", "diverged"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class PlannedCell:
     arguments: tuple[str, ...]
     epochs: int
     metrics: tuple[str, ...]
-    status: Status
+    status: Standing
     words: str
     seconds: float | None
 
@@ -66,7 +58,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class GridOptions:
     """What the command line adds to a grid.
 
     Attributes:
@@ -83,21 +75,3 @@ class Wishes:
     roots: Mapping[str, Path] = field(default_factory=dict)
     weights: tuple[Path, ...] = ()
     skip_bad: bool = False
-
-
-def plan_apart(grid: Grid, wishes: Wishes, results: Path, cache: Path, *, check: bool) -> Plan:
-    """``harness.grid.plan.make_plan`` in a process of its own, which is gone afterwards.
-
-    Raises:
-        BenchError: As ``make_plan``.
-    """
-    # Not forked: a fresh interpreter holds nothing of this one, and is the same on every system.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as helper:
-        return helper.submit(_plan, grid, wishes, results, cache, check).result()
-
-
-def _plan(grid: Grid, wishes: Wishes, results: Path, cache: Path, check: bool) -> Plan:
-    from .plan import make_plan
-
-    return make_plan(grid, wishes, results, cache, check=check)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock, Timeout
 
-from ..records import missing_metrics
-from .executor import Executor, Job, Task
+from ..api.executor import Executor, Job, SubmittedJob
+from ..cell.records import missing_metrics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ class Watched:
     attempts: int = 0
     words: str = ""
     since: float = 0.0
-    task: Task | None = None
+    task: SubmittedJob | None = None
 
     @property
     def is_over(self) -> bool:

@@ -2,11 +2,11 @@
 
 from harness import Register, hookimpl
 
-_INCEPTION = "harness.scoring.inception:Inception"
-_RADIMAGENET = "harness.scoring.radimagenet:RadImageNet"
-_FRECHET = "harness.scoring.frechet:Frechet"
-_KERNEL = "harness.scoring.kernel:KernelDistance"
-_MANIFOLD = "harness.scoring.manifold:Manifold"
+_INCEPTION = "harness.scoring.spaces.inception:Inception"
+_RADIMAGENET = "harness.scoring.spaces.radimagenet:RadImageNet"
+_FRECHET = "harness.scoring.metrics.frechet:Frechet"
+_KERNEL = "harness.scoring.metrics.kernel:KernelDistance"
+_MANIFOLD = "harness.scoring.metrics.manifold:Manifold"
 
 
 @hookimpl
@@ -59,12 +59,12 @@ def bench_metrics(register: Register) -> None:
         )
     register(
         "swd",
-        "harness.scoring.patches:SlicedWasserstein",
+        "harness.scoring.metrics.patches:SlicedWasserstein",
         summary="sliced Wasserstein distance of Laplacian-pyramid patches; needs no weights",
     )
     register(
         "ms_ssim",
-        "harness.scoring.structure:PairwiseMSSSIM",
+        "harness.scoring.metrics.structure:PairwiseMSSSIM",
         summary="mean MS-SSIM between samples, beside that of real images: diversity; needs no weights",
     )
     for score, summary in (
@@ -72,4 +72,4 @@ def bench_metrics(register: Register) -> None:
         ("ssim", "structural similarity of translations, whole and inside regions"),
         ("mae", "mean absolute error of translations, whole and inside regions"),
     ):
-        register(score, "harness.scoring.paired:PairedScore", summary=summary, score=score)
+        register(score, "harness.scoring.metrics.paired:PairedScore", summary=summary, score=score)

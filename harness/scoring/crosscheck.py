@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from .frechet import frechet_distance
-from .inception import Inception
-from .networks import full_precision
-from .pixels import drop_equal_channels
+from .metrics.frechet import frechet_distance
+from .spaces.inception import Inception
+from .spaces.running import full_precision
+from .stored import drop_equal_channels
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CrossCheck:
     """One distance, computed twice.
 
     Attributes:
@@ -45,7 +45,7 @@ class Comparison:
 
 def cross_check(
     real: NDArray[np.uint8], generated: NDArray[np.uint8], space: Inception, device: torch.device
-) -> list[Comparison]:
+) -> list[CrossCheck]:
     """Compute the Fréchet distance through clean-fid and through torch-fidelity, beside ours.
 
     Both packages get the pixels as they are and do everything else themselves, with one exception: they
@@ -64,8 +64,8 @@ def cross_check(
     tensorflow = Inception(space.weights, space.trained, "tensorflow", space.seed)
     theirs, remark = _by_clean_fid(sides, clean.trunk().to(device), device)
     return [
-        Comparison("clean-fid", theirs, frechet_distance(*_features(sides, clean, device)), remark),
-        Comparison(
+        CrossCheck("clean-fid", theirs, frechet_distance(*_features(sides, clean, device)), remark),
+        CrossCheck(
             "torch-fidelity",
             _by_torch_fidelity(sides, tensorflow.trunk(), device),
             frechet_distance(*_features(sides, tensorflow, device)),

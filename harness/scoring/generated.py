@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ..api import ScoreError
-from .pixels import check_images
+from .stored import check_images
 
 SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".jpg", ".jpeg"})
 # Modes that become grey or RGB without losing anything: black and white, and palettes of colours.

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from filelock import FileLock
 
 from ..api import WeightsError, WeightsFile
-from ..files import atomic_write, sha256_of_file
-
-
-class ProgressBar(Protocol):
-    """What a download tells about itself; the same methods as tqdm's."""
-
-    total: int
-
-    def update(self, n: int) -> Any:
-        """``n`` more bytes have come."""
-
-    def reset(self) -> Any:
-        """Start again from 0."""
-
-    def close(self) -> Any:
-        """Nothing more will come."""
+from ..download import DownloadError, DownloadProgress, download
+from ..files import sha256_of_file
 
 
 @dataclass(frozen=True)
@@ -38,13 +22,13 @@ class Weights:
         given: Files or folders that the user named, searched first. A file may have any name when the
             digest of its content is published; otherwise the name decides.
         online: Whether downloading is allowed.
-        progress: Shown while downloading.
+        progress: Told how far a download is.
     """
 
     cache: Path
     given: tuple[Path, ...] = ()
     online: bool = True
-    progress: ProgressBar | None = None
+    progress: DownloadProgress | None = None
 
     def find(self, file: WeightsFile) -> Path:
         """The path of ``file``, its digest verified; downloaded if need be.
@@ -61,7 +45,12 @@ class Weights:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f".{file.name}.lock")):
             # Another process may have brought it while this one waited.
-            return self.present(file) or self._download(file, target)
+            if self.present(file) is None:
+                try:
+                    download(file.url, target, sha256=file.sha256, progress=self.progress)
+                except DownloadError as error:
+                    raise _missing(file, self.cache, f"can't be had: {error.found}") from error
+        return target
 
     def present(self, file: WeightsFile) -> Path | None:
         """The path of ``file`` if it is on this machine, else None.
@@ -84,42 +73,6 @@ class Weights:
                 # Downloading instead would hide that the file the user named was of no use.
                 raise _not_it(given, file)
         return None
-
-    def _download(self, file: WeightsFile, target: Path) -> Path:
-        part = target.with_name(f".{file.name}.part")
-        resumed = part.exists() and part.stat().st_size > 0
-        if not (resumed and _has_digest(part, file)):
-            self._fetch(file, part)
-        if not _has_digest(part, file) and resumed:
-            # A server that ignores the range sends the whole file behind the old half.
-            part.unlink()
-            self._fetch(file, part)
-        if not _has_digest(part, file):
-            error = _not_it(part, file)
-            part.unlink()
-            raise error
-        with part.open("rb") as source, atomic_write(target) as out:
-            shutil.copyfileobj(source, out)
-        part.unlink()
-        return target
-
-    def _fetch(self, file: WeightsFile, part: Path) -> None:
-        # pooch and requests take a quarter of a second to import, for something done once.
-        import pooch
-        import requests
-
-        have = part.stat().st_size if part.exists() else 0
-        download = pooch.HTTPDownloader(
-            progressbar=self.progress or False, chunk_size=1 << 16, headers={"Range": f"bytes={have}-"}
-        )
-        try:
-            with part.open("ab") as out:
-                download(file.url, out, None)
-        except (requests.RequestException, OSError) as error:
-            response = getattr(error, "response", None)
-            if response is not None and response.status_code == 416:
-                return  # nothing follows what is here: whole, or something else, as its digest will tell
-            raise _missing(file, self.cache, f"can't be downloaded ({type(error).__name__})") from error
 
 
 def load_state(path: Path, file: WeightsFile) -> dict[str, torch.Tensor]:

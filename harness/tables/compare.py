@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import SpecError
 from .entries import chosen_setup, is_usable
-from .sheets import Cell, Column, Sheet, number
+from .sheets import Column, Sheet, SheetCell, number
 from .survey import Installed, Result, Which, conditions
 
 RESAMPLINGS = 2_000
@@ -142,12 +142,12 @@ def comparison_sheet(first: str, second: str, comparisons: Sequence[Comparison])
             ours, theirs = pairs.mean(axis=0)
             rows.append(
                 [
-                    Cell(f"{one.score}, {place}"),
-                    Cell(number(ours)),
-                    Cell(number(theirs)),
-                    Cell(str(len(pairs))),
-                    Cell(""),
-                    Cell(""),
+                    SheetCell(f"{one.score}, {place}"),
+                    SheetCell(number(ours)),
+                    SheetCell(number(theirs)),
+                    SheetCell(str(len(pairs))),
+                    SheetCell(""),
+                    SheetCell(""),
                 ]
             )
         pairs_in_all = sum(map(len, one.places.values()))
@@ -155,12 +155,14 @@ def comparison_sheet(first: str, second: str, comparisons: Sequence[Comparison])
         lowest, highest = one.probability_interval
         rows.append(
             [
-                Cell(f"{one.score}, all"),
-                Cell(""),
-                Cell(""),
-                Cell(str(pairs_in_all)),
-                Cell(f"{number(one.better, 3)} % [{number(low, 3)}, {number(high, 3)}]", value=one.better),
-                Cell(f"{one.probability:.2f} [{lowest:.2f}, {highest:.2f}]", value=one.probability),
+                SheetCell(f"{one.score}, all"),
+                SheetCell(""),
+                SheetCell(""),
+                SheetCell(str(pairs_in_all)),
+                SheetCell(
+                    f"{number(one.better, 3)} % [{number(low, 3)}, {number(high, 3)}]", value=one.better
+                ),
+                SheetCell(f"{one.probability:.2f} [{lowest:.2f}, {highest:.2f}]", value=one.probability),
             ]
         )
         lines.append(

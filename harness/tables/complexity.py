@@ -23,9 +23,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..api import ImageShape, Model
 from ..errors import BenchError
 from ..plugins import Registry
-from ..resolve import check_resolution
+from ..run.resolve import check_resolution
 from .published import lookup, published
-from .sheets import Cell, Column, Sheet
+from .sheets import Column, Sheet, SheetCell
 
 BATCH = 64
 BATCH_NORM_OPERATIONS = 5
@@ -151,7 +151,7 @@ def complexity_sheet(registry: Registry, names: Sequence[str], resolution: int) 
             *(Column(_head(column), _group(column)) for column in COLUMNS),
         ],
         rows=[
-            [Cell(str(row["model"])), *(_cell(row, column) for column in COLUMNS)]
+            [SheetCell(str(row["model"])), *(_cell(row, column) for column in COLUMNS)]
             for _, row in frame.iterrows()
         ],
         numbers=frame,
@@ -167,14 +167,14 @@ def _group(column: str) -> str:
     return {"params": "parameters (M)", "flops": "operations (G)"}[column.partition("_")[0]]
 
 
-def _cell(row: pandas.Series[Any], column: str) -> Cell:
+def _cell(row: pandas.Series[Any], column: str) -> SheetCell:
     decimals = _DECIMALS[column.partition("_")[0]]
     ours, theirs = _as_printed(row, column, decimals), row[f"published_{column}"]
     text = "–" if pandas.isna(ours) else f"{ours:.{decimals}f}"  # noqa: RUF001
     if not pandas.isna(theirs):
         text += f" ({theirs:.{decimals}f}"
         text += ")" if pandas.isna(ours) else f", {_signed(ours - theirs, decimals)})"
-    return Cell(text, value=None if pandas.isna(row[column]) else float(row[column]))
+    return SheetCell(text, value=None if pandas.isna(row[column]) else float(row[column]))
 
 
 def _as_printed(row: pandas.Series[Any], column: str, decimals: int) -> float:

@@ -13,11 +13,12 @@ from statistics import mean, stdev
 from typing import Any
 
 from ..api import Model, PluginConfig
+from ..cell.protocol import Protocol
+from ..cell.spec import label_of
 from ..errors import BenchError
 from ..grid.definition import Grid, Point
 from ..plugins import Registry
-from ..resolve import model_class, preset_settings, protocol_of, read_value, validate
-from ..spec import Protocol, label_of
+from ..run.resolve import model_class, preset_settings, protocol_of, read_value, validate
 from ..tasks import task_of
 from .survey import Installed, Result, Which, conditions, terms
 

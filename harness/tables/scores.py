@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas
 
+from ..cell.spec import label_of
 from ..grid.definition import Grid
 from ..plugins import Registry
-from ..spec import label_of
 from .entries import CAVEAT, Entry, Place, Row, column_of, rows_of, terms_of
 from .published import lookup
-from .sheets import Cell, Column, Rank, Sheet, decimals_of, number
+from .sheets import Column, Rank, Sheet, SheetCell, decimals_of, number
 from .survey import Installed, Survey, Which
 
 MISSING = "–"  # noqa: RUF001
@@ -76,7 +76,7 @@ def score_sheet(
         label=grid.name,
         caption=_caption(grid, which, seeds, captions, against_published),
         columns=[Column("row" if grid.ablation else "model"), *columns],
-        rows=[[Cell(row.label), *(make(row) for make in makers)] for row in rows],
+        rows=[[SheetCell(row.label), *(make(row) for make in makers)] for row in rows],
         numbers=_numbers(table, published, which),
         notes=list(dict.fromkeys(notes)),
     )
@@ -136,7 +136,7 @@ def _caption(
     return ". ".join([*parts, *captions]) + "."
 
 
-Maker = Callable[[Row], Cell]
+Maker = Callable[[Row], SheetCell]
 
 
 def _layout(
@@ -158,7 +158,7 @@ def _layout(
         ranks = _ranks({row: entry for (row, at), entry in table.items() if at == place}, arrow == "↓")
         columns.append(Column(f"{place.score} {arrow}", group))
         makers.append(
-            lambda row, place=place, ranks=ranks: Cell(  # type: ignore[misc]
+            lambda row, place=place, ranks=ranks: SheetCell(  # type: ignore[misc]
                 _text(table[row, place], seeds), ranks.get(row, ""), table[row, place].mean
             )
         )
@@ -184,15 +184,15 @@ def _text(entry: Entry, seeds: int) -> str:
     return f"{text} ({', '.join(remarks)})" if remarks else text
 
 
-def _plain(value: float | None) -> Cell:
-    return Cell(MISSING if value is None else f"{value:g}", value=value)
+def _plain(value: float | None) -> SheetCell:
+    return SheetCell(MISSING if value is None else f"{value:g}", value=value)
 
 
-def _difference(ours: float | None, theirs: float | None) -> Cell:
+def _difference(ours: float | None, theirs: float | None) -> SheetCell:
     if ours is None or theirs is None:
-        return Cell(MISSING)
+        return SheetCell(MISSING)
     difference = ours - theirs
-    return Cell(("+" if difference > 0 else "") + number(difference), value=difference)
+    return SheetCell(("+" if difference > 0 else "") + number(difference), value=difference)
 
 
 def _ranks(entries: Mapping[Row, Entry], lower: bool) -> dict[Row, Rank]:

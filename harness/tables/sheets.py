@@ -15,7 +15,7 @@ Rank = Literal["", "best", "second"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class SheetCell:
     """One cell as it is printed.
 
     Attributes:
@@ -53,7 +53,7 @@ class Sheet:
     label: str
     caption: str
     columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[SheetCell]]
     numbers: pandas.DataFrame
     notes: Sequence[str] = field(default=())
 
@@ -91,7 +91,7 @@ def _markdown(sheet: Sheet) -> str:
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
-    def cell(one: Cell) -> str:
+    def cell(one: SheetCell) -> str:
         return {"best": f"**{one.text}**", "second": f"<u>{one.text}</u>", "": one.text}[one.rank]
 
     lines = [
@@ -120,7 +120,7 @@ def latex_escape(text: str) -> str:
 
 
 def _latex(sheet: Sheet) -> str:
-    def cell(one: Cell) -> str:
+    def cell(one: SheetCell) -> str:
         text = latex_escape(one.text)
         return {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}", "": text}[one.rank]
 
@@ -163,7 +163,7 @@ def _latex(sheet: Sheet) -> str:
 
 
 def _html(sheet: Sheet) -> str:
-    def cell(one: Cell) -> str:
+    def cell(one: SheetCell) -> str:
         text = html.escape(one.text)
         text = {"best": f"<strong>{text}</strong>", "second": f"<u>{text}</u>", "": text}[one.rank]
         key = "" if one.value is None else f' data-value="{one.value!r}"'

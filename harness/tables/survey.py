@@ -9,10 +9,11 @@ from functools import cache, cached_property
 from typing import Any, Literal
 
 from ..api import Goal
+from ..cell.protocol import Protocol
+from ..cell.records import Record, RunFolder, Store
+from ..cell.spec import RunSpec
 from ..errors import BenchError, PluginError, SpecError
 from ..plugins import Kind, Registry
-from ..records import Record, RunFolder, Store
-from ..spec import Protocol, RunSpec
 
 Which = Literal["best", "last"]
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import Pair, Synthesizer
-from ..data.images import ImageSet
+from ..cell.spec import RunRequest, RunSpec
+from ..data.image_set import ImageSet
+from ..data.pictures import evenly, save_comparison
 from ..errors import SpecError
-from ..pictures import evenly, save_comparison
-from ..sampling import sample_images
-from ..spec import RunRequest, RunSpec
+from .sampling import sample_images
 from .task import Outputs, Task, check_sides, chosen
 
 
@@ -52,7 +52,7 @@ class Synthesis(Task):
         """Samples of the seeds from ``first`` on."""
         return sample_images(model, count, first_seed=first)
 
-    def beside(self, count: int, first: int) -> ImageSet:
+    def real_beside(self, count: int, first: int) -> ImageSet:
         """Training images: none of them belongs to a seed."""
         return chosen(self.train, evenly(len(self.train), count))
 

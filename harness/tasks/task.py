@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import Model, Pair, Targets
-from ..data.images import ImageSet
+from ..cell.protocol import Protocol
+from ..cell.spec import RunRequest, RunSpec
+from ..data.image_set import ImageSet
 from ..errors import DataError
-from ..spec import Protocol, RunRequest, RunSpec
 
 
 class Outputs(NamedTuple):
@@ -85,7 +86,7 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def beside(self, count: int, first: int) -> ImageSet:
+    def real_beside(self, count: int, first: int) -> ImageSet:
         """Real images to show beside those of ``draw``."""
 
     @property

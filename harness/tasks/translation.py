@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import Pair, Targets, Translator
-from ..data.images import ImageSet
+from ..cell.protocol import Protocol
+from ..cell.spec import RunRequest, RunSpec
+from ..data.image_set import ImageSet
+from ..data.pictures import evenly, in_columns, save_png
 from ..errors import SpecError
-from ..pictures import evenly, in_columns, save_png
-from ..sampling import translate_images
-from ..spec import Protocol, RunRequest, RunSpec
+from .sampling import translate_images
 from .task import Outputs, Task, check_sides, chosen
 
 
@@ -67,9 +68,9 @@ class Translation(Task):
     @classmethod
     def draw(cls, model: Translator, count: int, first: int, opened: Callable[[], Task]) -> NDArray[np.uint8]:
         """Translations of held-out slices from number ``first`` on, evenly spaced."""
-        return translate_images(model, _source(opened().beside(count, first)))
+        return translate_images(model, _source(opened().real_beside(count, first)))
 
-    def beside(self, count: int, first: int) -> ImageSet:
+    def real_beside(self, count: int, first: int) -> ImageSet:
         """Those held-out slices."""
         left = len(self.held_out) - first
         if left < 1:

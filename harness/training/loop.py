@@ -19,11 +19,10 @@ import torch
 from torch import Tensor
 
 from ..api import Batch, Clock, Goal, Model
+from ..cell.records import RunFolder
+from ..cell.spec import RunSpec
 from ..data.pixels import to_model_range
-from ..errors import CheckpointError
-from ..records import RunFolder
-from ..sampling import Diverged
-from ..spec import RunSpec
+from ..errors import CheckpointError, Diverged
 from .arithmetic import arithmetic
 from .augmentation import compose
 from .checkpoints import load_state, save_networks, save_state
@@ -70,7 +69,7 @@ class Run:
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Where a training stands: the part of a checkpoint that is no tensor."""
 
     step: int = 0
@@ -108,7 +107,7 @@ class Trainer:
         self.folder = folder
         self.evaluate = evaluate
         self.select, self.goal = select
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self.count = len(pictures[0])
         batch_size = min(spec.protocol.batch_size, self.count)
         self.run = Run(spec, folder, batch_size, self.count // batch_size)
@@ -142,7 +141,7 @@ class Trainer:
                 hint=f"rm {self.folder.checkpoint} to train from the start",
             ) from error
         _set_random_state(state["random"], self.device)
-        self.progress = Progress(**state["progress"])
+        self.progress = TrainingProgress(**state["progress"])
         notes = tuple(f"left aside: {complaint}" for complaint in complaints)
         self.run = Run(
             self.spec, self.folder, self.run.batch_size, self.run.steps_per_epoch, self.progress.step, notes

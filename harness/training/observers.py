@@ -8,8 +8,8 @@ from typing import Any
 
 from .. import hookimpl
 from ..api import Clock
+from ..cell.records import read_log
 from ..files import atomic_write, storage_error
-from ..records import read_log
 from .loop import Run
 
 

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..api import Batch, Model, Translator
-from ..data.images import ImageSet
+from ..cell.records import read_log
+from ..data.image_set import ImageSet
 from ..data.pixels import to_model_range, to_store_range
 from ..files import atomic_write
-from ..records import read_log
-from ..sampling import translate_images
 from ..tables.survey import Result, settings_of
+from ..tasks.sampling import translate_images
 
 FORMATS = ("png", "pdf")
 INCH_PER_IMAGE = 0.8

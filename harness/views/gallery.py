@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..data.prepare import prepare
-from ..errors import BenchError, DataError
-from ..grid.roots import root_of
-from ..networks import load_model
+from ..cell.spec import RunSpec
+from ..errors import BenchError
 from ..plugins import Registry
-from ..resolve import make_dataset, model_class
-from ..spec import RunSpec
+from ..run.model import load_model
 from ..tables.entries import Row, chosen_setup, same_conditions
 from ..tables.survey import Result, conditions
 from ..tasks import Task, task_of
@@ -77,44 +73,3 @@ def samples_of(
         except BenchError as error:
             problems.append(f"{result.folder.path.name}: {error.found}")
     return shown, problems
-
-
-class Opener:
-    """Opens the images of cells as they were when these ran, each once.
-
-    Args:
-        registry: The plugins.
-        roots: Folders of raw files by data set.
-        cache: Cache folder.
-    """
-
-    def __init__(self, registry: Registry, roots: Mapping[str, Path], cache: Path) -> None:
-        self.registry, self.roots, self.cache = registry, roots, cache
-        self._opened: dict[str, Task] = {}
-
-    def __call__(self, spec: RunSpec) -> Task:
-        """What the model of a cell was asked for.
-
-        Raises:
-            SpecError: A data root is needed and none was named.
-            DataError: The raw files are missing, or are not those of the run.
-        """
-        if spec.identity not in self._opened:
-            self._opened[spec.identity] = self._open(spec)
-        return self._opened[spec.identity]
-
-    def _open(self, spec: RunSpec) -> Task:
-        part, side = spec.dataset, spec.resolution
-        root = root_of(part.name, self.roots)
-        dataset = make_dataset(self.registry, part.name, part.config, root, part.pair)
-        if dataset.fingerprint() != part.fingerprint:
-            raise DataError(
-                f"the raw files of {part.name} are not those of {spec.folder_name}",
-                needed="the same files",
-                hint=f"--data-root {part.name}=DIR",
-            )
-        # Whoever ran the cell decided about damaged files, and its record names what was left out.
-        whole = prepare(
-            dataset, part.name, [side], self.cache / "images", raw=part.fingerprint, skip_bad=True
-        )[side]
-        return task_of(model_class(self.registry, spec.model.name))(spec, whole)

@@ -23,18 +23,19 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..cell.spec import RunSpec
+from ..data.pictures import mosaic
 from ..errors import BenchError, DataError
 from ..grid.definition import load_grid, shipped
-from ..networks import load_model
-from ..pictures import mosaic
 from ..plugins import Registry
-from ..spec import RunSpec
+from ..run.images import CellImages
+from ..run.model import load_model
 from ..tables.scores import score_sheet
 from ..tables.sheets import render
 from ..tables.survey import Installed, Result, Survey
 from ..tasks import Task
 from .figures import curves_figure, explanation_figure, translations
-from .gallery import Opener, samples_of
+from .gallery import samples_of
 
 SIDE = 6
 """Samples are shown in rows of so many."""
@@ -70,7 +71,7 @@ def make_report(
     results = sorted(found.results, key=lambda result: result.folder.path.name)
     problems = list(found.problems)
     pictures, pairs, neighbours = [], [], []
-    opened = Opener(registry, real.roots, real.cache) if real else _unseen
+    opened = CellImages(registry, real.roots, real.cache) if real else _unseen
     for result in results:
         if result.record.status != "complete":
             continue
@@ -84,7 +85,7 @@ def make_report(
                     task = opened(result.spec)
                     train = np.asarray(task.train.images)
                     neighbours.append((name, _picture(nearest_pairs(images, train))))
-                    shown = task.beside(SIDE, 0)
+                    shown = task.real_beside(SIDE, 0)
                     if shown.source is not None:
                         model: Any = load_model(result.folder, registry, device, "best")
                         pairs.append((name, _drawn(explanation_figure(translations(model, shown), name))))
@@ -148,7 +149,7 @@ def _tables(found: Survey, registry: Registry) -> list[Markup]:
         parts = {(result.spec.dataset.pair, result.spec.dataset.name) for result in here}
         for pair in sorted({pair for pair, _ in parts}, key=str):
             datasets = tuple(sorted(dataset for other, dataset in parts if other == pair))
-            source, target = pair or ("", "")
+            source, target = pair or (None, None)
             narrowed = grid.narrowed(datasets=datasets, source=source, target=target)
             if scores:
                 sheet = score_sheet(narrowed, Survey(found.results), registry, scores=scores)

@@ -19,7 +19,7 @@ from .config import ABLATION, HAGANConfig
 from .diffaugment import diff_augment
 from .discriminator import HierarchicalDiscriminator, Judgement
 from .generator import ReverseSkipGenerator, Synthesis
-from .losses import FAKE, REAL, consistency_loss, image_loss, pixel_loss
+from .objective import FAKE, REAL, consistency_loss, image_loss, pixel_loss
 from .reverse_skip import SOURCES
 
 

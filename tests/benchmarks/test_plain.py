@@ -12,8 +12,8 @@ from plain import PLAIN, PlainLoop
 from plain.loop import PNGFolder
 
 from harness.api import Batch, Clock, ImageShape, Synthesizer
+from harness.data.pictures import save_png
 from harness.data.pixels import to_model_range
-from harness.pictures import save_png
 from harness.plugins import Registry
 
 NARROW = {"width": 64}

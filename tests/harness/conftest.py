@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from handmade import Records
 
-from harness.records import Store
-from harness.run import Outcome
+from harness.cell.records import Store
+from harness.run.cell import Outcome
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from harness.cell.protocol import Protocol
 from harness.cli import main
-from harness.spec import Protocol
 
 PLUGINS = [str(Path(__file__).parents[1] / folder) for folder in ("plugin_example/src", "plugin_faulty")]
 

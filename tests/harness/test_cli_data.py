@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.data.images import PIXELS
+from harness.data.image_set import PIXELS
 from harness.errors import BenchError, DataError, SpecError
 
 TINY = [

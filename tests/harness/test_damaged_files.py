@@ -11,13 +11,13 @@ import pytest
 from bench_example.dataset import Discs
 
 from harness.api import Slice
+from harness.cell.records import Store
+from harness.cell.spec import RunRequest
 from harness.cli.score import score
 from harness.errors import DataError
 from harness.plugins import Registry
-from harness.records import Store
-from harness.run import Settings, run_cell
-from harness.spec import RunRequest
-from harness.views.gallery import Opener
+from harness.run.cell import Settings, run_cell
+from harness.run.images import CellImages
 
 TINY = {"epochs": 4, "evaluate_every": 2, "batch_size": 8, "metrics": "brightness"}
 
@@ -45,7 +45,7 @@ def test_images_of_a_cell_that_left_files_out_open_again(
     record = run_cell(RunRequest("linear-gan", "discs", 16, 0, TINY), registry, settings).record
     assert [entry["item"] for entry in record.dataset["skipped"]] == ["patient003"]
     # Figures, samples and the report open them by this, from what was prepared or from the raw files.
-    task = Opener(registry, {}, tmp_path / cache)(record.spec)
+    task = CellImages(registry, {}, tmp_path / cache)(record.spec)
     assert len(task.train) == record.n_real == 36
 
 

@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 from harness.api import DataError, Dataset, PluginConfig, RemoteFile, Slice
 from harness.cli import app
 from harness.data.fetch import fetch, unpack
+from harness.download import DownloadError
 from harness.errors import StorageError
 
 CONTENT = bytes(range(256)) * 40_000  # about 10 MB: several chunks
@@ -120,7 +121,7 @@ def test_files_arrive_where_they_belong_and_once(server: Server, tmp_path: Path)
 def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
     kind = letters(server, sha256=hashlib.sha256(CONTENT).hexdigest())
     server.break_after = 3_000_000
-    with pytest.raises(DataError, match=r"ended after 3000000 of 10240000 bytes") as caught:
+    with pytest.raises(DownloadError, match=r"ended after 3000000 of 10240000 bytes") as caught:
         fetch(kind, "letters", tmp_path)
     assert "goes on where it stopped" in caught.value.hint
     assert not (tmp_path / "raw" / "a.bin").exists()
@@ -132,14 +133,14 @@ def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Pa
 
 def test_a_server_that_hangs_up_is_no_full_disk(server: Server, tmp_path: Path) -> None:
     server.is_mute = True
-    with pytest.raises(DataError, match="can't be downloaded: Remote end closed connection"):
+    with pytest.raises(DownloadError, match="can't be downloaded: Remote end closed connection"):
         fetch(letters(server), "letters", tmp_path)
 
 
 def test_a_server_without_ranges_starts_again(server: Server, tmp_path: Path) -> None:
     kind = letters(server, sha256=hashlib.sha256(CONTENT).hexdigest())
     server.has_ranges, server.break_after = False, 100
-    with pytest.raises(DataError, match="ended after 100"):
+    with pytest.raises(DownloadError, match="ended after 100"):
         fetch(kind, "letters", tmp_path)
     server.break_after = None
     fetch(kind, "letters", tmp_path)
@@ -155,7 +156,7 @@ def test_a_leftover_that_is_too_long_is_thrown_away(server: Server, tmp_path: Pa
 
 
 def test_another_content_is_refused(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not what it should be"):
+    with pytest.raises(DownloadError, match="not what it should be"):
         fetch(letters(server, sha256="0" * 64), "letters", tmp_path)
     assert not list((tmp_path / "raw").iterdir())
     with pytest.raises(DataError, match="are not the known ones") as caught:
@@ -166,7 +167,7 @@ def test_another_content_is_refused(server: Server, tmp_path: Path) -> None:
 def test_what_is_not_there_or_not_offered_says_so(server: Server, tmp_path: Path) -> None:
     kind = letters(server)
     server.files.clear()
-    with pytest.raises(DataError, match="404"):
+    with pytest.raises(DownloadError, match="404"):
         fetch(kind, "letters", tmp_path)
     with pytest.raises(DataError, match="without asking its owners") as caught:
         fetch(Letters, "letters", tmp_path)

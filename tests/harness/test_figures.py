@@ -16,19 +16,20 @@ from PIL import Image
 from torch import Tensor
 
 from harness.api import Batch, ImageShape
+from harness.cell.records import Store
+from harness.cell.spec import RunSpec
 from harness.cli.figure import figure
-from harness.data.images import ImageSet
+from harness.data.image_set import ImageSet
+from harness.data.roots import root_of
 from harness.errors import DataError, SpecError
-from harness.grid.roots import root_of
 from harness.plugins import Registry
-from harness.records import Store
-from harness.run import Outcome
-from harness.spec import RunSpec
+from harness.run.cell import Outcome
+from harness.run.images import CellImages
 from harness.tables.entries import Row
 from harness.tables.survey import Result, survey, terms
 from harness.tasks import Task
 from harness.views.figures import curves_figure, explain, explanation_figure, samples_figure, save_figure
-from harness.views.gallery import Opener, samples_of, shown_runs
+from harness.views.gallery import samples_of, shown_runs
 
 RunTiny = Callable[..., Outcome]
 
@@ -107,12 +108,12 @@ def test_a_run_whose_networks_are_gone_is_named_and_left_out(done: list[Result],
 def test_real_images_are_those_of_the_run(
     done: list[Result], registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = Opener(registry, {}, tmp_path / "cache")(done[0].spec)
+    task = CellImages(registry, {}, tmp_path / "cache")(done[0].spec)
     assert len(task.train) == done[0].record.n_real
-    assert task.beside(7, 0).images.shape == (7, 1, 16, 16)
+    assert task.real_beside(7, 0).images.shape == (7, 1, 16, 16)
     monkeypatch.setattr("bench_example.dataset.Discs.fingerprint", lambda self: "f" * 64)
     with pytest.raises(DataError, match="not those of"):
-        Opener(registry, {}, tmp_path / "cache")(done[0].spec)
+        CellImages(registry, {}, tmp_path / "cache")(done[0].spec)
 
 
 def test_an_explanation_is_repeatable_and_leaves_the_generator_alone() -> None:

@@ -13,17 +13,17 @@ from bench_example.model import LinearGAN
 
 from harness import Register, hookimpl
 from harness.api import setting
+from harness.cell.spec import RunRequest
 from harness.cli.cell import cell as compute
 from harness.errors import BusyError, SpecError, WeightsError
 from harness.grid.definition import Grid, load_grid, shipped
 from harness.grid.jobs import pack, unpack
 from harness.grid.plan import make_plan
-from harness.grid.planned import Plan, Wishes
+from harness.grid.planned import GridOptions, Plan
 from harness.grid.schedule import BUSY
 from harness.plugins import Registry
-from harness.resolve import resolve
-from harness.run import Outcome, Settings
-from harness.spec import RunRequest
+from harness.run.cell import Outcome, Settings
+from harness.run.resolve import resolve
 from harness.training.loop import Interrupted
 
 RunTiny = Callable[..., Outcome]
@@ -67,9 +67,9 @@ metrics = "brightness"
 """
 
 
-def plan(grid: Grid, tmp_path: Path, registry: Registry, **wishes: Any) -> Plan:
+def plan(grid: Grid, tmp_path: Path, registry: Registry, **options: Any) -> Plan:
     return make_plan(
-        grid, Wishes(**wishes), tmp_path / "results", tmp_path / "cache", check=False, registry=registry
+        grid, GridOptions(**options), tmp_path / "results", tmp_path / "cache", check=False, registry=registry
     )
 
 
@@ -126,7 +126,7 @@ def test_weights_and_skipping_reach_every_cell(
         given.append(settings)
         raise BusyError("looked at")
 
-    monkeypatch.setattr("harness.run.run_cell", run_cell)
+    monkeypatch.setattr("harness.run.cell.run_cell", run_cell)
     monkeypatch.setattr("harness.cli.cell.StopSignal", lambda: lambda: False)
     for cell in plan(grid, tmp_path, registry, weights=(Path("mine.pth"),), skip_bad=True).cells:
         with pytest.raises(SystemExit, match=str(BUSY)):
@@ -210,9 +210,9 @@ def test_an_unknown_grid_suggests_the_right_one() -> None:
 
 def test_missing_weights_stop_a_grid_before_it_begins(tmp_path: Path, registry: Registry) -> None:
     grid = load_grid(grid_file(tmp_path, SMALL.replace('"brightness"', '"fid"')))
-    wishes = Wishes(weights=(tmp_path / "nowhere",))
+    options = GridOptions(weights=(tmp_path / "nowhere",))
     with pytest.raises(WeightsError):
-        make_plan(grid, wishes, tmp_path / "results", tmp_path / "cache", check=True, registry=registry)
+        make_plan(grid, options, tmp_path / "results", tmp_path / "cache", check=True, registry=registry)
 
 
 def statuses(tmp_path: Path, registry: Registry, **settings: Any) -> dict[int, tuple[str, str]]:
@@ -292,7 +292,7 @@ def test_a_results_folder_may_move(tmp_path: Path, registry: Registry, run_tiny:
     (tmp_path / "results").rename(tmp_path / "elsewhere")
     grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("linear-gan",), seeds=(0,))
     found = make_plan(
-        grid, Wishes(), tmp_path / "elsewhere", tmp_path / "cache", check=False, registry=registry
+        grid, GridOptions(), tmp_path / "elsewhere", tmp_path / "cache", check=False, registry=registry
     )
     assert found.cells[0].status == "done"
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from harness.api.executor import Ended, Executor, Job, Resources, SubmittedJob
 from harness.cli.watching import last_losses
 from harness.errors import SpecError, StorageError
 from harness.grid import schedule
-from harness.grid.executor import Ended, Executor, Job, Resources, Task
 from harness.grid.executors.local import Local, Process
 from harness.grid.planned import PlannedCell
 from harness.grid.schedule import BUSY, USER_ERROR, Watched, work
@@ -45,14 +45,14 @@ class Scripted(Executor):
         self.most = 0
         self.running = 0
 
-    def start(self, job: Job) -> Task:
+    def start(self, job: Job) -> SubmittedJob:
         self.started.append(job.name)
         self.running += 1
         self.most = max(self.most, self.running)
         return ScriptedTask(self, self.script[job.name].pop(0))
 
 
-class ScriptedTask(Task):
+class ScriptedTask(SubmittedJob):
     def __init__(self, executor: Scripted, act: Callable[[], Ended | None]) -> None:
         self.executor = executor
         self.act = act
@@ -231,14 +231,14 @@ class Full(Scripted):
         self.tasks: list[Slow] = []
         self.looks = looks
 
-    def start(self, job: Job) -> Task:
+    def start(self, job: Job) -> SubmittedJob:
         if len(self.tasks) == 2:
             raise StorageError("no space left")
         self.tasks.append(Slow(self.looks))
         return self.tasks[-1]
 
 
-class Slow(Task):
+class Slow(SubmittedJob):
     """Ends, when it was asked to, after so many looks."""
 
     def __init__(self, looks: int, code: int = 143) -> None:

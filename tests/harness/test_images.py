@@ -11,7 +11,7 @@ import torch
 from harness_datasets.phantom import Phantom, PhantomConfig
 
 from harness.api import DataError, SpecError
-from harness.data.images import META, TABLE, ImageSet
+from harness.data.image_set import META, TABLE, ImageSet
 from harness.data.layers import PIXELS
 from harness.data.pixels import to_model_range, to_store_range, to_uint8
 from harness.data.prepare import prepare

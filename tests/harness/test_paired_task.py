@@ -13,24 +13,24 @@ from bench_example.dataset import Discs
 from PIL import Image
 
 from harness.api import ScoreError, Slice
+from harness.cell.records import Store, read_log
+from harness.cell.spec import Pair, RunSpec, pair_of
 from harness.cli.figure import figure
-from harness.data.images import ImageSet
+from harness.data.image_set import ImageSet
 from harness.data.layers import SOURCE
 from harness.data.prepare import prepare
 from harness.errors import DataError, SpecError
 from harness.grid.definition import load_grid
-from harness.machine import pick_device
-from harness.networks import load_model
 from harness.plugins import Registry
-from harness.records import Store, read_log
-from harness.run import Outcome
-from harness.spec import Pair, RunSpec, pair_of
+from harness.run.cell import Outcome
+from harness.run.environment import pick_device
+from harness.run.images import CellImages
+from harness.run.model import load_model
 from harness.tables.scores import score_sheet
 from harness.tables.sheets import render
 from harness.tables.survey import Installed, survey
 from harness.tasks import Translation, task_of
 from harness.training.loop import Interrupted
-from harness.views.gallery import Opener
 from harness.views.report import Real, make_report
 
 Run = Callable[..., Outcome]
@@ -79,7 +79,7 @@ def test_scores_are_of_what_the_networks_make_of_held_out_sources(
 ) -> None:
     outcome = translate(settings={"channels": 1})
     model = load_model(outcome.folder, registry, pick_device("cpu"), "last")
-    task = Opener(registry, {}, tmp_path / "cache")(outcome.record.spec)
+    task = CellImages(registry, {}, tmp_path / "cache")(outcome.record.spec)
     source, target = task.held_out.source / 127.5 - 1, task.held_out.images / 255
     with torch.no_grad():
         made = model.translate(torch.from_numpy(source).float()).numpy() / 2 + 0.5
@@ -248,7 +248,7 @@ def test_samples_fewer_than_all_are_the_same_slices_for_every_seed(translate: Ru
 def test_translations_are_drawn_by_number(translate: Run, registry: Registry, tmp_path: Path) -> None:
     outcome = translate()
     model = load_model(outcome.folder, registry, pick_device("cpu"), "best")
-    opened = Opener(registry, {}, tmp_path / "cache")
+    opened = CellImages(registry, {}, tmp_path / "cache")
     draw = task_of(type(model)).draw
     everything = draw(model, 99, 0, lambda: opened(outcome.record.spec))
     assert everything.shape == (8, 3, 16, 16)
@@ -282,7 +282,7 @@ def test_figure_and_report_show_source_output_target_and_error(
     translate()
     monkeypatch.setattr("harness.cli.figure.registry", lambda: registry)
     places = {"results": tmp_path / "results", "cache": tmp_path / "cache", "device": "cpu"}
-    figure("paired", count=3, seed=0, source="", target="", **places)
+    figure("paired", count=3, seed=0, source=None, target=None, **places)
     png, _ = (Path(line) for line in capsys.readouterr().out.splitlines())
     assert png.name == "paired-one-convolution-discs-disc-ring-16.png"
     with Image.open(png) as picture:

@@ -17,7 +17,7 @@ from harness_datasets.phantom import Phantom, PhantomConfig
 
 from harness.api import DataError, Dataset, PluginConfig, Slice, Split, setting
 from harness.data import reading
-from harness.data.images import ImageSet, read_meta
+from harness.data.image_set import ImageSet, read_meta
 from harness.data.prepare import prepare
 from harness.errors import StorageError
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
+from harness.cell.records import Store
 from harness.plugins import Registry
-from harness.records import Store
-from harness.run import Outcome
+from harness.run.cell import Outcome
 from harness.tables.survey import survey
 from harness.views.report import Real, make_report, nearest_pairs
 

@@ -16,13 +16,13 @@ from bench_example.dataset import Discs
 from filelock import FileLock
 from PIL import Image
 
+from harness.cell.records import Record, RunFolder, Store, read_log
 from harness.errors import BusyError, CheckpointError, SpecError, StorageError
-from harness.machine import pick_device
-from harness.networks import load_model
 from harness.plugins import Registry
-from harness.records import Record, RunFolder, Store, read_log
-from harness.run import Outcome
-from harness.sampling import sample_images
+from harness.run.cell import Outcome
+from harness.run.environment import pick_device
+from harness.run.model import load_model
+from harness.tasks.sampling import sample_images
 from harness.training.checkpoints import load_networks, previous_state
 from harness.training.loop import Interrupted
 from harness.training.tracking import TensorBoard

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from harness.api import Population
-from harness.scoring.draws import halves, part
-from harness.scoring.frechet import Frechet, frechet_distance
+from harness.scoring.metrics.draws import halves, part
+from harness.scoring.metrics.frechet import Frechet, frechet_distance
 
 
 def cloud(n, seed, d=24, shift=0.0):

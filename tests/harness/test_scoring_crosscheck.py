@@ -4,7 +4,7 @@ import torch
 from torch_fidelity import metric_fid
 
 from harness.scoring import crosscheck
-from harness.scoring.inception import Inception
+from harness.scoring.spaces.inception import Inception
 from harness.scoring.weights import Weights
 
 CPU = torch.device("cpu")
@@ -60,5 +60,5 @@ def test_where_clean_fids_frechet_fails_its_features_get_ours_and_a_remark(space
 
 
 def test_difference_is_relative_to_theirs_and_finite_at_zero():
-    assert crosscheck.Comparison("p", 2.0, 3.0).difference == 0.5
-    assert crosscheck.Comparison("p", 0.0, 1e-9).difference == 1e-9
+    assert crosscheck.CrossCheck("p", 2.0, 3.0).difference == 0.5
+    assert crosscheck.CrossCheck("p", 0.0, 1e-9).difference == 1e-9

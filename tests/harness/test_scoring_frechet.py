@@ -4,7 +4,7 @@ import pytest
 import scipy.linalg
 
 from harness.api import Population, ScoreError
-from harness.scoring.frechet import Frechet, frechet_distance
+from harness.scoring.metrics.frechet import Frechet, frechet_distance
 
 
 def gaussian(n, d, seed, scale=1.0, shift=0.0):

@@ -8,9 +8,15 @@ from cleanfid.resize import make_resizer
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from harness.api import ScoreError, WeightsError, WeightsFile
-from harness.scoring import inception
-from harness.scoring.inception import Inception, fold_batch_norm, inception_trunk, load_trunk, randomise
-from harness.scoring.resize import clean_batches
+from harness.scoring.spaces import inception
+from harness.scoring.spaces.batches import clean_batches
+from harness.scoring.spaces.inception import (
+    Inception,
+    fold_batch_norm,
+    inception_trunk,
+    load_trunk,
+    randomise,
+)
 from harness.scoring.weights import Weights
 
 CPU = torch.device("cpu")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.api import Population, ScoreError
-from harness.scoring.kernel import KernelDistance, kernel_distance
+from harness.scoring.metrics.kernel import KernelDistance, kernel_distance
 
 
 def cloud(n, seed, shift=0.0, d=16):

@@ -5,9 +5,9 @@ from scipy.spatial.distance import cdist
 from torch_fidelity.metric_prc import calculate_precision_recall_full
 
 from harness.api import Population, ScoreError
-from harness.scoring import neighbours
-from harness.scoring.manifold import Manifold, copy_rate, neighbour_scores
-from harness.scoring.neighbours import nearest
+from harness.scoring.metrics import neighbours
+from harness.scoring.metrics.manifold import Manifold, copy_rate, neighbour_scores
+from harness.scoring.metrics.neighbours import nearest
 
 
 def cloud(n, seed, d=8, centre=0.0, spread=1.0):

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from harness.api import Population, ScoreError, Targets
-from harness.scoring import paired, structure
-from harness.scoring.paired import PairedScore
+from harness.scoring.metrics import paired, structure
+from harness.scoring.metrics.paired import PairedScore
 
 
 def pair():

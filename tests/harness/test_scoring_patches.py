@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from harness.api import ScoreError
-from harness.scoring.patches import _projected_distance, laplacian_pyramid, sliced_wasserstein
+from harness.scoring.metrics.patches import _projected_distance, laplacian_pyramid, sliced_wasserstein
 
 
 def waves(n, seed, period=16, side=32, noise=10):

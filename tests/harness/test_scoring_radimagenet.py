@@ -4,7 +4,7 @@ import torch
 import torchvision
 
 from harness.api import WeightsError
-from harness.scoring.radimagenet import RadImageNet, resnet50_backbone
+from harness.scoring.spaces.radimagenet import RadImageNet, resnet50_backbone
 from harness.scoring.weights import Weights
 
 CPU = torch.device("cpu")

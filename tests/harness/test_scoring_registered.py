@@ -5,7 +5,7 @@ import pytest
 
 from harness.api import FeatureSpace, Metric, SpecError
 from harness.plugins import Registry
-from harness.scoring.evaluation import Scorer
+from harness.scoring.scorer import Scorer
 from harness.scoring.selection import make_metrics
 from harness.scoring.weights import Weights
 

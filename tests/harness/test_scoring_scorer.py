@@ -4,12 +4,12 @@ import torch
 
 from harness.api import FeatureSpace, Metric, Population, ScoreError, SpecError, WeightsError
 from harness.scoring.cache import FeatureCache
-from harness.scoring.evaluation import Scorer
-from harness.scoring.frechet import Frechet
-from harness.scoring.kernel import KernelDistance
-from harness.scoring.manifold import Manifold
-from harness.scoring.patches import SlicedWasserstein
-from harness.scoring.structure import PairwiseMSSSIM
+from harness.scoring.metrics.frechet import Frechet
+from harness.scoring.metrics.kernel import KernelDistance
+from harness.scoring.metrics.manifold import Manifold
+from harness.scoring.metrics.patches import SlicedWasserstein
+from harness.scoring.metrics.structure import PairwiseMSSSIM
+from harness.scoring.scorer import Scorer
 
 
 class Corners(FeatureSpace):

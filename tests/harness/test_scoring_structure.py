@@ -4,7 +4,13 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from harness.api import Population, ScoreError
-from harness.scoring.structure import PairwiseMSSSIM, draw_pairs, mean_pairwise_ms_ssim, ms_ssim, ssim_map
+from harness.scoring.metrics.structure import (
+    PairwiseMSSSIM,
+    draw_pairs,
+    mean_pairwise_ms_ssim,
+    ms_ssim,
+    ssim_map,
+)
 
 
 def noise(n, seed, side=64):

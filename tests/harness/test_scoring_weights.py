@@ -23,8 +23,9 @@ def server(monkeypatch):
         asked: list[str] = []
 
         def do_GET(self):
-            self.asked.append(self.headers["Range"])
-            start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-")) if self.knows_ranges else 0
+            asked = self.headers["Range"] or ""
+            self.asked.append(asked)
+            start = int(asked.removeprefix("bytes=").rstrip("-") or 0) if self.knows_ranges else 0
             if start > len(self.content):
                 self.send_error(416)
                 return
@@ -97,27 +98,13 @@ def test_download_is_verified_complete_and_leaves_nothing_else(tmp_path, server)
     assert found.read_bytes() == CONTENT
     assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == [NAME]
     assert Weights(tmp_path, online=False).find(file(server.url)) == found
-    assert server.asked == ["bytes=0-"]
+    assert server.asked == [""]
 
 
 def test_download_tells_its_progress(tmp_path, server):
-    class Bar:
-        total = 0
-        done = 0
-        closed = False
-
-        def update(self, n):
-            self.done += n
-
-        def reset(self):
-            self.done = 0
-
-        def close(self):
-            self.closed = True
-
-    bar = Bar()
-    Weights(tmp_path, progress=bar).find(file(server.url))
-    assert (bar.total, bar.done, bar.closed) == (len(CONTENT), len(CONTENT), True)
+    told = []
+    Weights(tmp_path, progress=lambda *step: told.append(step)).find(file(server.url))
+    assert told[-1] == (NAME, len(CONTENT), len(CONTENT))
 
 
 def test_a_download_goes_on_where_it_was_cut(tmp_path, server):
@@ -147,7 +134,7 @@ def test_a_server_that_ignores_ranges_is_no_trap(tmp_path, server):
 
 def test_another_file_under_that_address_is_refused_and_removed(tmp_path, server):
     server.content = CONTENT[::-1]
-    with pytest.raises(WeightsError, match="is not net-"):
+    with pytest.raises(WeightsError, match="is not what it should be"):
         Weights(tmp_path).find(file(server.url))
     assert not (tmp_path / NAME).exists()
     assert not (tmp_path / f".{NAME}.part").exists()

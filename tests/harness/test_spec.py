@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from harness.cell.spec import RunRequest, RunSpec
 from harness.errors import DataError, PluginError, SpecError
 from harness.plugins import Registry
-from harness.resolve import resolve
-from harness.spec import RunRequest, RunSpec
+from harness.run.resolve import resolve
 
 
 def spec(registry: Registry, **request: Any) -> RunSpec:

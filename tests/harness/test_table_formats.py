@@ -12,7 +12,7 @@ import pytest
 from handmade import Records, sheet_of
 
 from harness.plugins import Registry
-from harness.tables.sheets import Cell, Column, Sheet, latex_escape, number, render
+from harness.tables.sheets import Column, Sheet, SheetCell, latex_escape, number, render
 
 
 def test_csv_holds_plain_numbers(records: Records, registry: Registry) -> None:
@@ -29,7 +29,7 @@ NASTY = Sheet(
     label="nasty",
     caption="50 % of a_b & <c>",
     columns=[Column("model"), Column("fid ↓", "set_1"), Column("kid", "set_1")],
-    rows=[[Cell("a|b"), Cell("1.0 ± 0.5", "best", 1.0), Cell("<i>", "second")]],
+    rows=[[SheetCell("a|b"), SheetCell("1.0 ± 0.5", "best", 1.0), SheetCell("<i>", "second")]],
     numbers=pandas.DataFrame({"model": ["a|b"]}),
     notes=["# 1 ~ ^ \\"],
 )

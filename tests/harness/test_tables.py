@@ -11,9 +11,9 @@ from bench_example.metric import Brightness
 from bench_example.model import LinearGAN
 from handmade import GRID, Records, sheet_of
 
+from harness.cell.records import Store
 from harness.errors import SpecError
 from harness.plugins import Registry
-from harness.records import Store
 from harness.tables.scores import score_sheet
 from harness.tables.sheets import Column, Sheet, render
 from harness.tables.survey import Survey, matching, survey

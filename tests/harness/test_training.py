@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from harness.data.pictures import mosaic
 from harness.data.pixels import to_model_range, to_store_range
 from harness.errors import PluginError
-from harness.pictures import mosaic
 from harness.training.augmentation import compose, flip, shift
 
 

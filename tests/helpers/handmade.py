@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from harness.cell.records import Record, Store
 from harness.grid.definition import Grid
 from harness.plugins import Registry
-from harness.records import Record, Store
 from harness.tables.scores import score_sheet
 from harness.tables.sheets import Sheet
 from harness.tables.survey import survey

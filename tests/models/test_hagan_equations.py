@@ -8,8 +8,8 @@ from harness_models.hagan import HAGAN
 from harness_models.hagan import attnmix as attnmix_module
 from harness_models.hagan.attnmix import Mixed, attnmix, mixing_ratio
 from harness_models.hagan.discriminator import Judgement
-from harness_models.hagan.losses import consistency_loss, image_loss, pixel_loss
 from harness_models.hagan.model import GuidedFake
+from harness_models.hagan.objective import consistency_loss, image_loss, pixel_loss
 from harness_models.mixing import box_masks, mix, shrink
 from hypothesis import given
 from hypothesis import strategies as st

@@ -8,9 +8,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from ...api.executor import Ended, Executor, Job, Resources, SubmittedJob
 from ...errors import SpecError
 from ...files import storage_error
-from ..executor import Ended, Executor, Job, Resources, Task
 
 CORES_PER_CELL = 2
 """On processors alone: more threads make one of these small networks hardly faster."""
@@ -31,7 +31,7 @@ class Local(Executor):
         self.threads = max(1, resources.cores // self.slots)
         self.running: list[Process] = []
 
-    def start(self, job: Job) -> Task:
+    def start(self, job: Job) -> SubmittedJob:
         """Start a process for the cell on the place that is least busy."""
         self.running = [process for process in self.running if process.poll() is None]
         busy = Counter(process.place for process in self.running)
@@ -41,7 +41,7 @@ class Local(Executor):
         return process
 
 
-class Process(Task):
+class Process(SubmittedJob):
     """One cell in a process of its own."""
 
     def __init__(self, job: Job, place: str, threads: int, log: Path) -> None:

@@ -6,13 +6,13 @@ from typing import Literal
 
 import torch
 
-from .api import ImageShape, Model, PluginConfig
-from .errors import CheckpointError, SpecError
-from .plugins import Registry
-from .records import RunFolder
+from ..api import ImageShape, Model, PluginConfig
+from ..cell.records import RunFolder
+from ..cell.spec import RunSpec
+from ..errors import CheckpointError, SpecError
+from ..plugins import Registry
+from ..training.checkpoints import load_networks, load_state
 from .resolve import model_class, validate
-from .spec import RunSpec
-from .training.checkpoints import load_networks, load_state
 
 
 def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: torch.device) -> Model:

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..api import Goal, Metric, Population, ScoreError, Targets
+from ...api import Goal, Metric, Population, ScoreError, Targets
+from ..stored import check_images
 from . import structure
-from .pixels import check_images
 
 _BATCH = 64
 

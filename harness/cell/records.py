@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import SpecError
-from .files import write_json
+from ..errors import SpecError
+from ..files import write_json
 from .spec import RunSpec
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..api import Population
+from ...api import Population
 
 Positions = NDArray[np.intp]
 

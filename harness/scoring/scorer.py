@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from ..api import FeatureSpace, Goal, Metric, Population, ScoreError, SpecError, Targets
 from .cache import FeatureCache
-from .networks import full_precision
-from .pixels import canonical_order, check_images, drop_equal_channels, fingerprint
+from .spaces.running import full_precision
+from .stored import canonical_order, check_images, drop_equal_channels, fingerprint
 
-Side = Literal["train", "held_out"]
+RealSide = Literal["train", "held_out"]
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ class Scorer:
             if metric.needs != "images"
         }
         self.device = device
-        self._real: dict[Side, Population] = {"train": train}
+        self._real: dict[RealSide, Population] = {"train": train}
         if held_out is not None:
             self._real["held_out"] = held_out
         for population in self._real.values():
             check_images(population.values)
         self._cache = FeatureCache(cache) if cache else None
         self._fingerprints = {side: "" for side in self._real}
-        self._features: dict[tuple[Side, str], Population] = {}
+        self._features: dict[tuple[RealSide, str], Population] = {}
         self._check_names()
 
     @property
@@ -173,7 +173,7 @@ class Scorer:
     def _held_out(self, need: str) -> Population | None:
         return self._side("held_out", need) if "held_out" in self._real else None
 
-    def _side(self, side: Side, need: str) -> Population:
+    def _side(self, side: RealSide, need: str) -> Population:
         """Real images as ``need`` wants them: the images, or their features in canonical order."""
         population = self._real[side]
         if need == "images":
@@ -185,7 +185,7 @@ class Scorer:
             self._features[side, need] = Population(features, patients)
         return self._features[side, need]
 
-    def _cached(self, side: Side, need: str) -> NDArray[np.float64]:
+    def _cached(self, side: RealSide, need: str) -> NDArray[np.float64]:
         space, images = self.spaces[need], self._real[side].values
         if self._cache is None:
             return _checked(need, space, space.extract(images, self.device), len(images))

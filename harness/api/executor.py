@@ -58,7 +58,7 @@ class Ended:
     words: str
 
 
-class Task(abc.ABC):
+class SubmittedJob(abc.ABC):
     """A cell on its way."""
 
     @abc.abstractmethod
@@ -83,5 +83,5 @@ class Executor(abc.ABC):
         self.resources = resources
 
     @abc.abstractmethod
-    def start(self, job: Job) -> Task:
+    def start(self, job: Job) -> SubmittedJob:
         """Begin with a cell. It is called only while fewer than ``slots`` are on their way."""

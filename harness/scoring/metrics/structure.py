@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..api import Goal, Metric, Population, ScoreError
-from .pixels import canonical_order, check_images, drop_equal_channels
+from ...api import Goal, Metric, Population, ScoreError
+from ..stored import canonical_order, check_images, drop_equal_channels
 
 _WINDOW, _SIGMA = 11, 1.5
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..api import Goal, Metric, Population, ScoreError
-from .pixels import canonical_order, check_images, drop_equal_channels
+from ...api import Goal, Metric, Population, ScoreError
+from ..stored import canonical_order, check_images, drop_equal_channels
 
 _PATCH = 7
 _PATCHES_PER_IMAGE = 128

@@ -11,12 +11,12 @@ import torchvision
 from numpy.typing import NDArray
 from torch import nn
 
-from ..api import FeatureSpace, WeightsError, WeightsFile, WeightsLocator
-from ..files import sha256_of_file
-from .networks import network_features
-from .pixels import check_images
-from .resize import clean_batches
-from .weights import load_state
+from ...api import FeatureSpace, WeightsError, WeightsFile, WeightsLocator
+from ...files import sha256_of_file
+from ..stored import check_images
+from ..weights import load_state
+from .batches import clean_batches
+from .running import network_features
 
 # Given out on request, so there is neither an address nor a published digest.
 RADIMAGENET_WEIGHTS = WeightsFile(name="ResNet50.pt")

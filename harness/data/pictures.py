@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .files import atomic_write
+from ..files import atomic_write
 
 
 def evenly(count: int, most: int) -> NDArray[np.intp]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .errors import SpecError
+from ..errors import SpecError
 
 _PACKAGES = tuple(
     "hagan-bench torch torchvision numpy scipy pillow clean-fid torch-fidelity diffusers".split()

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
-from ..api import FeatureSpace, WeightsError, WeightsFile, WeightsLocator
-from ..files import sha256_of_file
-from .networks import network_features
-from .pixels import check_images
-from .resize import clean_batches, tensorflow_batches
-from .weights import load_state
+from ...api import FeatureSpace, WeightsError, WeightsFile, WeightsLocator
+from ...files import sha256_of_file
+from ..stored import check_images
+from ..weights import load_state
+from .batches import clean_batches, tensorflow_batches
+from .running import network_features
 
 # The publisher ends the name with the first digits of the file's sha256, as torch.hub does.
 INCEPTION_WEIGHTS = WeightsFile(

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
-from .pixels import drop_equal_channels
+from ..stored import drop_equal_channels
 
 
 def clean_resize(image: NDArray[np.uint8], side: int) -> NDArray[np.float32]:

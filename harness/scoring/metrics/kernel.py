@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..api import Metric, Population, ScoreError
+from ...api import Metric, Population, ScoreError
 
 _SUBSETS = 100
 _LARGEST = 100

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..api import Metric, Population, ScoreError
+from ...api import Metric, Population, ScoreError
 from .draws import halves, part
 
 _EPS = torch.finfo(torch.float64).eps

@@ -9,15 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .api import Model, Synthesizer, Translator
-from .data.pixels import to_model_range, to_store_range
+from ..api import Model, Synthesizer, Translator
+from ..data.pixels import to_model_range, to_store_range
+from ..errors import Diverged
 
 SAMPLE_BATCH = 64
 """Images made at once: bounds memory, and changes no image."""
-
-
-class Diverged(Exception):
-    """A loss or a pixel is not finite any more: a result of the training, not an accident."""
 
 
 def sample_images(

@@ -10,22 +10,18 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from .api import Dataset, Model, Pair, PluginConfig
-from .errors import PluginError, SpecError
-from .plugins import Registry, unknown_name
-from .spec import DatasetPart, Part, Protocol, RunRequest, RunSpec, pair_of
-from .tasks import Task, task_of
+from ..api import Dataset, Model, Pair, PluginConfig
+from ..cell.protocol import CORE_PRESETS, Protocol
+from ..cell.spec import DatasetPart, Part, RunRequest, RunSpec, pair_of
+from ..errors import PluginError, SpecError
+from ..plugins import Registry, unknown_name
+from ..tasks import Task, task_of
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 
-CORE_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "smoke": {"epochs": 4, "evaluate_every": 2, "limit": 64, "batch_size": 16},
-}
-"""Presets that make sense for every model; its task and the model itself may add to them."""
-
 
 @dataclass(frozen=True)
-class Cell:
+class ResolvedCell:
     """A resolved spec with the plugins that it names."""
 
     spec: RunSpec
@@ -34,7 +30,9 @@ class Cell:
     dataset: Dataset
 
 
-def resolve(request: RunRequest, registry: Registry, fingerprints: dict[Any, str] | None = None) -> Cell:
+def resolve(
+    request: RunRequest, registry: Registry, fingerprints: dict[Any, str] | None = None
+) -> ResolvedCell:
     """Fill in every default and check every name and value.
 
     Args:
@@ -83,7 +81,7 @@ def resolve(request: RunRequest, registry: Registry, fingerprints: dict[Any, str
         seed=request.seed,
         protocol=protocol,
     )
-    return Cell(spec, model, model_config, instance)
+    return ResolvedCell(spec, model, model_config, instance)
 
 
 def protocol_of(settings: Mapping[str, Any], task: type[Task], resolution: int) -> Protocol:

@@ -18,26 +18,25 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from .api import Goal, Model, Population
-from .data.images import ImageSet
-from .data.prepare import prepare
-from .errors import BenchError, BusyError
-from .files import clear_partial, storage_error, write_json
-from .machine import describe, pick_device, source_commit, versions
-from .networks import load_model, make_model
-from .plugins import Registry
-from .records import Record, RunFolder, Status, Store, missing_metrics
-from .resolve import Cell, resolve
-from .sampling import Diverged
-from .scoring.evaluation import Report, Scorer
-from .scoring.selection import make_metrics
-from .scoring.weights import Weights
-from .spec import RunRequest, RunSpec
-from .tasks import Task, task_of
-from .training.arithmetic import effective_precision
-from .training.checkpoints import load_networks
-from .training.loop import Interrupted, Progress, Trainer
-from .training.observers import JsonLog
+from ..api import Goal, Model, Population
+from ..cell.records import Record, RunFolder, Status, Store, missing_metrics
+from ..cell.spec import RunRequest, RunSpec
+from ..data.image_set import ImageSet
+from ..errors import BenchError, BusyError, Diverged
+from ..files import clear_partial, storage_error, write_json
+from ..plugins import Registry
+from ..scoring.scorer import Report, Scorer
+from ..scoring.selection import make_metrics
+from ..scoring.weights import Weights
+from ..tasks import Task
+from ..training.arithmetic import effective_precision
+from ..training.checkpoints import load_networks
+from ..training.loop import Interrupted, Trainer, TrainingProgress
+from ..training.observers import JsonLog
+from .environment import describe, pick_device, source_commit, versions
+from .images import open_task
+from .model import load_model, make_model
+from .resolve import ResolvedCell, resolve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,7 +108,12 @@ class _Work:
     """The steps of one cell, in the order in which they are taken."""
 
     def __init__(
-        self, cell: Cell, folder: RunFolder, registry: Registry, settings: Settings, device: torch.device
+        self,
+        cell: ResolvedCell,
+        folder: RunFolder,
+        registry: Registry,
+        settings: Settings,
+        device: torch.device,
     ) -> None:
         self.cell = cell
         self.spec = cell.spec
@@ -189,17 +193,15 @@ class _Work:
 
     def _task(self) -> Task:
         """What the model is asked for, with the images of the cell."""
-        whole = prepare(
+        return open_task(
+            self.spec,
+            self.cell.model,
             self.cell.dataset,
-            self.spec.dataset.name,
-            [self.spec.resolution],
-            self.settings.cache / "images",
-            raw=self.spec.dataset.fingerprint,
-            workers=self.settings.workers,
+            self.settings.cache,
             skip_bad=self.settings.skip_bad,
+            workers=self.settings.workers,
             progress=self.settings.preparing,
-        )[self.spec.resolution]
-        return task_of(self.cell.model)(self.spec, whole)
+        )
 
     def _scorer(self, spec: RunSpec, task: Task) -> Scorer:
         """The metrics of a spec. Nobody should learn after days of training that a score can't be had."""
@@ -222,7 +224,7 @@ class _Work:
         finally:
             manager.unregister(log)
 
-    def _present(self, model: Model, progress: Progress) -> Report:
+    def _present(self, model: Model, progress: TrainingProgress) -> Report:
         """Ask the best networks once more: for the picture, and for how far to trust their scores."""
         last_is_best = progress.best_epoch == self.spec.protocol.epochs
         if self.task.has_previews(model) and not last_is_best:
@@ -238,7 +240,7 @@ class _Work:
         return report
 
     def _record(self, trainer: Trainer, status: Status, error: str | None, report: Report) -> Record:
-        progress: Progress = trainer.progress
+        progress: TrainingProgress = trainer.progress
         spec, images, held_out = self.spec, self.task.train, self.task.held_out
         return Record(
             status=status,

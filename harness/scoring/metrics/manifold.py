@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..api import Goal, Metric, Population, ScoreError
+from ...api import Goal, Metric, Population, ScoreError
 from .neighbours import nearest, tiles
 
 _K_PRECISION = 3

@@ -1,0 +1,1 @@
+"""What a cell is, and what it leaves: its spec, the protocol that it keeps, its record."""

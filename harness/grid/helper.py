@@ -1,0 +1,32 @@
+"""Planning in a process of its own.
+
+Making a plan needs the plugins and torch, which take 500 MB. A process that only watches cells has a
+helper do it, and keeps what comes back.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from .definition import Grid
+from .planned import GridOptions, Plan
+
+
+def plan_in_helper(grid: Grid, options: GridOptions, results: Path, cache: Path, *, check: bool) -> Plan:
+    """``harness.grid.plan.make_plan`` in a process of its own, which is gone afterwards.
+
+    Raises:
+        BenchError: As ``make_plan``.
+    """
+    # Not forked: a fresh interpreter holds nothing of this one, and is the same on every system.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as helper:
+        return helper.submit(_plan, grid, options, results, cache, check).result()
+
+
+def _plan(grid: Grid, options: GridOptions, results: Path, cache: Path, check: bool) -> Plan:
+    from .plan import make_plan
+
+    return make_plan(grid, options, results, cache, check=check)

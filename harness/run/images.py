@@ -1,0 +1,92 @@
+"""The images of a cell: prepared from raw files, and opened again as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..api import Dataset, Model
+from ..cell.spec import RunSpec
+from ..data.prepare import prepare
+from ..data.roots import root_of
+from ..errors import DataError
+from ..plugins import Registry
+from ..tasks import Task, task_of
+from .resolve import make_dataset, model_class
+
+
+def open_task(
+    spec: RunSpec,
+    model: type[Model],
+    dataset: Dataset,
+    cache: Path,
+    *,
+    skip_bad: bool,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Task:
+    """What the model of a cell is asked for, with the cell's images.
+
+    Args:
+        spec: The cell.
+        model: Its model's class.
+        dataset: Its data set, on the raw files that ``spec`` was resolved with.
+        cache: Cache folder.
+        skip_bad: Leave damaged raw files out.
+        workers: Processes that read raw files; None for one per core.
+        progress: Told (items done, items in all).
+
+    Raises:
+        DataError: Raw files are damaged, or one side of the split has nobody.
+    """
+    whole = prepare(
+        dataset,
+        spec.dataset.name,
+        [spec.resolution],
+        cache / "images",
+        raw=spec.dataset.fingerprint,
+        workers=workers,
+        skip_bad=skip_bad,
+        progress=progress,
+    )[spec.resolution]
+    return task_of(model)(spec, whole)
+
+
+class CellImages:
+    """Opens the images of finished cells as they were when these ran, each once.
+
+    Args:
+        registry: The plugins.
+        roots: Folders of raw files by data set.
+        cache: Cache folder.
+    """
+
+    def __init__(self, registry: Registry, roots: Mapping[str, Path], cache: Path) -> None:
+        self.registry, self.roots, self.cache = registry, roots, cache
+        self._opened: dict[str, Task] = {}
+
+    def __call__(self, spec: RunSpec) -> Task:
+        """What the model of a cell was asked for.
+
+        Raises:
+            SpecError: A data root is needed and none was named.
+            DataError: The raw files are missing, or are not those of the run.
+        """
+        if spec.identity not in self._opened:
+            self._opened[spec.identity] = self._open(spec)
+        return self._opened[spec.identity]
+
+    def _open(self, spec: RunSpec) -> Task:
+        part = spec.dataset
+        root = root_of(part.name, self.roots)
+        dataset = make_dataset(self.registry, part.name, part.config, root, part.pair)
+        if dataset.fingerprint() != part.fingerprint:
+            raise DataError(
+                f"the raw files of {part.name} are not those of {spec.folder_name}",
+                needed="the same files",
+                hint=f"--data-root {part.name}=DIR",
+            )
+        # Whoever ran the cell decided about damaged files, and its record names what was left out.
+        return open_task(
+            spec, model_class(self.registry, spec.model.name), dataset, self.cache, skip_bad=True
+        )

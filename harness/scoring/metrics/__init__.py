@@ -1,0 +1,1 @@
+"""Scores of images or of their features: one file for each kind."""

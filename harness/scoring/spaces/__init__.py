@@ -1,0 +1,1 @@
+"""Feature spaces: fixed networks that turn images into vectors."""

@@ -1,0 +1,196 @@
+"""Which figures there are, and of which runs each is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import torch
+
+from ..api import Model, Translator
+from ..cell.spec import label_of
+from ..errors import SpecError
+from ..grid.definition import Grid
+from ..plugins import Registry
+from ..run.images import CellImages
+from ..run.model import load_model
+from ..tables.entries import Row, rows_of, terms_of
+from ..tables.survey import Result
+from .figures import (
+    curves_figure,
+    explain,
+    explanation_figure,
+    samples_figure,
+    save_figure,
+    translations,
+)
+from .gallery import samples_of, shown_runs
+
+SAMPLES_OF = {"5": "table2", "6": "table3"}
+"""The published figures of samples show the grids of these tables."""
+MOST_EXPLAINED = 8
+"""Rows of a figure of what models do with real images; more would not fit a page."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Of which runs to draw a figure; what is None is not asked about."""
+
+    models: tuple[str, ...] | None = None
+    datasets: tuple[str, ...] | None = None
+    resolution: int | None = None
+
+
+@dataclass
+class Drawing:
+    """Draws figures of finished runs.
+
+    Attributes:
+        registry: The plugins.
+        results: The runs to choose from.
+        folder: Where figures go.
+        images: Opens the images of a run.
+        device: Where images are made.
+        problems: Runs that could not be shown, one sentence each; grows with every figure.
+    """
+
+    registry: Registry
+    results: Sequence[Result]
+    folder: Path
+    images: CellImages
+    device: torch.device
+    problems: list[str] = field(default_factory=list)
+
+    def samples(self, stem: str, grid: Grid, count: int, first_seed: int) -> list[Path]:
+        """One figure for each data set and resolution of a grid: a row of real images, a row for each model.
+
+        Raises:
+            SpecError: No run of the grid is complete.
+        """
+        rows, terms = rows_of(grid, self.registry), terms_of(grid, self.registry)
+        paths = []
+        labels = [label_of(dataset, grid.pair) for dataset in grid.datasets]
+        for label, resolution in product(labels, grid.resolutions):
+            asked = terms.get((label, resolution), ())
+            runs = shown_runs(self.results, self.registry, rows, label, resolution, asked)
+            if not runs:
+                continue
+            shown, problems = samples_of(
+                runs, self.registry, self.device, count, self.images, first_seed=first_seed
+            )
+            self.problems += problems
+            some = list(runs.values())
+            real = self.images(some[0].spec).real_beside(count, first_seed)
+            source = {} if real.source is None else {"source": real.source}
+            title = f"{label}, {resolution} px, best networks after {_lengths(some)} epochs"
+            figure = samples_figure({**source, "real": real.images, **shown}, title)
+            paths += save_figure(figure, self._stem(stem, label, resolution))
+        return paths or _nothing(", ".join(grid.datasets))
+
+    def explanations(self, name: str, chosen: Selection, count: int, first: int) -> list[Path]:
+        """One figure for each model and data set where the model has something to show of real images.
+
+        Args:
+            name: ``7`` for what a model says of itself, ``paired`` for translations.
+            chosen: Of which runs.
+            count: Rows, ``MOST_EXPLAINED`` at most.
+            first: Number of the first real image.
+
+        Raises:
+            SpecError: No model that was run has anything to show.
+        """
+        kind = EXPLAINED[name]
+        paths = []
+        for model, label, resolution in self._places(chosen):
+            alone = [Row(model, model, {})]
+            for run in shown_runs(self.results, self.registry, alone, label, resolution).values():
+                network = load_model(run.folder, self.registry, self.device, "best")
+                if not kind.applies(network):
+                    continue
+                shown = self.images(run.spec).real_beside(min(count, MOST_EXPLAINED), first)
+                if pictures := kind.draw(network, shown, seed=first):
+                    figure = explanation_figure(pictures, run.folder.path.name)
+                    paths += save_figure(figure, self._stem(f"{kind.stem}-{model}", label, resolution))
+        return paths or _nothing(kind.models)
+
+    def curves(self, chosen: Selection) -> list[Path]:
+        """Scores and losses of all runs, one figure for each data set and resolution.
+
+        Raises:
+            SpecError: No run has a log.
+        """
+        paths = []
+        for label, resolution in dict.fromkeys(place[1:] for place in self._places(chosen)):
+            runs = [
+                result
+                for result in self.results
+                if (result.spec.dataset.label, result.spec.resolution) == (label, resolution)
+                and (chosen.models is None or result.spec.model.name in chosen.models)
+            ]
+            if figure := curves_figure(runs, f"{label}, {resolution} px"):
+                paths += save_figure(figure, self._stem("curves", label, resolution))
+        return paths or _nothing("a log")
+
+    def _stem(self, name: str, label: str, resolution: int) -> Path:
+        return self.folder / f"{name}-{label.replace(' ', '-')}-{resolution}"
+
+    def _places(self, chosen: Selection) -> list[tuple[str, str, int]]:
+        """Model, label of the data set and resolution of the chosen runs."""
+        places = {
+            (spec.model.name, spec.dataset.label, spec.resolution)
+            for spec in (result.spec for result in self.results)
+            if (chosen.models is None or spec.model.name in chosen.models)
+            and (chosen.datasets is None or spec.dataset.name in chosen.datasets)
+            and chosen.resolution in (None, spec.resolution)
+        }
+        return sorted(places)
+
+
+class Explained(NamedTuple):
+    """A figure of what models do with real images.
+
+    Attributes:
+        stem: What its files are called.
+        models: Which models have it.
+        applies: Whether this one has.
+        draw: What there is to see, by title.
+    """
+
+    stem: str
+    models: str
+    applies: Callable[[Any], bool]
+    draw: Callable[..., Mapping[str, Any]]
+
+
+EXPLAINED = {
+    "7": Explained(
+        "figure7",
+        "a model that explains itself",
+        lambda model: type(model).explain is not Model.explain,
+        explain,
+    ),
+    "paired": Explained("paired", "a translator", lambda model: isinstance(model, Translator), translations),
+}
+
+
+def has_modalities(result: Result, source: str | None, target: str | None) -> bool:
+    """Whether a result translates between the named modalities; any will do where none is named."""
+    pair = result.spec.dataset.pair
+    if pair is None:
+        return source is None and target is None
+    return source in (None, pair.source) and target in (None, pair.target)
+
+
+def _lengths(runs: Sequence[Result]) -> str:
+    return " or ".join(str(length) for length in sorted({run.spec.protocol.epochs for run in runs}))
+
+
+def _nothing(what: str) -> NoReturn:
+    raise SpecError(
+        f"there is nothing to draw: no complete run of {what}",
+        needed="complete runs",
+        hint="bench grid; or --results DIR, where the runs are elsewhere",
+    )
