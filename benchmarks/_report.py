@@ -36,7 +36,7 @@ def made_with(device: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Machine and versions."""
     import torch  # not above: processes that read volumes import this file, and need no torch
 
-    from harness.run.environment import describe, versions
+    from harness.running.environment import describe, versions
 
     return describe(torch.device(device)), versions()
 

@@ -39,7 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     # Here and not above, as in the command line: processes that read import this file, and need no torch.
     from harness.plugins import Registry
-    from harness.run.resolve import make_dataset
+    from harness.running.resolve import make_dataset
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "raw"

@@ -36,8 +36,8 @@ from harness.api import FeatureSpace, Population
 from harness.data.pictures import save_png
 from harness.data.prepare import prepare
 from harness.plugins import Registry
-from harness.run.environment import describe, versions
-from harness.run.resolve import make_dataset
+from harness.running.environment import describe, versions
+from harness.running.resolve import make_dataset
 from harness.scoring.generated import load_images
 from harness.scoring.metrics.frechet import Frechet, frechet_distance
 from harness.scoring.metrics.kernel import KernelDistance

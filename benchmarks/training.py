@@ -37,7 +37,7 @@ from plain import PLAIN, PlainGAN
 from harness.data.pictures import save_png
 from harness.data.prepare import prepare
 from harness.plugins import Registry
-from harness.run.resolve import make_dataset
+from harness.running.resolve import make_dataset
 from harness.training.arithmetic import arithmetic, effective_precision
 
 IMAGES = 128

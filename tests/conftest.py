@@ -15,7 +15,7 @@ import pytest
 from harness.cell.records import Store
 from harness.cell.spec import RunRequest
 from harness.plugins import Registry
-from harness.run.cell import Outcome, Settings, run_cell
+from harness.running.cell import Outcome, Settings, run_cell
 
 
 @pytest.fixture(autouse=True)

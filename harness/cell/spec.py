@@ -1,6 +1,6 @@
 """What a cell is: a model, a data set, a resolution, a seed and a protocol, fully resolved.
 
-A ``RunRequest`` is what somebody typed. Resolving it (``harness.run.resolve``) fills in every default, so
+A ``RunRequest`` is what somebody typed. Resolving it (``harness.running.resolve``) fills in every default, so
 that a ``RunSpec`` says all that the result depends on; the hash of that is the cell's identity.
 """
 

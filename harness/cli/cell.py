@@ -29,7 +29,7 @@ def cell(
     from ..cell.records import Store
     from ..grid.jobs import unpack
     from ..grid.schedule import BUSY
-    from ..run.cell import Settings, run_cell
+    from ..running.cell import Settings, run_cell
     from ..training.loop import Interrupted
 
     stop = StopSignal()

@@ -187,7 +187,7 @@ def _dataset(
 ) -> Dataset:
     """The data set as ``bench run`` would make it; its settings may bear the prefix ``dataset.`` here too."""
     from ..cell.spec import pair_of
-    from ..run.resolve import make_dataset, read_value
+    from ..running.resolve import make_dataset, read_value
 
     settings = {
         key.removeprefix("dataset."): read_value(value) for key, value in settings_of(assignments).items()

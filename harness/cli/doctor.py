@@ -16,7 +16,7 @@ def doctor(cache: CacheOption = None, weights: WeightsOption = None) -> None:
     import torch
 
     from ..errors import PluginError, WeightsError
-    from ..run.environment import describe, pick_device, source_commit, versions
+    from ..running.environment import describe, pick_device, source_commit, versions
 
     plugins = registry()
     folder = cache_folder(cache)

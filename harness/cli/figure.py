@@ -53,8 +53,8 @@ def figure(
     device: Device = "auto",
 ) -> None:
     """Draw a figure from records and checkpoints, as PNG and PDF."""
-    from ..run.environment import pick_device
-    from ..run.images import CellImages
+    from ..running.environment import pick_device
+    from ..running.images import CellImages
     from ..views.drawing import EXPLAINED, SAMPLES_OF, Drawing, Selection, has_modalities
 
     plugins = registry()

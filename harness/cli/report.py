@@ -38,7 +38,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML file: tables, curves, samples, protocol and versions."""
     from ..files import atomic_write
-    from ..run.environment import pick_device
+    from ..running.environment import pick_device
     from ..views.report import Real, make_report
 
     plugins = registry()

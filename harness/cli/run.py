@@ -79,7 +79,7 @@ def run(
     """
     from ..cell.records import Store
     from ..cell.spec import RunRequest
-    from ..run.resolve import resolve
+    from ..running.resolve import resolve
 
     plugins = registry()
     named = {
@@ -108,7 +108,7 @@ def run(
         print(f"identity {spec.identity}\nfolder   {store.folder(spec).path}")
         return
 
-    from ..run.cell import Settings, run_cell
+    from ..running.cell import Settings, run_cell
     from ..training.loop import Interrupted
     from .progress import Terminal
 

@@ -43,9 +43,9 @@ def sample(
     from ..cell.records import Store
     from ..data.pictures import save_png
     from ..files import atomic_write
-    from ..run.environment import pick_device
-    from ..run.images import CellImages
-    from ..run.model import load_model
+    from ..running.environment import pick_device
+    from ..running.images import CellImages
+    from ..running.model import load_model
     from ..tasks import task_of
 
     plugins, folder = registry(), Store(results).find(run)

@@ -65,7 +65,7 @@ def score(
     """Score images that were made elsewhere, by the protocol of ``bench run``."""
     from ..api import ScoreError
     from ..files import write_json
-    from ..run.environment import describe, pick_device, versions
+    from ..running.environment import describe, pick_device, versions
     from ..scoring.generated import load_images
     from ..scoring.scorer import Scorer
     from ..scoring.selection import make_metrics
@@ -144,7 +144,7 @@ def _real(
 ) -> _Real:
     from ..api import Population, SpecError
     from ..data.prepare import prepare
-    from ..run.resolve import make_dataset
+    from ..running.resolve import make_dataset
     from ..scoring.generated import load_images
 
     if (dataset is None) == (reference is None):

@@ -16,7 +16,7 @@ from ..data.prepare import usable_cores
 from ..data.roots import root_of
 from ..errors import SpecError
 from ..plugins import Registry
-from ..run.resolve import model_class, preset_settings, resolve
+from ..running.resolve import model_class, preset_settings, resolve
 from ..scoring.weights import Weights
 from .definition import Grid, Point
 from .jobs import pack

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .metrics.frechet import frechet_distance
 from .spaces.inception import Inception
-from .spaces.running import full_precision
+from .spaces.network import full_precision
 from .stored import drop_equal_channels
 
 

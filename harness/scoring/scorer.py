@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..api import FeatureSpace, Goal, Metric, Population, ScoreError, SpecError, Targets
 from .cache import FeatureCache
-from .spaces.running import full_precision
+from .spaces.network import full_precision
 from .stored import canonical_order, check_images, drop_equal_channels, fingerprint
 
 RealSide = Literal["train", "held_out"]

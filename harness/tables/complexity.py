@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..api import ImageShape, Model
 from ..errors import BenchError
 from ..plugins import Registry
-from ..run.resolve import check_resolution
+from ..running.resolve import check_resolution
 from .published import lookup, published
 from .sheets import Column, Sheet, SheetCell
 

@@ -18,7 +18,7 @@ from ..cell.spec import label_of
 from ..errors import BenchError
 from ..grid.definition import Grid, Point
 from ..plugins import Registry
-from ..run.resolve import model_class, preset_settings, protocol_of, read_value, validate
+from ..running.resolve import model_class, preset_settings, protocol_of, read_value, validate
 from ..tasks import task_of
 from .survey import Installed, Result, Which, conditions, terms
 

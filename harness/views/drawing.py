@@ -15,8 +15,8 @@ from ..cell.spec import label_of
 from ..errors import SpecError
 from ..grid.definition import Grid
 from ..plugins import Registry
-from ..run.images import CellImages
-from ..run.model import load_model
+from ..running.images import CellImages
+from ..running.model import load_model
 from ..tables.entries import Row, rows_of, terms_of
 from ..tables.survey import Result
 from .figures import (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..cell.spec import RunSpec
 from ..errors import BenchError
 from ..plugins import Registry
-from ..run.model import load_model
+from ..running.model import load_model
 from ..tables.entries import Row, chosen_setup, same_conditions
 from ..tables.survey import Result, conditions
 from ..tasks import Task, task_of

@@ -28,8 +28,8 @@ from ..data.pictures import mosaic
 from ..errors import BenchError, DataError
 from ..grid.definition import load_grid, shipped
 from ..plugins import Registry
-from ..run.images import CellImages
-from ..run.model import load_model
+from ..running.images import CellImages
+from ..running.model import load_model
 from ..tables.scores import score_sheet
 from ..tables.sheets import render
 from ..tables.survey import Installed, Result, Survey

@@ -9,7 +9,7 @@ import pytest
 from handmade import Records
 
 from harness.cell.records import Store
-from harness.run.cell import Outcome
+from harness.running.cell import Outcome
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from bench_example.model import LinearGAN
 from harness import hookimpl
 from harness.api import Batch, Clock, ImageShape
 from harness.plugins import Registry
-from harness.run.cell import Outcome
+from harness.running.cell import Outcome
 from harness.training.arithmetic import arithmetic, effective_precision
 from harness.training.compilation import compile_networks
 from harness.training.loop import Run

@@ -16,8 +16,8 @@ from harness.cell.spec import RunRequest
 from harness.cli.score import score
 from harness.errors import DataError
 from harness.plugins import Registry
-from harness.run.cell import Settings, run_cell
-from harness.run.images import CellImages
+from harness.running.cell import Settings, run_cell
+from harness.running.images import CellImages
 
 TINY = {"epochs": 4, "evaluate_every": 2, "batch_size": 8, "metrics": "brightness"}
 

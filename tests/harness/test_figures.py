@@ -23,8 +23,8 @@ from harness.data.image_set import ImageSet
 from harness.data.roots import root_of
 from harness.errors import DataError, SpecError
 from harness.plugins import Registry
-from harness.run.cell import Outcome
-from harness.run.images import CellImages
+from harness.running.cell import Outcome
+from harness.running.images import CellImages
 from harness.tables.entries import Row
 from harness.tables.survey import Result, survey, terms
 from harness.tasks import Task

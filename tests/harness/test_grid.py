@@ -22,8 +22,8 @@ from harness.grid.plan import make_plan
 from harness.grid.planned import GridOptions, Plan
 from harness.grid.schedule import BUSY
 from harness.plugins import Registry
-from harness.run.cell import Outcome, Settings
-from harness.run.resolve import resolve
+from harness.running.cell import Outcome, Settings
+from harness.running.resolve import resolve
 from harness.training.loop import Interrupted
 
 RunTiny = Callable[..., Outcome]
@@ -126,7 +126,7 @@ def test_weights_and_skipping_reach_every_cell(
         given.append(settings)
         raise BusyError("looked at")
 
-    monkeypatch.setattr("harness.run.cell.run_cell", run_cell)
+    monkeypatch.setattr("harness.running.cell.run_cell", run_cell)
     monkeypatch.setattr("harness.cli.cell.StopSignal", lambda: lambda: False)
     for cell in plan(grid, tmp_path, registry, weights=(Path("mine.pth"),), skip_bad=True).cells:
         with pytest.raises(SystemExit, match=str(BUSY)):

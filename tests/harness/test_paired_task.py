@@ -22,10 +22,10 @@ from harness.data.prepare import prepare
 from harness.errors import DataError, SpecError
 from harness.grid.definition import load_grid
 from harness.plugins import Registry
-from harness.run.cell import Outcome
-from harness.run.environment import pick_device
-from harness.run.images import CellImages
-from harness.run.model import load_model
+from harness.running.cell import Outcome
+from harness.running.environment import pick_device
+from harness.running.images import CellImages
+from harness.running.model import load_model
 from harness.tables.scores import score_sheet
 from harness.tables.sheets import render
 from harness.tables.survey import Installed, survey

@@ -16,7 +16,7 @@ from PIL import Image
 
 from harness.cell.records import Store
 from harness.plugins import Registry
-from harness.run.cell import Outcome
+from harness.running.cell import Outcome
 from harness.tables.survey import survey
 from harness.views.report import Real, make_report, nearest_pairs
 

@@ -19,9 +19,9 @@ from PIL import Image
 from harness.cell.records import Record, RunFolder, Store, read_log
 from harness.errors import BusyError, CheckpointError, SpecError, StorageError
 from harness.plugins import Registry
-from harness.run.cell import Outcome
-from harness.run.environment import pick_device
-from harness.run.model import load_model
+from harness.running.cell import Outcome
+from harness.running.environment import pick_device
+from harness.running.model import load_model
 from harness.tasks.sampling import sample_images
 from harness.training.checkpoints import load_networks, previous_state
 from harness.training.loop import Interrupted

@@ -10,7 +10,7 @@ import pytest
 from harness.cell.spec import RunRequest, RunSpec
 from harness.errors import DataError, PluginError, SpecError
 from harness.plugins import Registry
-from harness.run.resolve import resolve
+from harness.running.resolve import resolve
 
 
 def spec(registry: Registry, **request: Any) -> RunSpec:

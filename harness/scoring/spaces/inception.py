@@ -19,7 +19,7 @@ from ...files import sha256_of_file
 from ..stored import check_images
 from ..weights import load_state
 from .batches import clean_batches, tensorflow_batches
-from .running import network_features
+from .network import network_features
 
 # The publisher ends the name with the first digits of the file's sha256, as torch.hub does.
 INCEPTION_WEIGHTS = WeightsFile(

@@ -16,7 +16,7 @@ from ...files import sha256_of_file
 from ..stored import check_images
 from ..weights import load_state
 from .batches import clean_batches
-from .running import network_features
+from .network import network_features
 
 # Given out on request, so there is neither an address nor a published digest.
 RADIMAGENET_WEIGHTS = WeightsFile(name="ResNet50.pt")
