@@ -1,14 +1,28 @@
-"""The benchmark's core: it trains, scores and records, and knows no model, data set or metric by name.
+"""The benchmark of medical image synthesis: train, score, record.
 
-A plugin's entry point imports from here what it needs to announce itself. That stays apart from
-``harness.api`` because an entry point is imported for every ``bench --help``, and the api imports numpy.
+In Python::
+
+    import harness
+
+    record = harness.run("hagan", "phantom", 64, presets=("smoke",))
+    harness.open_results("results").frame()
+    harness.score("my-samples/", "real-images/", metrics=("swd", "ms_ssim"))
+
+A plugin's entry point imports ``Register`` and ``hookimpl`` from here. Nothing else is imported before it is
+asked for: an entry point is imported for every ``bench --help``, and the rest imports numpy and torch.
 """
 
-from typing import Any, Protocol
+import importlib
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
-__all__ = ["Register", "hookimpl"]
+if TYPE_CHECKING:
+    from .library import open_results, run, score
+
+    __version__: str
+
+__all__ = ["Register", "__version__", "hookimpl", "open_results", "run", "score"]
 
 hookimpl = pluggy.HookimplMarker("harness")
 
@@ -22,3 +36,14 @@ class Register(Protocol):
         ``options`` are passed to the class by keyword when it is made (metrics and features only).
         """
         ...
+
+
+def __getattr__(name: str) -> Any:
+    """The Python API, and the version, when somebody asks for them."""
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("hagan-bench")
+    if name in ("open_results", "run", "score"):
+        return getattr(importlib.import_module(".library", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

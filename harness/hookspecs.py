@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from . import Register
-    from .api import Clock
+    from .api import Clock, Run
 
 hookspec = pluggy.HookspecMarker("harness")
 
@@ -41,20 +41,20 @@ def bench_executors(register: Register) -> None:
 
 
 @hookspec
-def bench_run_started(run: Any) -> None:
+def bench_run_started(run: Run) -> None:
     """Observe a cell that begins or resumes."""
 
 
 @hookspec
-def bench_step(run: Any, clock: Clock, losses: Mapping[str, float]) -> None:
-    """Observe the losses, every few steps."""
+def bench_step(run: Run, clock: Clock, losses: Mapping[str, float]) -> None:
+    """Observe the losses of the last step, every few steps."""
 
 
 @hookspec
-def bench_evaluated(run: Any, clock: Clock, scores: Mapping[str, float]) -> None:
+def bench_evaluated(run: Run, clock: Clock, scores: Mapping[str, float]) -> None:
     """Observe an evaluation during training."""
 
 
 @hookspec
-def bench_run_finished(run: Any, record: Mapping[str, Any]) -> None:
+def bench_run_finished(run: Run, record: Mapping[str, Any]) -> None:
     """Observe a cell's record once it is on disk."""

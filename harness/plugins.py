@@ -11,6 +11,7 @@ import difflib
 import importlib
 import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -183,6 +184,28 @@ class Registry:
 
     def _complain(self, distribution: str, message: str) -> None:
         self.problems.append(Problem(distribution, message))
+
+
+_current: Registry | None = None
+
+
+def current() -> Registry:
+    """The plugins of this process: those of its Python environment, found once when first asked for."""
+    global _current
+    if _current is None:
+        _current = Registry()
+    return _current
+
+
+@contextmanager
+def using(registry: Registry) -> Iterator[Registry]:
+    """Make ``registry`` the plugins of this process for as long as the context lasts."""
+    global _current
+    before, _current = _current, registry
+    try:
+        yield registry
+    finally:
+        _current = before
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], *, hint: str) -> SpecError:

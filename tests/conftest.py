@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import bench_example
 import bench_faulty
 import pytest
 
+from harness import plugins
 from harness.cell.records import Store
 from harness.cell.spec import RunRequest
 from harness.plugins import Registry
@@ -60,21 +61,22 @@ def real_data() -> Path:
     return folder
 
 
-@pytest.fixture
-def registry() -> Registry:
-    """The built-in plugins with the example and the faulty ones."""
+@pytest.fixture(autouse=True)
+def registry() -> Iterator[Registry]:
+    """The plugins of each test: the built-in ones with the example and the faulty ones."""
     registry = Registry()
     registry.add(bench_example, "bench-example 0.3.0")
     registry.add(bench_faulty, "bench-faulty 0.0.0")
     assert not registry.problems
-    return registry
+    with plugins.using(registry):
+        yield registry
 
 
 RunTiny = Callable[..., Outcome]
 
 
 @pytest.fixture
-def run_tiny(registry: Registry, tmp_path: Path) -> RunTiny:
+def run_tiny(tmp_path: Path) -> RunTiny:
     """Run a cell that takes well under a second: the example's model on the example's discs."""
 
     def run(
@@ -90,6 +92,6 @@ def run_tiny(registry: Registry, tmp_path: Path) -> RunTiny:
         settings = Settings(
             Store(results), tmp_path / "cache", device="cpu", workers=1, compile=compile, stop=stop
         )
-        return run_cell(RunRequest(**request), registry, settings)
+        return run_cell(RunRequest(**request), settings)
 
     return run

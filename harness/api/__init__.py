@@ -13,6 +13,7 @@ from ..errors import BenchError, DataError, ScoreError, SpecError, WeightsError
 from .dataset import Dataset, Pair, RemoteFile, Slice, Split, Square
 from .features import FeatureSpace, WeightsFile, WeightsLocator
 from .metric import Goal, Metric, Population, Targets
+from .observer import Run
 from .settings import PluginConfig, setting
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = [
     "PluginConfig",
     "Population",
     "RemoteFile",
+    "Run",
     "ScoreError",
     "Slice",
     "SpecError",

@@ -51,11 +51,11 @@ class Ended:
 
     Attributes:
         code: Exit code; negative for the signal that killed it.
-        words: The last thing it said.
+        message: The last thing it said.
     """
 
     code: int
-    words: str
+    message: str
 
 
 class SubmittedJob(abc.ABC):

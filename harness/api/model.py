@@ -36,11 +36,11 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Clock:
-    """Where training stands.
+    """Where training stands, always: for a model about to take a step as for an observer behind one.
 
     Attributes:
-        step: Steps taken before this one, over all epochs.
-        epoch: Epochs completed before this one.
+        step: Steps taken so far, over all epochs.
+        epoch: Epochs completed so far.
         epochs: Length of the whole training, in epochs.
     """
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,10 +14,7 @@ from ..errors import SpecError
 from ..files import write_json
 from .spec import RunSpec
 
-if TYPE_CHECKING:
-    import pandas
-
-RECORD_FORMAT: Final = 1
+RECORD_FORMAT: Final = 2
 
 Status = Literal["complete", "diverged", "failed"]
 
@@ -26,8 +23,8 @@ class Record(BaseModel):
     """What came out of one cell.
 
     Attributes:
-        status: ``complete``; ``diverged`` (a loss or a sample was not finite: a result, not an
-            accident); ``failed`` (the model raised an error: ``error`` holds it).
+        status: ``complete``; ``diverged`` (a loss or a sample was not finite: kept as a result);
+            ``failed`` (the model raised an error: ``error`` holds it).
         scores: ``best`` and ``last``: each a flat name -> number, empty where nothing was evaluated.
         context: How far the best scores can be trusted: floors, intervals and gaps, by names that begin
             with their score's.
@@ -44,7 +41,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    format: Literal[1] = RECORD_FORMAT
+    format: Literal[2] = RECORD_FORMAT
     status: Status
     identity: str
     spec: RunSpec
@@ -187,23 +184,6 @@ class Store:
         for folder in self.folders():
             if (record := folder.read_record()) is not None:
                 yield folder, record
-
-    def frame(self) -> pandas.DataFrame:
-        """One row for each record: model, data set, resolution, seed, status and every best score."""
-        import pandas
-
-        return pandas.DataFrame(
-            {
-                "run": folder.path.name,
-                "model": record.spec.model.name,
-                "dataset": record.spec.dataset.name,
-                "resolution": record.spec.resolution,
-                "seed": record.spec.seed,
-                "status": record.status,
-                **record.scores["best"],
-            }
-            for folder, record in self.records()
-        )
 
 
 def missing_metrics(score_versions: Mapping[str, Any], asked: Iterable[str]) -> list[str]:

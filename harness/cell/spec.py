@@ -6,18 +6,19 @@ that a ``RunSpec`` says all that the result depends on; the hash of that is the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict
 
 from ..api import Pair
 from ..errors import SpecError
 from ..files import sha256_of_json
-from .protocol import PROTOCOL_VERSION, Protocol
+from .protocol import PROTOCOL_VERSION, CompleteProtocol
 
 
 class Part(BaseModel):
@@ -45,14 +46,6 @@ class DatasetPart(Part):
         """What tables and figures call it."""
         return label_of(self.name, self.pair)
 
-    @model_serializer(mode="wrap")
-    def _without_no_pair(self, content: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A set without a pair is written as if there were none, so that its cells keep their identity."""
-        written: dict[str, Any] = content(self)
-        if self.pair is None:
-            del written["pair"]
-        return written
-
 
 def label_of(dataset: str, pair: Pair | None) -> str:
     """A data set with its pair of modalities, where it has one: ``brats2018 t1-flair``."""
@@ -77,8 +70,13 @@ def pair_of(source: str | None, target: str | None) -> Pair | None:
     return None
 
 
+def terms_of(protocol: CompleteProtocol, dataset_config: Mapping[str, Any]) -> str:
+    """How a cell is trained and on which choice of images, scores aside, as canonical text."""
+    return _canonical([protocol.model_dump(mode="json", exclude={"metrics"}), dataset_config])
+
+
 class RunSpec(BaseModel):
-    """One cell, resolved."""
+    """One cell, resolved. All that makes two cells the same, in one sense or another, is asked here."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -86,7 +84,7 @@ class RunSpec(BaseModel):
     dataset: DatasetPart
     resolution: int
     seed: int
-    protocol: Protocol
+    protocol: CompleteProtocol
 
     @cached_property
     def identity(self) -> str:
@@ -96,14 +94,67 @@ class RunSpec(BaseModel):
         so asking for one more does not make another cell.
         """
         content = self.model_dump(mode="json")
-        content["protocol"]["metrics"] = self.protocol.metric_names()[0]
+        content["protocol"]["metrics"] = self.protocol.selecting_metric
         return sha256_of_json({**content, "protocol_version": PROTOCOL_VERSION})
+
+    @cached_property
+    def terms(self) -> str:
+        """How it is trained and on which choice of images: a grid asks for these."""
+        return terms_of(self.protocol, self.dataset.config)
+
+    @cached_property
+    def conditions(self) -> str:
+        """All but the model and the seed: scores in the same features compare where this is equal."""
+        dataset = self.dataset.model_dump(mode="json")
+        return _canonical([dataset, self.resolution, self.terms, self.protocol.selecting_metric])
+
+    @cached_property
+    def setup(self) -> str:
+        """The model's config: cells of one model and setup differ in their seed alone."""
+        return _canonical(self.model.config)
+
+    @cached_property
+    def choices(self) -> str:
+        """All settings: cells with the same choices differ in versions and raw files at most."""
+        named = [self.model.name, self.dataset.label, self.resolution, self.seed]
+        return _canonical([*named, self.setup, self.terms, self.protocol.selecting_metric])
+
+    @property
+    def workload(self) -> tuple[str, str, int, int, int | None]:
+        """What an epoch consists of: cells of one workload take equally long for it."""
+        protocol = self.protocol
+        return (
+            self.model.name,
+            self.dataset.label,
+            self.resolution,
+            protocol.batch_size,
+            protocol.limit,
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting by the name that sets it."""
+        return {
+            **self.protocol.model_dump(mode="json"),
+            **self.model.config,
+            **{f"dataset.{name}": value for name, value in self.dataset.config.items()},
+            **(self.dataset.pair._asdict() if self.dataset.pair else {}),
+        }
 
     @property
     def folder_name(self) -> str:
         """Name of the cell's folder."""
+        return f"{self.folder_prefix}{self.identity[:8]}"
+
+    @property
+    def folder_prefix(self) -> str:
+        """What the names of all folders of this model, data set, resolution and seed begin with."""
         dataset = self.dataset.label.replace(" ", "-")
-        return f"{self.model.name}-{dataset}-{self.resolution}-s{self.seed}-{self.identity[:8]}"
+        return f"{self.model.name}-{dataset}-{self.resolution}-s{self.seed}-"
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ Modules here import the rest of the core inside their commands: ``bench --help``
 from __future__ import annotations
 
 import sys
-from importlib import metadata
 from typing import Annotated
 
 import typer
+
+import harness
 
 from ..errors import BenchError
 from . import catalogue, cell, data, doctor, figure, grid, report, run, sample, score, table
@@ -29,7 +30,7 @@ def _version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
     if version:
-        print(f"hagan-bench {metadata.version('hagan-bench')}")
+        print(f"hagan-bench {harness.__version__}")
         raise typer.Exit
 
 

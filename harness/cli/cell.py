@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import BusyError
-from .options import Device, TensorBoardOption, WeightsOption, registry, tracking, weights_of
+from .options import Device, TensorBoardOption, WeightsOption, registry, tell, tracking, weights_of
 from .stopping import StopSignal
 
 
@@ -42,11 +42,12 @@ def cell(
         skip_bad=packed.skip_bad,
         weights=weights_of([*packed.weights, *(weights or ())], packed.cache, offline=False),
         stop=stop,
+        tell=tell,
     )
-    plugins = registry()
+    registry()
     try:
-        with tracking(tensorboard, plugins):
-            record = run_cell(packed.request, plugins, settings).record
+        with tracking(tensorboard):
+            record = run_cell(packed.request, settings).record
     except BusyError:
         sys.exit(BUSY)
     except Interrupted:

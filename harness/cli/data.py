@@ -187,12 +187,12 @@ def _dataset(
 ) -> Dataset:
     """The data set as ``bench run`` would make it; its settings may bear the prefix ``dataset.`` here too."""
     from ..cell.spec import pair_of
-    from ..running.resolve import make_dataset, read_value
+    from ..running.datasets import make_dataset
+    from ..running.settings import dataset_settings
 
-    settings = {
-        key.removeprefix("dataset."): read_value(value) for key, value in settings_of(assignments).items()
-    }
-    return make_dataset(registry(), name, settings, data_root_of(name, data_root), pair_of(*modalities))
+    registry()
+    settings = dataset_settings(settings_of(assignments))
+    return make_dataset(name, settings, data_root_of(name, data_root), pair_of(*modalities))
 
 
 def _describe(images: ImageSet, kind: type[Dataset]) -> None:

@@ -57,12 +57,11 @@ def figure(
     from ..running.images import CellImages
     from ..views.drawing import EXPLAINED, SAMPLES_OF, Drawing, Selection, has_modalities
 
-    plugins = registry()
+    registry()
     drawing = Drawing(
-        plugins,
         [result for result in survey_of(results, where).results if has_modalities(result, source, target)],
         out or results / "figures",
-        CellImages(plugins, roots_of(data_root), cache_folder(cache)),
+        CellImages(roots_of(data_root), cache_folder(cache)),
         pick_device(device),
     )
     chosen = Selection(names_of(models), names_of(datasets), res)

@@ -169,11 +169,11 @@ def _run(chosen: Grid, plan: Plan, executor: Any, stop: StopSignal) -> int:
     diverged = [watched for watched in cells if watched.state == "diverged"]
     print(f"{chosen.name}: {len(cells) - len(missing)} of {len(cells)} cells are done")
     for watched in diverged:
-        print(f"diverged: {watched.cell.label}: a result, not an accident")
+        print(f"diverged: {watched.cell.label}: kept as a result")
     for watched in missing:
         log = executor.resources.logs / f"{watched.cell.name}.txt"
-        words = f" ({watched.words}; {log})" if watched.words else ""
-        print(f"missing: {watched.cell.label}: {watched.state}{words}")
+        message = f" ({watched.message}; {log})" if watched.message else ""
+        print(f"missing: {watched.cell.label}: {watched.state}{message}")
     if missing:
         print(f"to finish: {shlex.join(['bench', *sys.argv[1:]])}")
     return 128 + stop.number if stop.count else int(bool(missing))
@@ -185,10 +185,13 @@ def _list(plan: Plan, slots: int) -> None:
     from .watching import time_left
 
     print_columns(
-        [("cell", "status", "folder", ""), *((c.label, c.status, c.name, c.words) for c in plan.cells)]
+        [
+            ("cell", "standing", "folder", ""),
+            *((c.label, c.standing, c.name, c.message) for c in plan.cells),
+        ]
     )
-    done = sum(cell.status in ("done", "diverged") for cell in plan.cells)
-    cells = [Watched(cell) for cell in plan.cells if cell.status not in ("done", "diverged")]
+    done = sum(cell.standing in ("done", "diverged") for cell in plan.cells)
+    cells = [Watched(cell) for cell in plan.cells if cell.standing not in ("done", "diverged")]
     unknown = "; no estimate: nothing like these was timed here" if cells else ""
     left = time_left(cells, slots)
     print(f"{len(plan.cells)} cells, {done} done; {slots} at a time", end="")

@@ -89,21 +89,26 @@ RESULTS = Path("results")
 
 def registry() -> Registry:
     """All plugins; what is wrong with any of them goes to standard error."""
-    from ..plugins import Registry
+    from .. import plugins
 
-    plugins = Registry()
-    for problem in plugins.problems:
+    registry = plugins.current()
+    for problem in registry.problems:
         print(f"warning: plugin {problem.distribution}: {problem.message}", file=sys.stderr)
-    return plugins
+    return registry
+
+
+def tell(message: str) -> None:
+    """Say what the user should know and nothing stops for."""
+    print(f"note: {message}", file=sys.stderr)
 
 
 def cache_folder(given: Path | None) -> Path:
     """The cache that the user named, or the one of this user."""
     if given is not None:
         return given
-    import platformdirs
+    from ..data.roots import default_cache
 
-    return platformdirs.user_cache_path("hagan-bench")
+    return default_cache()
 
 
 def weights_of(given: list[Path] | None, cache: Path, offline: bool) -> Weights:
@@ -114,13 +119,13 @@ def weights_of(given: list[Path] | None, cache: Path, offline: bool) -> Weights:
     return Weights(cache / "weights", given=tuple(given or ()), online=not offline, progress=DownloadBar())
 
 
-def tracking(wanted: bool, plugins: Registry) -> AbstractContextManager[object]:
+def tracking(wanted: bool) -> AbstractContextManager[object]:
     """Watch cells for TensorBoard, where somebody wants that."""
     if not wanted:
         return nullcontext()
     from ..training.tracking import TensorBoard
 
-    return TensorBoard(plugins.manager)
+    return TensorBoard(registry().manager)
 
 
 def settings_of(assignments: list[str] | None, option: str = "--set") -> dict[str, Any]:

@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from .. import hookimpl
-from ..api import Clock
-from ..training.loop import Run
+from ..api import Clock, Run
 
 LINE_SECONDS = 10.0
 """Between two plain lines, where there is no terminal."""
@@ -72,7 +71,7 @@ class Terminal:
     @hookimpl
     def bench_step(self, run: Run, clock: Clock, losses: Mapping[str, float]) -> None:
         """Show losses, speed and the time left."""
-        done = clock.step + 1
+        done = clock.step
         seconds = max(time.monotonic() - self.started, 1e-9)
         speed = (done - self.first) / seconds
         left = timedelta(seconds=round((run.total_steps - done) / speed))
@@ -81,7 +80,7 @@ class Terminal:
         words = "  ".join(
             [
                 f"step {done}/{run.total_steps}",
-                f"epoch {clock.epoch + 1}/{clock.epochs}",
+                f"epoch {min(clock.epoch + 1, clock.epochs)}/{clock.epochs}",
                 f"{speed * run.batch_size:.0f} images/s",
                 f"{left} left",
                 *whole,

@@ -41,10 +41,10 @@ def report(
     from ..running.environment import pick_device
     from ..views.report import Real, make_report
 
-    plugins = registry()
+    registry()
     found = survey_of(results, where)
     real = Real(roots_of(data_root), cache_folder(cache)) if with_real_images else None
-    text = make_report(found, results, plugins, pick_device(device), real=real)
+    text = make_report(found, results, pick_device(device), real=real)
     path = out or results / "report.html"
     with atomic_write(path) as file:
         file.write(text.encode())

@@ -27,6 +27,7 @@ from .options import (
     data_root_of,
     registry,
     settings_of,
+    tell,
     tracking,
     weights_of,
 )
@@ -42,7 +43,9 @@ def run(
     res: Resolution = 64,
     source: Source = None,
     target: Target = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of networks, batches and augmentation.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed for weights, batch order and augmentation.")
+    ] = 0,
     epochs: Annotated[int | None, typer.Option(help="Training length; --set epochs=N says the same.")] = None,
     metrics: Annotated[
         str | None, typer.Option(help="Scores, comma separated; the first selects the best.")
@@ -103,7 +106,7 @@ def run(
     )
     store = Store(results)
     if dry_run:
-        spec = resolve(request, plugins).spec
+        spec = resolve(request).spec
         print(json.dumps(spec.model_dump(mode="json"), indent=2))
         print(f"identity {spec.identity}\nfolder   {store.folder(spec).path}")
         return
@@ -116,7 +119,7 @@ def run(
     with (
         StopSignal() as stop,
         Terminal(plugins.manager, stop) as terminal,
-        tracking(tensorboard, plugins),
+        tracking(tensorboard),
     ):
         settings = Settings(
             results=store,
@@ -128,9 +131,10 @@ def run(
             weights=weights_of(weights, cache_path, offline),
             stop=stop,
             preparing=terminal.preparing,
+            tell=tell,
         )
         try:
-            outcome = run_cell(request, plugins, settings)
+            outcome = run_cell(request, settings)
         except Interrupted as interrupted:
             terminal.close()
             print(

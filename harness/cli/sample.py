@@ -48,10 +48,11 @@ def sample(
     from ..running.model import load_model
     from ..tasks import task_of
 
-    plugins, folder = registry(), Store(results).find(run)
+    registry()
+    folder = Store(results).find(run)
     spec = folder.read_spec()
-    model = load_model(folder, plugins, pick_device(device), which)
-    opened = CellImages(plugins, roots_of(data_root), cache_folder(cache))
+    model = load_model(folder, pick_device(device), which)
+    opened = CellImages(roots_of(data_root), cache_folder(cache))
     images = task_of(type(model)).draw(model, count, first_seed, lambda: opened(spec))
     _claim(out, {"run": spec.folder_name, "which": which})
     if form == "npy":

@@ -61,7 +61,7 @@ def table(
         from ..tables.complexity import complexity_sheet
 
         rows = names_of(models) or [entry.name for entry in plugins.entries("models")]
-        print(render(complexity_sheet(plugins, rows, res or 64), form), end="")
+        print(render(complexity_sheet(rows, res or 64), form), end="")
         return
     from ..tables.scores import score_sheet
 
@@ -75,7 +75,6 @@ def table(
     sheet = score_sheet(
         grid,
         survey_of(results, where),
-        plugins,
         scores=names_of(metric) or (),
         which=which,
         against_published=against == "published",
@@ -97,7 +96,8 @@ def compare(
     from ..tables.sheets import render
     from ..tables.survey import Installed
 
-    installed = Installed(registry())
+    registry()
+    installed = Installed()
     found = survey_of(results, where).results
     sides = [_selected(found, name) for name in (first, second)]
     scores = installed.scores(names_of(metric) or ("fid",))

@@ -52,7 +52,7 @@ class Display:
         """Tell a change of state."""
         if not self.live:
             over = sum(one.is_over for one in self.cells)
-            words = f" ({watched.words})" if watched.words else ""
+            words = f" ({watched.message})" if watched.message else ""
             self._say(f"[{over}/{len(self.cells)}] {watched.cell.label}: {watched.state}{words}")
 
     def tick(self) -> None:
@@ -91,13 +91,13 @@ class Display:
 
 def _row(watched: Watched) -> tuple[str, str, str, str, str]:
     if watched.state not in ("running", "elsewhere"):
-        return watched.cell.label, watched.state, "", watched.words, ""
+        return watched.cell.label, watched.state, "", watched.message, ""
     last = last_losses(watched.cell.folder / "log.jsonl")
     if last is None:
         return watched.cell.label, watched.state, "", "", ""
     left = cell_left(watched)
     losses = "  ".join(f"{name} {value:.3g}" for name, value in last["losses"].items() if "/" not in name)
-    epoch = f"{last['epoch'] + 1}/{watched.cell.epochs}"
+    epoch = f"{min(last['epoch'] + 1, watched.cell.epochs)}/{watched.cell.epochs}"
     return watched.cell.label, watched.state, epoch, losses, _duration(left) if left is not None else ""
 
 

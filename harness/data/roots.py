@@ -1,9 +1,11 @@
-"""Where the raw files of several data sets are."""
+"""Where the raw files of several data sets are, and where prepared ones are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+
+import platformdirs
 
 
 def root_of(dataset: str, roots: Mapping[str, Path]) -> Path | None:
@@ -18,3 +20,8 @@ def root_of(dataset: str, roots: Mapping[str, Path]) -> Path | None:
     if common is not None and (common / dataset).exists():
         common = common / dataset
     return roots.get(dataset, common)
+
+
+def default_cache() -> Path:
+    """The cache folder of this user: prepared images, features, weights."""
+    return platformdirs.user_cache_path("hagan-bench")

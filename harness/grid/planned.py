@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-Standing = Literal["new", "resumable", "failed", "damaged", "stale", "unscored", "done", "diverged"]
+Standing = Literal[
+    "unknown", "new", "resumable", "failed", "damaged", "stale", "unscored", "done", "diverged"
+]
 
 
 @dataclass(frozen=True)
@@ -15,20 +17,21 @@ class PlannedCell:
     """One cell in plain values.
 
     Attributes:
-        row: The row of an ablation; empty outside one.
+        row: The row of an ablation; None outside one.
         name: Its folder's name.
         folder: Where it lives.
         arguments: What to call ``python -m harness`` with.
         epochs: Length of its training.
         metrics: What it is scored by.
-        status: Where it stands. ``stale``: not done, while a result of other versions is there and kept.
+        standing: Where it stands. ``unknown``: its raw files are not at hand, so ``name`` and ``folder``
+            are not known either. ``stale``: not done, while a result of other versions is there and kept.
             ``unscored``: complete but for some of the metrics, which need no training.
-        words: More about the status.
+        message: More about its standing.
         seconds: Estimate of the time that is left for it; None where nothing like it was run before.
     """
 
     model: str
-    row: str
+    row: str | None
     dataset: str
     resolution: int
     seed: int
@@ -37,8 +40,8 @@ class PlannedCell:
     arguments: tuple[str, ...]
     epochs: int
     metrics: tuple[str, ...]
-    status: Standing
-    words: str
+    standing: Standing
+    message: str
     seconds: float | None
 
     @property

@@ -39,14 +39,14 @@ class Watched:
 
     Attributes:
         attempts: How often it was started here.
-        words: What there is to say about its state.
+        message: What there is to say about its state.
         since: When it came into its state, on the monotonic clock.
     """
 
     cell: PlannedCell
     state: State = "waiting"
     attempts: int = 0
-    words: str = ""
+    message: str = ""
     since: float = 0.0
     task: SubmittedJob | None = None
 
@@ -81,8 +81,8 @@ def work(
     """
     asked = 0
 
-    def become(watched: Watched, state: State, words: str = "") -> None:
-        watched.state, watched.words, watched.since = state, words, time.monotonic()
+    def become(watched: Watched, state: State, message: str = "") -> None:
+        watched.state, watched.message, watched.since = state, message, time.monotonic()
         changed(watched)
 
     for watched in cells:
@@ -121,7 +121,7 @@ def _collect(cells: Sequence[Watched], become: Become, attempts: int, *, stoppin
     for watched in cells:
         if watched.task and (ended := watched.task.poll()):
             watched.task = None
-            become(watched, *_judge(watched, ended.code, ended.words, attempts, stopping))
+            become(watched, *_judge(watched, ended.code, ended.message, attempts, stopping))
 
 
 def _ask_to_stop(cells: Sequence[Watched], become: Become, *, now: bool) -> None:
@@ -164,7 +164,7 @@ def _look_again(watched: Watched, become: Become) -> None:
         become(watched, "waiting")
 
 
-def _judge(watched: Watched, code: int, words: str, attempts: int, stopping: bool) -> tuple[State, str]:
+def _judge(watched: Watched, code: int, message: str, attempts: int, stopping: bool) -> tuple[State, str]:
     """The state of a cell whose process is over."""
     if result := finished(watched.cell):
         return result, ""
@@ -175,8 +175,8 @@ def _judge(watched: Watched, code: int, words: str, attempts: int, stopping: boo
         watched.attempts -= 1
         return "elsewhere", ""
     if code == USER_ERROR or watched.attempts >= attempts:
-        return "failed", words
-    return "waiting", f"{words}; once more from its checkpoint"
+        return "failed", message
+    return "waiting", f"{message}; once more from its checkpoint"
 
 
 def finished(cell: PlannedCell) -> Literal["done", "diverged"] | None:

@@ -8,38 +8,34 @@ from __future__ import annotations
 import datetime
 import time
 import traceback
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from ..api import Goal, Model, Population
+from .. import plugins
+from ..api import Goal, Model
 from ..cell.records import Record, RunFolder, Status, Store, missing_metrics
-from ..cell.spec import RunRequest, RunSpec
-from ..data.image_set import ImageSet
+from ..cell.spec import RunRequest
 from ..errors import BenchError, BusyError, Diverged
 from ..files import clear_partial, storage_error, write_json
-from ..plugins import Registry
 from ..scoring.scorer import Report, Scorer
-from ..scoring.selection import make_metrics
 from ..scoring.weights import Weights
 from ..tasks import Task
 from ..training.arithmetic import effective_precision
 from ..training.checkpoints import load_networks
 from ..training.loop import Interrupted, Trainer, TrainingProgress
-from ..training.observers import JsonLog
+from ..training.observers import Observers
 from .environment import describe, pick_device, source_commit, versions
 from .images import open_task
 from .model import load_model, make_model
 from .resolve import ResolvedCell, resolve
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from .scorers import ScoringPlace, make_scorer, population
 
 
 @dataclass(frozen=True)
@@ -57,6 +53,7 @@ class Settings:
             it is no part of a cell's identity; the record tells.
         stop: Asked before every step; True saves a checkpoint and raises ``Interrupted``.
         preparing: Told (items done, items in all) while raw files are read.
+        tell: Told, in one sentence each, what the user should know and nothing stops for.
     """
 
     results: Store
@@ -68,6 +65,11 @@ class Settings:
     compile: bool = False
     stop: Callable[[], bool] = field(default=lambda: False)
     preparing: Callable[[int, int], None] | None = None
+    tell: Callable[[str], None] = warnings.warn
+
+    def scoring_place(self, device: torch.device) -> ScoringPlace:
+        """Where and with what scores are computed."""
+        return ScoringPlace(device, self.cache, self.weights or Weights(self.cache / "weights"))
 
 
 @dataclass(frozen=True)
@@ -83,22 +85,22 @@ class Outcome:
     is_new: bool
 
 
-def run_cell(request: RunRequest, registry: Registry, settings: Settings) -> Outcome:
+def run_cell(request: RunRequest, settings: Settings) -> Outcome:
     """Train, score and record one cell, or go on with it, or return what is there.
 
     Raises:
         BenchError: Anything that the user can put right.
         Interrupted: ``settings.stop`` said so; the state is saved.
     """
-    cell = resolve(request, registry)
+    cell = resolve(request)
     folder = settings.results.folder(cell.spec)
     device = pick_device(settings.device)
     with _locked(folder):
         record = folder.read_record()
-        work = _Work(cell, folder, registry, settings, device)
+        work = _Work(cell, folder, settings, device)
         if record is None or record.status == "failed":
             return Outcome(folder, work.run(), is_new=True)
-        missing = missing_metrics(record.score_versions, cell.spec.protocol.metric_names())
+        missing = missing_metrics(record.score_versions, cell.spec.protocol.metrics)
         if record.status == "complete" and missing:
             return Outcome(folder, work.add_scores(record, missing), is_new=True)
         return Outcome(folder, record, is_new=False)
@@ -111,14 +113,12 @@ class _Work:
         self,
         cell: ResolvedCell,
         folder: RunFolder,
-        registry: Registry,
         settings: Settings,
         device: torch.device,
     ) -> None:
         self.cell = cell
         self.spec = cell.spec
         self.folder = folder
-        self.registry = registry
         self.settings = settings
         self.device = device
 
@@ -128,7 +128,7 @@ class _Work:
         started = time.monotonic()
         self.task = task = self._task()
         self.prepare_seconds = time.monotonic() - started
-        self.scorer = self._scorer(self.spec, task)
+        self.scorer = self._scorer(self.spec.protocol.metrics, task)
         # Not earlier: what was refused is no run.
         write_json(self.folder.spec, self.spec.model_dump(mode="json"))
         model = make_model(self.spec, self.cell.model, self.cell.model_config, self.device)
@@ -147,11 +147,12 @@ class _Work:
         trainer.resume()
         if self.settings.compile:
             trainer.compile()
+        observers = Observers(plugins.current().manager, self.settings.tell)
         report = Report({}, {}, [])
         status: Status = "complete"
         error = None
         try:
-            self._train(trainer)
+            trainer.fit(observers, self.settings.stop)
             started = time.monotonic()
             report = self._present(model, trainer.progress)
             trainer.progress.score_seconds += time.monotonic() - started
@@ -164,17 +165,15 @@ class _Work:
             status, error = "failed", traceback.format_exc()
         record = self._record(trainer, status, error, report)
         self.folder.write_record(record)
-        self.registry.manager.hook.bench_run_finished(run=trainer.run, record=record.model_dump())
+        observers.run_finished(trainer.run, record.model_dump())
         return record
 
     def add_scores(self, record: Record, metrics: list[str]) -> Record:
         """Score the networks of a finished cell by further metrics, without training again."""
-        protocol = self.spec.protocol.model_copy(update={"metrics": ",".join(metrics)})
-        spec = self.spec.model_copy(update={"protocol": protocol})
         task = self._task()
-        scorer = self._scorer(spec, task)
+        scorer = self._scorer(metrics, task)
         reports = {
-            which: scorer.report(*task.generate(load_model(self.folder, self.registry, self.device, which)))
+            which: scorer.report(*task.generate(load_model(self.folder, self.device, which)))
             for which in record.scores
         }
         scores = {which: known | reports[which].scores for which, known in record.scores.items()}
@@ -203,26 +202,22 @@ class _Work:
             progress=self.settings.preparing,
         )
 
-    def _scorer(self, spec: RunSpec, task: Task) -> Scorer:
-        """The metrics of a spec. Nobody should learn after days of training that a score can't be had."""
-        scorer = make_scorer(spec, self.registry, self.settings, self.device, task.train, task.held_out)
-        scorer.check(task.count, paired=spec.dataset.pair is not None)
+    def _scorer(self, metrics: Sequence[str], task: Task) -> Scorer:
+        """The scorer of these metrics. Nobody should learn after days of training that one can't be had."""
+        channels, held_out = self.spec.protocol.channels, task.held_out
+        scorer = make_scorer(
+            metrics,
+            population(task.train, channels),
+            None if held_out is None else population(held_out, channels),
+            self.settings.scoring_place(self.device),
+        )
+        scorer.check(task.count, paired=self.spec.dataset.pair is not None)
         return scorer
 
     def _selection(self) -> tuple[str, Goal]:
         """The score that tells the best evaluation: the first of the first metric."""
-        first = self.scorer.metrics[self.spec.protocol.metric_names()[0]]
+        first = self.scorer.metrics[self.spec.protocol.selecting_metric]
         return next(iter(first.goals.items()))
-
-    def _train(self, trainer: Trainer) -> None:
-        manager = self.registry.manager
-        log = JsonLog()
-        manager.register(log)
-        try:
-            manager.hook.bench_run_started(run=trainer.run)
-            trainer.fit(manager.hook, self.settings.stop)
-        finally:
-            manager.unregister(log)
 
     def _present(self, model: Model, progress: TrainingProgress) -> Report:
         """Ask the best networks once more: for the picture, and for how far to trust their scores."""
@@ -284,35 +279,6 @@ class _Work:
             finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             error=error,
         )
-
-
-def make_scorer(
-    spec: RunSpec,
-    registry: Registry,
-    settings: Settings,
-    device: torch.device,
-    train: ImageSet,
-    held_out: ImageSet | None,
-) -> Scorer:
-    """The metrics of a protocol with the feature spaces that they need."""
-    weights = settings.weights or Weights(settings.cache / "weights")
-    metrics, spaces = make_metrics(registry, spec.protocol.metric_names(), weights)
-    return Scorer(
-        metrics,
-        spaces,
-        population(train, spec.protocol.channels),
-        population(held_out, spec.protocol.channels) if held_out is not None else None,
-        device=device,
-        cache=settings.cache / "features",
-    )
-
-
-def population(images: ImageSet, channels: int) -> Population:
-    """Real images with as many channels as a model makes, without copying them."""
-    values: NDArray[np.uint8] = np.broadcast_to(
-        images.images, (len(images), channels, images.resolution, images.resolution)
-    )
-    return Population(values, images.patients)
 
 
 @contextmanager

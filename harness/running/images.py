@@ -10,9 +10,9 @@ from ..cell.spec import RunSpec
 from ..data.prepare import prepare
 from ..data.roots import root_of
 from ..errors import DataError
-from ..plugins import Registry
 from ..tasks import Task, task_of
-from .resolve import make_dataset, model_class
+from .datasets import make_dataset
+from .resolve import model_class
 
 
 def open_task(
@@ -56,13 +56,12 @@ class CellImages:
     """Opens the images of finished cells as they were when these ran, each once.
 
     Args:
-        registry: The plugins.
         roots: Folders of raw files by data set.
         cache: Cache folder.
     """
 
-    def __init__(self, registry: Registry, roots: Mapping[str, Path], cache: Path) -> None:
-        self.registry, self.roots, self.cache = registry, roots, cache
+    def __init__(self, roots: Mapping[str, Path], cache: Path) -> None:
+        self.roots, self.cache = roots, cache
         self._opened: dict[str, Task] = {}
 
     def __call__(self, spec: RunSpec) -> Task:
@@ -79,7 +78,7 @@ class CellImages:
     def _open(self, spec: RunSpec) -> Task:
         part = spec.dataset
         root = root_of(part.name, self.roots)
-        dataset = make_dataset(self.registry, part.name, part.config, root, part.pair)
+        dataset = make_dataset(part.name, part.config, root, part.pair)
         if dataset.fingerprint() != part.fingerprint:
             raise DataError(
                 f"the raw files of {part.name} are not those of {spec.folder_name}",
@@ -87,6 +86,4 @@ class CellImages:
                 hint=f"--data-root {part.name}=DIR",
             )
         # Whoever ran the cell decided about damaged files, and its record names what was left out.
-        return open_task(
-            spec, model_class(self.registry, spec.model.name), dataset, self.cache, skip_bad=True
-        )
+        return open_task(spec, model_class(spec.model.name), dataset, self.cache, skip_bad=True)

@@ -10,9 +10,9 @@ from ..api import ImageShape, Model, PluginConfig
 from ..cell.records import RunFolder
 from ..cell.spec import RunSpec
 from ..errors import CheckpointError, SpecError
-from ..plugins import Registry
 from ..training.checkpoints import load_networks, load_state
-from .resolve import model_class, validate
+from .resolve import model_class
+from .settings import validate
 
 
 def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: torch.device) -> Model:
@@ -22,9 +22,7 @@ def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: 
     return model(shape, config).to(device)
 
 
-def load_model(
-    folder: RunFolder, registry: Registry, device: torch.device, which: Literal["best", "last"]
-) -> Model:
+def load_model(folder: RunFolder, device: torch.device, which: Literal["best", "last"]) -> Model:
     """The networks of a run, as they were at its best or at its last evaluation.
 
     Raises:
@@ -32,7 +30,7 @@ def load_model(
         CheckpointError: The networks are missing or damaged.
     """
     spec = folder.read_spec()
-    kind = model_class(registry, spec.model.name)
+    kind = model_class(spec.model.name)
     if kind.version != spec.model.version:
         raise SpecError(
             f"{folder.path} was trained with version {spec.model.version} of {spec.model.name}",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .. import plugins
 from ..api import FeatureSpace, Metric, WeightsLocator
-from ..plugins import Registry
 
 
 def make_metrics(
-    registry: Registry, names: Iterable[str], weights: WeightsLocator
+    names: Iterable[str], weights: WeightsLocator
 ) -> tuple[dict[str, Metric], dict[str, FeatureSpace]]:
     """Make the metrics called ``names``, and every feature space that one of them needs, once.
 
@@ -17,6 +17,7 @@ def make_metrics(
         SpecError: No such metric, or it needs a feature space that nobody registered.
         PluginError: One can't be loaded.
     """
+    registry = plugins.current()
     metrics: dict[str, Metric] = {name: registry.make("metrics", name) for name in names}
     needed = {metric.needs for metric in metrics.values()} - {"images"}
     return metrics, {name: registry.make("features", name, weights=weights) for name in sorted(needed)}

@@ -64,8 +64,8 @@ def compare(
             needed="the same grid for both models",
             hint="bench grid table2 --models A,B; --metric NAME where other scores were computed",
         )
-    places: dict[str, list[tuple[float, float]]] = {}
-    names: dict[str, str] = {}
+    places: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    names: dict[tuple[str, str], str] = {}
     for key in common:
         spec = ours[key].spec
         names[key[0]] = f"{spec.dataset.label} {spec.resolution} px"
@@ -88,16 +88,14 @@ def compare(
 
 def _by_pair(
     results: Iterable[Result], score: str, installed: Installed, which: Which
-) -> dict[tuple[str, int], Result]:
+) -> dict[tuple[tuple[str, str], int], Result]:
     """Usable results by conditions and seed; of several setups under the same conditions, one is chosen."""
-    groups: dict[str, list[Result]] = {}
+    groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         if is_usable(result, score, installed, which):
             groups.setdefault(conditions(result, installed.features_of(result, score)), []).append(result)
     return {
-        (key, result.spec.seed): result
-        for key, group in groups.items()
-        for result in chosen_setup(group, installed.registry)[0]
+        (key, result.spec.seed): result for key, group in groups.items() for result in chosen_setup(group)[0]
     }
 
 

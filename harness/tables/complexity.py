@@ -22,8 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..api import ImageShape, Model
 from ..errors import BenchError
-from ..plugins import Registry
-from ..running.resolve import check_resolution
+from ..running.resolve import check_resolution, model_class
 from .published import lookup, published
 from .sheets import Column, Sheet, SheetCell
 
@@ -94,7 +93,7 @@ _BATCH_NORMS = {
 }
 
 
-def measure(registry: Registry, names: Sequence[str], resolution: int) -> tuple[pandas.DataFrame, list[str]]:
+def measure(names: Sequence[str], resolution: int) -> tuple[pandas.DataFrame, list[str]]:
     """Millions of parameters and giga-operations of models with their default config.
 
     Returns:
@@ -105,7 +104,7 @@ def measure(registry: Registry, names: Sequence[str], resolution: int) -> tuple[
     for name in names:
         row: dict[str, Any] = {"model": name}
         try:
-            sizes = count(_make(registry, name, resolution))
+            sizes = count(_make(name, resolution))
         except BenchError as error:
             problems.append(f"{name}: {error.found}")
         except Exception as error:  # a stranger's network may raise anything; the other rows stand
@@ -123,15 +122,15 @@ def measure(registry: Registry, names: Sequence[str], resolution: int) -> tuple[
     return frame.astype(dict.fromkeys(columns[1:], float)).round(6), problems
 
 
-def _make(registry: Registry, name: str, resolution: int) -> Model:
-    cls: type[Model] = registry.load("models", name)
+def _make(name: str, resolution: int) -> Model:
+    cls = model_class(name)
     check_resolution(name, cls, resolution)
     return cls(ImageShape(3, resolution, resolution), cls.Config())
 
 
-def complexity_sheet(registry: Registry, names: Sequence[str], resolution: int) -> Sheet:
+def complexity_sheet(names: Sequence[str], resolution: int) -> Sheet:
     """Table 1: each model's size beside the published one."""
-    frame, problems = measure(registry, names, resolution)
+    frame, problems = measure(names, resolution)
     notes = [
         f"{row['model']} {row['metric']} (published {row['value']}): {row['note']}"
         for row in published().query("table == 'I' and note != ''").to_dict("records")

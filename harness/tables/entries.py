@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from ..api import Model, PluginConfig
-from ..cell.protocol import Protocol
 from ..cell.spec import label_of
-from ..errors import BenchError
-from ..grid.definition import Grid, Point
-from ..plugins import Registry
-from ..running.resolve import model_class, preset_settings, protocol_of, read_value, validate
-from ..tasks import task_of
-from .survey import Installed, Result, Which, conditions, terms
+from ..errors import BenchError, PluginError
+from ..grid.definition import Grid
+from ..grid.planned import GridOptions
+from ..grid.requests import requests_at
+from ..running.resolve import complete, model_class
+from .survey import Installed, Result, Which, conditions
 
 CAVEAT = "†"
 """Marks scores that come with a caveat, such as a leak of training data."""
@@ -84,13 +82,13 @@ class Place:
     score: str
 
 
-def rows_of(grid: Grid, registry: Registry) -> list[Row]:
+def rows_of(grid: Grid) -> list[Row]:
     """The rows of a grid's table: its models, or the rows of their ablations."""
     if not grid.ablation:
-        return [Row(model, model, _asked_for(grid, model, registry)) for model in grid.models]
+        return [Row(model, model, _asked_for(grid, model)) for model in grid.models]
     rows = []
     for name in grid.models:
-        model = model_class(registry, name)
+        model = model_class(name)
         switched = {key for switches in model.ablation.values() for key in switches}
         for label, switches in model.ablation.items():
             config = model.Config(**switches).model_dump(mode="json")
@@ -99,61 +97,40 @@ def rows_of(grid: Grid, registry: Registry) -> list[Row]:
     return rows
 
 
-def _asked_for(grid: Grid, name: str, registry: Registry) -> dict[str, Any]:
+def _asked_for(grid: Grid, model: str) -> dict[str, Any]:
     """The model's settings that a grid names for all of its data sets and resolutions."""
-    try:
-        model = model_class(registry, name)
-    except BenchError:
-        return {}  # a record of a plugin that is not installed is still a record
     configs = []
     for point in grid.points():
-        if (point.model, point.seed) == (name, grid.seeds[0]):
-            own = _of(model.Config, _settings(grid, point, model))
-            config = validate(model.Config, own, f"model {name}").model_dump(mode="json")
-            configs.append({key: config[key] for key in own})
+        if (point.model, point.seed) == (model, grid.seeds[0]):
+            try:
+                completed = [complete(asked.request) for asked in requests_at(grid, point, GridOptions())]
+            except PluginError:
+                return {}  # a record of a plugin that is not installed is still a record
+            for one in completed:
+                config = one.model_config.model_dump(mode="json")
+                configs.append({key: config[key] for key in one.named.model})
     first, *others = configs
     return {key: value for key, value in first.items() if all(o.get(key) == value for o in others)}
 
 
-def terms_of(grid: Grid, registry: Registry) -> Mapping[tuple[str, int], set[str]]:
-    """The terms (see ``survey.terms``) that a grid asks for, by its data sets' labels and resolutions."""
+def terms_of(grid: Grid) -> Mapping[tuple[str, int], set[str]]:
+    """The terms (``RunSpec.terms``) that a grid asks for, by its data sets' labels and resolutions."""
     found: dict[tuple[str, int], set[str]] = {}
     for point in grid.points():
-        try:
-            model = model_class(registry, point.model)
-            dataset = registry.load("datasets", point.dataset)
-        except BenchError:
-            continue
-        settings = _settings(grid, point, model)
-        protocol = protocol_of(_of(Protocol, settings), task_of(model), point.resolution)
-        named = {
-            name.removeprefix("dataset."): value
-            for name, value in settings.items()
-            if name.startswith("dataset.")
-        }
-        config = validate(dataset.Config, _of(dataset.Config, named), f"dataset {point.dataset}")
         place = (label_of(point.dataset, grid.pair), point.resolution)
-        found.setdefault(place, set()).add(terms(protocol, config.model_dump(mode="json")))
+        try:
+            for asked in requests_at(grid, point, GridOptions()):
+                found.setdefault(place, set()).add(complete(asked.request).terms)
+        except BenchError:
+            continue  # as above
     return found
-
-
-def _settings(grid: Grid, point: Point, model: type[Model]) -> dict[str, Any]:
-    """What a grid sets in one of its cells."""
-    settings: dict[str, Any] = {}
-    for preset in grid.presets:
-        settings |= preset_settings(preset, point.model, model)
-    return settings | grid.settings_of(point)
-
-
-def _of(config: type[PluginConfig], settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: read_value(value) for name, value in settings.items() if name in config.model_fields}
 
 
 def same_conditions(
     rows: Sequence[Row],
     results: Sequence[Result],
     asked: Collection[str],
-    condition_of: Callable[[Result], str],
+    condition_of: Callable[[Result], object],
     is_usable: Callable[[Result], bool],
 ) -> list[Result]:
     """Those results of one column that may stand beside each other.
@@ -161,7 +138,7 @@ def same_conditions(
     What was made on the asked terms comes first, then what fills most rows, has the most cells, and was
     trained longest.
     """
-    groups: dict[str, list[Result]] = {}
+    groups: dict[object, list[Result]] = {}
     for result in results:
         groups.setdefault(condition_of(result), []).append(result)
 
@@ -169,8 +146,7 @@ def same_conditions(
         spec = group[0].spec
         usable = [result for result in group if is_usable(result)]
         filled = sum(any(row.owns(result) for result in usable) for row in rows)
-        own = terms(spec.protocol, spec.dataset.config) in asked
-        return own, filled, len(usable), spec.protocol.epochs
+        return spec.terms in asked, filled, len(usable), spec.protocol.epochs
 
     return max(groups.values(), key=rank, default=[])
 
@@ -228,7 +204,7 @@ def is_usable(result: Result, score: str, installed: Installed, which: Which) ->
     )
 
 
-def chosen_setup(results: Sequence[Result], registry: Registry) -> tuple[list[Result], int]:
+def chosen_setup(results: Sequence[Result]) -> tuple[list[Result], int]:
     """The setup that stands for a model: its defaults if they were run, else what has the most seeds.
 
     Returns:
@@ -236,8 +212,8 @@ def chosen_setup(results: Sequence[Result], registry: Registry) -> tuple[list[Re
     """
     setups: dict[str, list[Result]] = {}
     for result in results:
-        setups.setdefault(result.setup, []).append(result)
-    defaults = _defaults(registry, results[0].spec.model.name)
+        setups.setdefault(result.spec.setup, []).append(result)
+    defaults = _defaults(results[0].spec.model.name)
     best = max(
         setups.values(),
         key=lambda group: (group[0].spec.model.config == defaults, len(group), group[0].record.finished),
@@ -248,7 +224,7 @@ def chosen_setup(results: Sequence[Result], registry: Registry) -> tuple[list[Re
 def _entry(results: Sequence[Result], score: str, installed: Installed, which: Which) -> Entry:
     if not results:
         return Entry([], Counter(), [], [])
-    best, others = chosen_setup(results, installed.registry)
+    best, others = chosen_setup(results)
     left_out: Counter[str] = Counter()
     used = []
     stale: dict[str, list[str]] = {}
@@ -271,8 +247,8 @@ def _entry(results: Sequence[Result], score: str, installed: Installed, which: W
     return Entry([r.record.scores[which][score] for r in used], left_out, used, list(dict.fromkeys(notes)))
 
 
-def _defaults(registry: Registry, model: str) -> dict[str, Any] | None:
+def _defaults(model: str) -> dict[str, Any] | None:
     try:
-        return model_class(registry, model).Config().model_dump(mode="json")
+        return model_class(model).Config().model_dump(mode="json")
     except BenchError:
         return None  # a record of a plugin that is not installed is still a record

@@ -8,7 +8,6 @@ import pandas
 
 from ..cell.spec import label_of
 from ..grid.definition import Grid
-from ..plugins import Registry
 from .entries import CAVEAT, Entry, Place, Row, column_of, rows_of, terms_of
 from .published import lookup
 from .sheets import Column, Rank, Sheet, SheetCell, decimals_of, number
@@ -20,7 +19,6 @@ MISSING = "–"  # noqa: RUF001
 def score_sheet(
     grid: Grid,
     found: Survey,
-    registry: Registry,
     *,
     scores: Sequence[str] = (),
     which: Which = "best",
@@ -31,15 +29,14 @@ def score_sheet(
     Args:
         grid: Its models (or their ablation rows) are the rows, its data sets the columns.
         found: The records to take.
-        registry: The plugins.
         scores: Scores or metrics to show; the grid's by default. Each comes with its regions, unless the
             list names a region, as ``mae,mae/lesion`` does: then it is taken as it stands.
         which: Scores of the best evaluation, or of the last.
         against_published: Put the published value and the difference beside each of ours.
     """
-    installed = Installed(registry)
-    rows = rows_of(grid, registry)
-    terms = terms_of(grid, registry)
+    installed = Installed()
+    rows = rows_of(grid)
+    terms = terms_of(grid)
     asked = installed.scores(scores or grid.table.scores)
     as_it_stands = any("/" in score for score in asked)
     places = [

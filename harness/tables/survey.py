@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, Literal
 
+from .. import plugins
 from ..api import Goal
-from ..cell.protocol import Protocol
 from ..cell.records import Record, RunFolder, Store
 from ..cell.spec import RunSpec
 from ..errors import BenchError, PluginError, SpecError
@@ -34,11 +34,6 @@ class Result:
     def keeps_its_identity(self) -> bool:
         """Whether this version of the protocol gives the cell the identity that it was computed under."""
         return self.spec.identity == self.record.identity
-
-    @cached_property
-    def setup(self) -> str:
-        """The model's config as canonical text: cells of one setup differ in their seed alone."""
-        return _text(self.spec.model.config)
 
 
 @dataclass(frozen=True)
@@ -76,8 +71,8 @@ def survey(store: Store) -> Survey:
 class Installed:
     """The versions that are installed, and what the registered scores mean."""
 
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
+    def __init__(self) -> None:
+        self.registry = plugins.current()
         self._version = cache(self._find_version)
         # Asked of every record, several times each.
         self.why_stale = cache(self._why_stale)
@@ -175,7 +170,7 @@ def matching(results: Iterable[Result], where: Mapping[str, Any]) -> Iterator[Re
         SpecError: No result has a setting of that name.
     """
     results = list(results)
-    known = {name for result in results for name in settings_of(result)}
+    known = {name for result in results for name in result.spec.settings}
     if unknown := sorted(set(where) - known):
         raise SpecError(
             f"no record has a setting {', '.join(unknown)}",
@@ -183,33 +178,19 @@ def matching(results: Iterable[Result], where: Mapping[str, Any]) -> Iterator[Re
         )
     wanted = {name: _parsed(value) for name, value in where.items()}
     for result in results:
-        settings = settings_of(result)
+        settings = result.spec.settings
         if all(name in settings and settings[name] == value for name, value in wanted.items()):
             yield result
 
 
-def settings_of(result: Result) -> dict[str, Any]:
-    """Every setting of a cell by the name that sets it."""
-    spec = result.spec
-    return {
-        **spec.protocol.model_dump(mode="json"),
-        **spec.model.config,
-        **{f"dataset.{name}": value for name, value in spec.dataset.config.items()},
-        **(spec.dataset.pair._asdict() if spec.dataset.pair else {}),
-    }
+def conditions(result: Result, features: Mapping[str, str] | None) -> tuple[str, str]:
+    """All but the model and the seed: scores compare where this is equal.
 
-
-def conditions(result: Result, features: Mapping[str, str] | None) -> str:
-    """All but the model and the seed, as canonical text: scores compare where this is equal."""
-    spec = result.spec
-    first = spec.protocol.metric_names()[0]
-    asked = terms(spec.protocol, spec.dataset.config)
-    return _text([spec.dataset.model_dump(mode="json"), spec.resolution, asked, first, features])
-
-
-def terms(protocol: Protocol, dataset_config: Mapping[str, Any]) -> str:
-    """How a cell is trained and on which choice of images, scores aside, as canonical text."""
-    return _text([protocol.model_dump(mode="json", exclude={"metrics"}), dataset_config])
+    Args:
+        result: The record.
+        features: What names the features that the score was computed in; None for one of images.
+    """
+    return result.spec.conditions, json.dumps(features, sort_keys=True)
 
 
 def _parsed(value: Any) -> Any:
@@ -217,7 +198,3 @@ def _parsed(value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value
     except ValueError:
         return value
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)

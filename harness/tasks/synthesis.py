@@ -22,7 +22,7 @@ class Synthesis(Task):
     """Images of nothing but random numbers."""
 
     kind = Synthesizer
-    metrics = "fid,kid,swd,ms_ssim"
+    metrics = ("fid", "kid", "swd", "ms_ssim")
     presets: ClassVar = {"smoke": {"metrics": "swd,ms_ssim"}}
 
     def __init__(self, spec: RunSpec, whole: ImageSet) -> None:

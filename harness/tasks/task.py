@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import Model, Pair, Targets
-from ..cell.protocol import Protocol
 from ..cell.spec import RunRequest, RunSpec
 from ..data.image_set import ImageSet
 from ..errors import DataError
@@ -37,6 +36,7 @@ class Task(abc.ABC):
     Attributes:
         kind: Models that it is for.
         metrics: Scores where the user names none.
+        always_holds_out: Whether test patients are kept apart whatever the protocol says.
         presets: What it adds to the core's presets.
         train: What the model is trained on.
         held_out: Patients that are kept apart; None where there are none.
@@ -45,7 +45,8 @@ class Task(abc.ABC):
     """
 
     kind: ClassVar[type[Model]]
-    metrics: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+    always_holds_out: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     train: ImageSet
@@ -64,11 +65,6 @@ class Task(abc.ABC):
         Raises:
             SpecError: The message says what to type.
         """
-
-    @classmethod
-    def complete(cls, protocol: Protocol) -> Protocol:
-        """Fill in what the task decides."""
-        return protocol if protocol.metrics else protocol.model_copy(update={"metrics": cls.metrics})
 
     @classmethod
     @abc.abstractmethod

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import Pair, Targets, Translator
-from ..cell.protocol import Protocol
 from ..cell.spec import RunRequest, RunSpec
 from ..data.image_set import ImageSet
 from ..data.pictures import evenly, in_columns, save_png
@@ -27,7 +26,8 @@ class Translation(Task):
     """
 
     kind = Translator
-    metrics = "psnr,ssim,mae,swd"
+    metrics = ("psnr", "ssim", "mae", "swd")
+    always_holds_out = True
     presets: ClassVar = {"smoke": {"metrics": "psnr,ssim,mae"}}
 
     held_out: ImageSet
@@ -59,11 +59,6 @@ class Translation(Task):
                 needed="a data set with several modalities of the same slices",
                 hint="bench list datasets",
             )
-
-    @classmethod
-    def complete(cls, protocol: Protocol) -> Protocol:
-        """Held-out patients are always kept apart."""
-        return super().complete(protocol).model_copy(update={"held_out": True})
 
     @classmethod
     def draw(cls, model: Translator, count: int, first: int, opened: Callable[[], Task]) -> NDArray[np.uint8]:

@@ -12,13 +12,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..api import Batch, Clock, Goal, Model
+from ..api import Batch, Clock, Goal, Model, Run
 from ..cell.records import RunFolder
 from ..cell.spec import RunSpec
 from ..data.pixels import to_model_range
@@ -27,6 +26,8 @@ from .arithmetic import arithmetic
 from .augmentation import compose
 from .checkpoints import load_state, save_networks, save_state
 from .compilation import begin_step, compile_networks
+from .log import Log
+from .observers import Observers
 
 LOG_EVERY = 10
 """Steps between two looks at the losses."""
@@ -40,32 +41,6 @@ class Interrupted(Exception):
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
         self.clock = clock
-
-
-@dataclass(frozen=True)
-class Run:
-    """What observers are told about the cell they watch.
-
-    Attributes:
-        spec: The resolved cell.
-        folder: Its files.
-        batch_size: Images a step.
-        steps_per_epoch: Steps an epoch; images that don't fill a last batch wait for the next epoch.
-        first_step: Where this process begins: 0, or the step that was resumed.
-        notes: What a user should know of how it began, such as a damaged checkpoint left aside.
-    """
-
-    spec: RunSpec
-    folder: RunFolder
-    batch_size: int
-    steps_per_epoch: int
-    first_step: int = 0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole training."""
-        return self.steps_per_epoch * self.spec.protocol.epochs
 
 
 @dataclass
@@ -110,7 +85,19 @@ class Trainer:
         self.progress = TrainingProgress()
         self.count = len(pictures[0])
         batch_size = min(spec.protocol.batch_size, self.count)
-        self.run = Run(spec, folder, batch_size, self.count // batch_size)
+        self.run = Run(
+            model=spec.model.name,
+            dataset=spec.dataset.label,
+            resolution=spec.resolution,
+            seed=spec.seed,
+            settings=spec.settings,
+            identity=spec.identity,
+            folder=folder.path,
+            epochs=spec.protocol.epochs,
+            batch_size=batch_size,
+            steps_per_epoch=self.count // batch_size,
+        )
+        self.log = Log(folder.log)
         self._augment = compose(model.augmentations)
         self.compiled = False
         self._saved = time.monotonic()
@@ -143,9 +130,7 @@ class Trainer:
         _set_random_state(state["random"], self.device)
         self.progress = TrainingProgress(**state["progress"])
         notes = tuple(f"left aside: {complaint}" for complaint in complaints)
-        self.run = Run(
-            self.spec, self.folder, self.run.batch_size, self.run.steps_per_epoch, self.progress.step, notes
-        )
+        self.run = replace(self.run, first_step=self.progress.step, notes=notes)
 
     def compile(self) -> None:
         """Compile the networks; where that can't be done, a note says why and they stay as they are."""
@@ -154,11 +139,11 @@ class Trainer:
         if problem is not None:
             self.run = replace(self.run, notes=(*self.run.notes, problem))
 
-    def fit(self, observers: Any, stop: Callable[[], bool]) -> None:
+    def fit(self, observers: Observers, stop: Callable[[], bool]) -> None:
         """Train to the end of the schedule, from wherever ``progress`` stands.
 
         Args:
-            observers: Called as ``bench_step`` and ``bench_evaluated``.
+            observers: Told about losses and evaluations.
             stop: Asked before every step.
 
         Raises:
@@ -166,13 +151,15 @@ class Trainer:
             Diverged: A loss or a sample is not finite.
         """
         protocol = self.spec.protocol
+        self.log.cut_back(self.progress.step)
+        observers.run_started(self.run)
         self.model.train()
         while self.progress.step < self.run.total_steps:
             with arithmetic(protocol.precision, self.device):
                 self._train_epoch(observers, stop)
-            epoch = self.progress.step // self.run.steps_per_epoch
-            if epoch % protocol.evaluate_every == 0 or epoch == protocol.epochs:
-                self._evaluate(observers, Clock(self.progress.step, epoch, protocol.epochs))
+            clock = self.clock
+            if clock.epoch % protocol.evaluate_every == 0 or clock.epoch == protocol.epochs:
+                self._evaluate(observers, clock)
 
     def save(self) -> None:
         """Write a checkpoint with everything that going on needs."""
@@ -186,19 +173,26 @@ class Trainer:
         save_state(self.folder.checkpoint, self.spec.identity, state)
 
     @property
-    def last_clock(self) -> Clock:
-        """The last step that was taken."""
-        step = max(self.progress.step - 1, 0)
-        return Clock(step, step // self.run.steps_per_epoch, self.spec.protocol.epochs)
+    def clock(self) -> Clock:
+        """Where the training stands."""
+        return self._clock_at(self.progress.step)
 
-    def _train_epoch(self, observers: Any, stop: Callable[[], bool]) -> None:
+    @property
+    def last_clock(self) -> Clock:
+        """What the last step was told."""
+        return self._clock_at(max(self.progress.step - 1, 0))
+
+    def _clock_at(self, step: int) -> Clock:
+        return Clock(step, step // self.run.steps_per_epoch, self.run.epochs)
+
+    def _train_epoch(self, observers: Observers, stop: Callable[[], bool]) -> None:
         """Train what is left of the epoch that ``progress`` stands in."""
         epoch, first = divmod(self.progress.step, self.run.steps_per_epoch)
         order = self._order(epoch)
         before = self.progress.train_seconds
         started = time.monotonic()
         for number in range(first, self.run.steps_per_epoch):
-            clock = Clock(self.progress.step, epoch, self.spec.protocol.epochs)
+            clock = self.clock
             self.progress.train_seconds = before + time.monotonic() - started
             if stop():
                 self.save()
@@ -208,7 +202,9 @@ class Trainer:
             losses = self._step(order[number * self.run.batch_size :][: self.run.batch_size], clock)
             self.progress.step += 1
             if self.progress.step % LOG_EVERY == 0 or number == self.run.steps_per_epoch - 1:
-                observers.bench_step(run=self.run, clock=clock, losses=self._read(losses))
+                values = self._read(losses)
+                self.log.losses(self.clock, values)
+                observers.step(self.run, self.clock, values)
         self.progress.train_seconds = before + time.monotonic() - started
 
     def _order(self, epoch: int) -> Tensor:
@@ -234,7 +230,7 @@ class Trainer:
             raise Diverged(f"a loss is not finite at step {self.progress.step}")
         return dict(zip(losses, values, strict=True))
 
-    def _evaluate(self, observers: Any, clock: Clock) -> None:
+    def _evaluate(self, observers: Observers, clock: Clock) -> None:
         started = time.monotonic()
         scores = self.evaluate()
         progress = self.progress
@@ -246,8 +242,10 @@ class Trainer:
             # from the older checkpoint and the same file is written again.
             metadata = {"identity": self.spec.identity, "epoch": str(clock.epoch)}
             save_networks(self.folder.best, self.model.state_dict(), metadata)
+        # Before the checkpoint, too: a line too many is dropped when a run resumes, a missing one is lost.
+        self.log.scores(clock, scores)
         self.save()
-        observers.bench_evaluated(run=self.run, clock=clock, scores=scores)
+        observers.evaluated(self.run, clock, scores)
 
     def _is_better(self, score: float, than: float) -> bool:
         return score < than if self.goal == "lower" else score > than

@@ -1,48 +1,57 @@
-"""The log that every cell keeps: an observer like any other."""
+"""Telling observers, none of which can condemn the cell that it watches."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .. import hookimpl
-from ..api import Clock
-from ..cell.records import read_log
-from ..files import atomic_write, storage_error
-from .loop import Run
+import pluggy
+
+from ..api import Clock, Run
 
 
-class JsonLog:
-    """Appends losses and evaluations to ``log.jsonl``, one JSON object a line.
+class Observers:
+    """Everybody who watches a cell, called one by one.
 
-    A resumed run first drops what was logged after its checkpoint: those steps are taken, and logged, again.
+    One that raises is named once, and left out for the rest of the cell.
+
+    Args:
+        manager: Where observers are registered.
+        tell: Told about an observer that raised, in one sentence.
     """
 
-    @hookimpl
-    def bench_run_started(self, run: Run) -> None:
-        """Keep the lines of steps that the checkpoint includes."""
-        kept = [line for line in read_log(run.folder.log) if line["step"] <= run.first_step]
-        with atomic_write(run.folder.log) as file:
-            file.writelines(_line(line) for line in kept)
+    def __init__(self, manager: pluggy.PluginManager, tell: Callable[[str], None]) -> None:
+        self.manager = manager
+        self.tell = tell
+        self._left_out: set[str] = set()
 
-    @hookimpl
-    def bench_step(self, run: Run, clock: Clock, losses: Mapping[str, float]) -> None:
-        """Log the losses; ``step`` counts the steps taken."""
-        self._append(run, {"step": clock.step + 1, "epoch": clock.epoch, "losses": dict(losses)})
+    def run_started(self, run: Run) -> None:
+        """Call ``bench_run_started``."""
+        self._call("bench_run_started", run=run)
 
-    @hookimpl
-    def bench_evaluated(self, run: Run, clock: Clock, scores: Mapping[str, float]) -> None:
-        """Log the scores; ``epoch`` counts the epochs completed."""
-        self._append(run, {"step": clock.step, "epoch": clock.epoch, "scores": dict(scores)})
+    def step(self, run: Run, clock: Clock, losses: Mapping[str, float]) -> None:
+        """Call ``bench_step``."""
+        self._call("bench_step", run=run, clock=clock, losses=losses)
 
-    def _append(self, run: Run, entry: Mapping[str, Any]) -> None:
-        try:
-            with run.folder.log.open("ab") as file:
-                file.write(_line(entry))
-        except OSError as error:
-            raise storage_error(run.folder.log, error) from error
+    def evaluated(self, run: Run, clock: Clock, scores: Mapping[str, float]) -> None:
+        """Call ``bench_evaluated``."""
+        self._call("bench_evaluated", run=run, clock=clock, scores=scores)
 
+    def run_finished(self, run: Run, record: Mapping[str, Any]) -> None:
+        """Call ``bench_run_finished``."""
+        self._call("bench_run_finished", run=run, record=record)
 
-def _line(entry: Mapping[str, Any]) -> bytes:
-    return json.dumps(entry, allow_nan=False).encode() + b"\n"
+    def _call(self, hook: str, **values: Any) -> None:
+        # Not all at once through pluggy: there, the first one that raises keeps the others from being called.
+        for implementation in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+            name = implementation.plugin_name
+            if name in self._left_out:
+                continue
+            try:
+                implementation.function(**{name: values[name] for name in implementation.argnames})
+            except (Exception, SystemExit) as error:
+                self._left_out.add(name)
+                self.tell(
+                    f"observer {name} raised {type(error).__name__} in {hook}: {error}; "
+                    "it is left out for the rest of this cell"
+                )

@@ -7,9 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .. import hookimpl
-from ..api import Clock
+from ..api import Clock, Run
 from ..errors import SpecError
-from .loop import Run
 
 if TYPE_CHECKING:
     import pluggy
@@ -50,12 +49,12 @@ class TensorBoard:
     @hookimpl
     def bench_run_started(self, run: Run) -> None:
         """Open the events; steps after the checkpoint are taken, and shown, again."""
-        self._writer = self._make(str(run.folder.path / "tensorboard"), purge_step=run.first_step + 1)
+        self._writer = self._make(str(run.folder / "tensorboard"), purge_step=run.first_step + 1)
 
     @hookimpl
     def bench_step(self, run: Run, clock: Clock, losses: Mapping[str, float]) -> None:
         """Write the losses."""
-        self._write("loss", losses, clock.step + 1)
+        self._write("loss", losses, clock.step)
 
     @hookimpl
     def bench_evaluated(self, run: Run, clock: Clock, scores: Mapping[str, float]) -> None:

@@ -14,7 +14,6 @@ from ..api import Model, Translator
 from ..cell.spec import label_of
 from ..errors import SpecError
 from ..grid.definition import Grid
-from ..plugins import Registry
 from ..running.images import CellImages
 from ..running.model import load_model
 from ..tables.entries import Row, rows_of, terms_of
@@ -49,7 +48,6 @@ class Drawing:
     """Draws figures of finished runs.
 
     Attributes:
-        registry: The plugins.
         results: The runs to choose from.
         folder: Where figures go.
         images: Opens the images of a run.
@@ -57,7 +55,6 @@ class Drawing:
         problems: Runs that could not be shown, one sentence each; grows with every figure.
     """
 
-    registry: Registry
     results: Sequence[Result]
     folder: Path
     images: CellImages
@@ -70,17 +67,15 @@ class Drawing:
         Raises:
             SpecError: No run of the grid is complete.
         """
-        rows, terms = rows_of(grid, self.registry), terms_of(grid, self.registry)
+        rows, terms = rows_of(grid), terms_of(grid)
         paths = []
         labels = [label_of(dataset, grid.pair) for dataset in grid.datasets]
         for label, resolution in product(labels, grid.resolutions):
             asked = terms.get((label, resolution), ())
-            runs = shown_runs(self.results, self.registry, rows, label, resolution, asked)
+            runs = shown_runs(self.results, rows, label, resolution, asked)
             if not runs:
                 continue
-            shown, problems = samples_of(
-                runs, self.registry, self.device, count, self.images, first_seed=first_seed
-            )
+            shown, problems = samples_of(runs, self.device, count, self.images, first_seed=first_seed)
             self.problems += problems
             some = list(runs.values())
             real = self.images(some[0].spec).real_beside(count, first_seed)
@@ -106,8 +101,8 @@ class Drawing:
         paths = []
         for model, label, resolution in self._places(chosen):
             alone = [Row(model, model, {})]
-            for run in shown_runs(self.results, self.registry, alone, label, resolution).values():
-                network = load_model(run.folder, self.registry, self.device, "best")
+            for run in shown_runs(self.results, alone, label, resolution).values():
+                network = load_model(run.folder, self.device, "best")
                 if not kind.applies(network):
                     continue
                 shown = self.images(run.spec).real_beside(min(count, MOST_EXPLAINED), first)

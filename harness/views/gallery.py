@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ..cell.spec import RunSpec
 from ..errors import BenchError
-from ..plugins import Registry
 from ..running.model import load_model
 from ..tables.entries import Row, chosen_setup, same_conditions
 from ..tables.survey import Result, conditions
@@ -20,7 +19,6 @@ from ..tasks import Task, task_of
 
 def shown_runs(
     results: Sequence[Result],
-    registry: Registry,
     rows: Sequence[Row],
     dataset: str,
     resolution: int,
@@ -42,13 +40,12 @@ def shown_runs(
     runs = {}
     for row in rows:
         if own := [result for result in alike if row.owns(result)]:
-            runs[row.label] = min(chosen_setup(own, registry)[0], key=lambda result: result.spec.seed)
+            runs[row.label] = min(chosen_setup(own)[0], key=lambda result: result.spec.seed)
     return runs
 
 
 def samples_of(
     runs: Mapping[str, Result],
-    registry: Registry,
     device: torch.device,
     count: int,
     opened: Callable[[RunSpec], Task],
@@ -59,7 +56,6 @@ def samples_of(
 
     Args:
         runs: The runs, by what to call them.
-        registry: The plugins.
         device: Where images are made.
         count: How many of each.
         opened: Gives the images of a cell, where its model needs them to make any.
@@ -68,7 +64,7 @@ def samples_of(
     shown, problems = {}, []
     for name, result in runs.items():
         try:
-            model = load_model(result.folder, registry, device, "best")
+            model = load_model(result.folder, device, "best")
             shown[name] = task_of(type(model)).draw(model, count, first_seed, partial(opened, result.spec))
         except BenchError as error:
             problems.append(f"{result.folder.path.name}: {error.found}")

@@ -27,7 +27,6 @@ from ..cell.spec import RunSpec
 from ..data.pictures import mosaic
 from ..errors import BenchError, DataError
 from ..grid.definition import load_grid, shipped
-from ..plugins import Registry
 from ..running.images import CellImages
 from ..running.model import load_model
 from ..tables.scores import score_sheet
@@ -56,27 +55,24 @@ class Real:
     cache: Path
 
 
-def make_report(
-    found: Survey, folder: Path, registry: Registry, device: torch.device, *, real: Real | None = None
-) -> str:
+def make_report(found: Survey, folder: Path, device: torch.device, *, real: Real | None = None) -> str:
     """The report as HTML.
 
     Args:
         found: The records.
         folder: The results folder, for the heading.
-        registry: The plugins.
         device: Where samples are made.
         real: Show real images too: the nearest neighbours of the most suspicious samples. None for none.
     """
     results = sorted(found.results, key=lambda result: result.folder.path.name)
     problems = list(found.problems)
     pictures, pairs, neighbours = [], [], []
-    opened = CellImages(registry, real.roots, real.cache) if real else _unseen
+    opened = CellImages(real.roots, real.cache) if real else _unseen
     for result in results:
         if result.record.status != "complete":
             continue
         count = NEIGHBOUR_SAMPLES if real else SIDE * SIDE
-        made, complaints = samples_of({result.folder.path.name: result}, registry, device, count, opened)
+        made, complaints = samples_of({result.folder.path.name: result}, device, count, opened)
         problems += complaints
         for name, images in made.items():
             pictures.append((name, _picture(mosaic(images[: SIDE * SIDE], SIDE))))
@@ -87,7 +83,7 @@ def make_report(
                     neighbours.append((name, _picture(nearest_pairs(images, train))))
                     shown = task.real_beside(SIDE, 0)
                     if shown.source is not None:
-                        model: Any = load_model(result.folder, registry, device, "best")
+                        model: Any = load_model(result.folder, device, "best")
                         pairs.append((name, _drawn(explanation_figure(translations(model, shown), name))))
                 except BenchError as error:
                     problems.append(f"{name}: {error.found}")
@@ -103,9 +99,9 @@ def make_report(
         with_real=real is not None,
         sections=[(name, name.lower()) for name in sections],
         problems=problems,
-        tables=_tables(found, registry),
+        tables=_tables(found),
         scores=sorted({score for result in results for score in result.record.scores["best"]}),
-        runs=[_row(result, Installed(registry)) for result in results],
+        runs=[_row(result, Installed()) for result in results],
         curves=_curves(results),
         samples=pictures,
         translations=pairs,
@@ -133,7 +129,7 @@ def nearest_pairs(samples: NDArray[np.uint8], train: NDArray[np.uint8]) -> NDArr
     return mosaic(np.concatenate([samples[suspects], neighbours]), len(suspects))
 
 
-def _tables(found: Survey, registry: Registry) -> list[Markup]:
+def _tables(found: Survey) -> list[Markup]:
     """The shipped grids' tables, as far as a cell of them is done, in every score that they have."""
     tables = []
     for name in shipped():
@@ -143,7 +139,7 @@ def _tables(found: Survey, registry: Registry) -> list[Markup]:
             for result in found.results
             if result.spec.model.name in grid.models and result.spec.resolution in grid.resolutions
         ]
-        installed = Installed(registry)
+        installed = Installed()
         given = {score for result in here for score in result.record.scores["best"] if "/" not in score}
         scores = [score for score in sorted(given) if installed.is_score(score)]
         parts = {(result.spec.dataset.pair, result.spec.dataset.name) for result in here}
@@ -152,7 +148,7 @@ def _tables(found: Survey, registry: Registry) -> list[Markup]:
             source, target = pair or (None, None)
             narrowed = grid.narrowed(datasets=datasets, source=source, target=target)
             if scores:
-                sheet = score_sheet(narrowed, Survey(found.results), registry, scores=scores)
+                sheet = score_sheet(narrowed, Survey(found.results), scores=scores)
                 tables.append(Markup(render(sheet, "html")))
     return tables
 

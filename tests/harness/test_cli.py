@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 import pytest
 
+from harness import plugins
 from harness.cell.protocol import Protocol
 from harness.cli import main
+from harness.plugins import Registry
 
 PLUGINS = [str(Path(__file__).parents[1] / folder) for folder in ("plugin_example/src", "plugin_faulty")]
 
@@ -54,7 +56,8 @@ def bench(workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     def run(*arguments: str, code: int = 0) -> Answer:
         monkeypatch.setattr(sys, "argv", ["bench", *arguments])
         capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
+        # As in a process of its own: with the plugins that are found now.
+        with plugins.using(Registry()), pytest.raises(SystemExit) as exit_:
             main()
         answer = Answer(*capsys.readouterr())
         assert (exit_.value.code or 0) == code, answer
@@ -84,6 +87,7 @@ def test_help_and_list_need_neither_torch_nor_pandas(workplace: Path, arguments:
 import sys
 sys.argv = ["bench", *{arguments!r}]
 from harness.cli import main
+from harness.plugins import Registry
 try:
     main()
 except SystemExit:

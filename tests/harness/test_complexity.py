@@ -12,7 +12,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from harness.api import Batch, Clock, ImageShape, PluginConfig, Synthesizer
-from harness.plugins import Registry
 from harness.tables.complexity import COLUMNS, complexity_sheet, count, measure
 from harness.tables.sheets import render
 
@@ -99,7 +98,7 @@ PRINTED = ("dcgan", "sagan", "unetgan", "hagan", "wgan")
 
 
 def at_64(model: str) -> pandas.Series[Any]:
-    frame, problems = measure(Registry(), [model], 64)
+    frame, problems = measure([model], 64)
     assert problems == []
     return frame.iloc[0]
 
@@ -124,7 +123,7 @@ def test_infogan_has_the_published_operations() -> None:
 
 
 def test_the_sheet_says_ours_published_and_difference() -> None:
-    sheet = complexity_sheet(Registry(), ["dcgan"], 64)
+    sheet = complexity_sheet(["dcgan"], 64)
     text = render(sheet, "md")
     assert "| dcgan | 3.6 (3.6, 0.0) | 2.8 (2.8, 0.0) | 6.4 (6.4, 0.0) | 6.27 (6.27, 0.00) |" in text
     frame = pandas.read_csv(io.StringIO(render(sheet, "csv")))
@@ -133,19 +132,19 @@ def test_the_sheet_says_ours_published_and_difference() -> None:
 
 
 def test_what_cannot_be_reproduced_is_said() -> None:
-    notes = complexity_sheet(Registry(), ["infogan"], 64).notes
+    notes = complexity_sheet(["infogan"], 64).notes
     assert any("infogan params_g (published 10.1)" in note for note in notes)
 
 
 def test_at_256_px_nothing_is_published() -> None:
-    frame, problems = measure(Registry(), ["dcgan"], 256)
+    frame, problems = measure(["dcgan"], 256)
     assert problems == []
     assert frame.params_g[0] > 3.6
     assert frame.filter(like="published_").isna().all(axis=None)
 
 
 def test_a_model_that_cannot_be_built_leaves_the_other_rows_standing() -> None:
-    frame, problems = measure(Registry(), ["dcgan", "nosuch"], 64)
+    frame, problems = measure(["dcgan", "nosuch"], 64)
     assert frame.params_g.notna().tolist() == [True, False]
     assert len(problems) == 1
     assert "nosuch" in problems[0]

@@ -36,16 +36,14 @@ def damaged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("cache", ["cache", "another"])
-def test_images_of_a_cell_that_left_files_out_open_again(
-    registry: Registry, tmp_path: Path, cache: str
-) -> None:
+def test_images_of_a_cell_that_left_files_out_open_again(tmp_path: Path, cache: str) -> None:
     settings = Settings(
         Store(tmp_path / "results"), tmp_path / "cache", device="cpu", workers=1, skip_bad=True
     )
-    record = run_cell(RunRequest("linear-gan", "discs", 16, 0, TINY), registry, settings).record
+    record = run_cell(RunRequest("linear-gan", "discs", 16, 0, TINY), settings).record
     assert [entry["item"] for entry in record.dataset["skipped"]] == ["patient003"]
     # Figures, samples and the report open them by this, from what was prepared or from the raw files.
-    task = CellImages(registry, {}, tmp_path / cache)(record.spec)
+    task = CellImages({}, tmp_path / cache)(record.spec)
     assert len(task.train) == record.n_real == 36
 
 

@@ -26,7 +26,7 @@ from harness.plugins import Registry
 from harness.running.cell import Outcome
 from harness.running.images import CellImages
 from harness.tables.entries import Row
-from harness.tables.survey import Result, survey, terms
+from harness.tables.survey import Result, survey
 from harness.tasks import Task
 from harness.views.figures import curves_figure, explain, explanation_figure, samples_figure, save_figure
 from harness.views.gallery import samples_of, shown_runs
@@ -75,45 +75,45 @@ def test_grey_levels_are_never_stretched(tmp_path: Path) -> None:
     assert (pixels == 100).mean() > 0.2
 
 
-def test_the_standing_run_of_each_model_is_shown(done: list[Result], registry: Registry) -> None:
+def test_the_standing_run_of_each_model_is_shown(done: list[Result]) -> None:
     rows = [Row(name, name, {}) for name in ("faulty", "linear-gan")]
-    runs = shown_runs(done, registry, rows, "discs", 16)
+    runs = shown_runs(done, rows, "discs", 16)
     assert [(name, run.spec.seed) for name, run in runs.items()] == [("linear-gan", 0)]
-    samples, problems = samples_of(runs, registry, torch.device("cpu"), 5, not_needed)
+    samples, problems = samples_of(runs, torch.device("cpu"), 5, not_needed)
     assert samples["linear-gan"].shape == (5, 3, 16, 16)
     assert problems == []
 
 
 def test_runs_under_other_conditions_are_not_shown_together(
-    done: list[Result], run_tiny: RunTiny, registry: Registry, tmp_path: Path
+    done: list[Result], run_tiny: RunTiny, tmp_path: Path
 ) -> None:
     run_tiny(seed=2, settings={"epochs": 2})
     results = survey(Store(tmp_path / "results")).results
-    (longer,) = {terms(r.spec.protocol, r.spec.dataset.config) for r in done}
+    (longer,) = {r.spec.terms for r in done}
     (short,) = (r for r in results if r.spec.protocol.epochs == 2)
     rows = [Row("linear-gan", "linear-gan", {})]
-    assert shown_runs(results, registry, rows, "discs", 16)["linear-gan"].spec.seed == 0
-    asked = {terms(short.spec.protocol, short.spec.dataset.config)}
+    assert shown_runs(results, rows, "discs", 16)["linear-gan"].spec.seed == 0
+    asked = {short.spec.terms}
     assert asked != {longer}
-    assert shown_runs(results, registry, rows, "discs", 16, asked)["linear-gan"].spec.seed == 2
+    assert shown_runs(results, rows, "discs", 16, asked)["linear-gan"].spec.seed == 2
 
 
-def test_a_run_whose_networks_are_gone_is_named_and_left_out(done: list[Result], registry: Registry) -> None:
+def test_a_run_whose_networks_are_gone_is_named_and_left_out(done: list[Result]) -> None:
     done[0].folder.best.unlink()
-    samples, problems = samples_of({"gone": done[0]}, registry, torch.device("cpu"), 5, not_needed)
+    samples, problems = samples_of({"gone": done[0]}, torch.device("cpu"), 5, not_needed)
     assert samples == {}
     assert "best.safetensors" in problems[0]
 
 
 def test_real_images_are_those_of_the_run(
-    done: list[Result], registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    done: list[Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = CellImages(registry, {}, tmp_path / "cache")(done[0].spec)
+    task = CellImages({}, tmp_path / "cache")(done[0].spec)
     assert len(task.train) == done[0].record.n_real
     assert task.real_beside(7, 0).images.shape == (7, 1, 16, 16)
     monkeypatch.setattr("bench_example.dataset.Discs.fingerprint", lambda self: "f" * 64)
     with pytest.raises(DataError, match="not those of"):
-        CellImages(registry, {}, tmp_path / "cache")(done[0].spec)
+        CellImages({}, tmp_path / "cache")(done[0].spec)
 
 
 def test_an_explanation_is_repeatable_and_leaves_the_generator_alone() -> None:

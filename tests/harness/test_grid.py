@@ -67,10 +67,8 @@ metrics = "brightness"
 """
 
 
-def plan(grid: Grid, tmp_path: Path, registry: Registry, **options: Any) -> Plan:
-    return make_plan(
-        grid, GridOptions(**options), tmp_path / "results", tmp_path / "cache", check=False, registry=registry
-    )
+def plan(grid: Grid, tmp_path: Path, **options: Any) -> Plan:
+    return make_plan(grid, GridOptions(**options), tmp_path / "results", tmp_path / "cache", check=False)
 
 
 def test_the_shipped_grids_are_the_published_tables_and_the_translators() -> None:
@@ -85,7 +83,7 @@ def test_every_shipped_cell_resolves_over_phantom(tmp_path: Path) -> None:
         grid = load_grid(name).narrowed(datasets=("phantom",), seeds=(0,))
         found = plan(grid, tmp_path, Registry(), presets=("smoke",)).cells
         assert len(found) == cells
-        assert {cell.status for cell in found} == {"new"}
+        assert {cell.standing for cell in found} == {"new"}
         assert {cell.epochs for cell in found} == {4}
 
 
@@ -93,7 +91,7 @@ def test_cells_come_seed_by_seed_with_their_settings(tmp_path: Path, registry: R
     grid = load_grid(
         grid_file(tmp_path, SMALL + '[[overrides]]\nmodel = "faulty"\nsettings = { epochs = 6 }\n')
     )
-    cells = plan(grid, tmp_path, registry).cells
+    cells = plan(grid, tmp_path).cells
     assert [(cell.model, cell.seed) for cell in cells] == [
         ("linear-gan", 0), ("faulty", 0), ("linear-gan", 1), ("faulty", 1),
     ]  # fmt: skip
@@ -102,7 +100,7 @@ def test_cells_come_seed_by_seed_with_their_settings(tmp_path: Path, registry: R
 
 def test_what_the_user_types_wins_over_the_file(tmp_path: Path, registry: Registry) -> None:
     grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("linear-gan",), seeds=(7,))
-    (cell,) = plan(grid, tmp_path, registry, presets=("smoke",), settings={"metrics": "brightness"}).cells
+    (cell,) = plan(grid, tmp_path, presets=("smoke",), settings={"metrics": "brightness"}).cells
     request, results, cache, *_ = unpack(cell.arguments[1])
     assert cell.seed == 7
     assert request.settings["limit"] == 64
@@ -122,13 +120,13 @@ def test_weights_and_skipping_reach_every_cell(
     grid = load_grid(grid_file(tmp_path, SMALL))
     given = []
 
-    def run_cell(request: RunRequest, registry: Registry, settings: Settings) -> Outcome:
+    def run_cell(request: RunRequest, settings: Settings) -> Outcome:
         given.append(settings)
         raise BusyError("looked at")
 
     monkeypatch.setattr("harness.running.cell.run_cell", run_cell)
     monkeypatch.setattr("harness.cli.cell.StopSignal", lambda: lambda: False)
-    for cell in plan(grid, tmp_path, registry, weights=(Path("mine.pth"),), skip_bad=True).cells:
+    for cell in plan(grid, tmp_path, weights=(Path("mine.pth"),), skip_bad=True).cells:
         with pytest.raises(SystemExit, match=str(BUSY)):
             compute(cell.arguments[1])
     assert len(given) == 4
@@ -143,7 +141,7 @@ def test_ablation_rows_are_cells(tmp_path: Path, registry: Registry) -> None:
     grid = load_grid(grid_file(tmp_path, SMALL + "\n")).narrowed(
         models=("switches",), seeds=(0,), ablation=True
     )
-    rows = plan(grid, tmp_path, registry).cells
+    rows = plan(grid, tmp_path).cells
     assert [cell.row for cell in rows] == ["Base", "+ Mixing"]
     assert len({cell.name for cell in rows}) == 2
     assert "[Base]" in rows[0].label
@@ -153,13 +151,13 @@ def test_setting_what_an_ablation_row_sets_is_a_clash(tmp_path: Path, registry: 
     registry.add(Plugin(), "test 1")
     grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("switches",), ablation=True)
     with pytest.raises(SpecError, match="staged is set for all cells, and by the ablation row"):
-        plan(grid, tmp_path, registry, settings={"staged": "true"})
+        plan(grid, tmp_path, settings={"staged": "true"})
 
 
 def test_a_model_without_rows_has_no_ablation(tmp_path: Path, registry: Registry) -> None:
     grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(ablation=True)
     with pytest.raises(SpecError, match="linear-gan declares no ablation"):
-        plan(grid, tmp_path, registry)
+        plan(grid, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +183,7 @@ def test_clashing_overrides_name_the_cell(tmp_path: Path, registry: Registry) ->
         '[[overrides]]\ndataset = "discs"\nsettings = { epochs = 8 }\n'
     )
     with pytest.raises(SpecError, match="epochs = 6 and 8 for faulty on discs at 16 px"):
-        plan(load_grid(grid_file(tmp_path, text)), tmp_path, registry)
+        plan(load_grid(grid_file(tmp_path, text)), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +198,7 @@ def test_names_that_are_not_there(
     tmp_path: Path, registry: Registry, axes: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(SpecError, match=complaint):
-        plan(load_grid(grid_file(tmp_path, SMALL)).narrowed(**axes), tmp_path, registry)
+        plan(load_grid(grid_file(tmp_path, SMALL)).narrowed(**axes), tmp_path)
 
 
 def test_an_unknown_grid_suggests_the_right_one() -> None:
@@ -208,31 +206,31 @@ def test_an_unknown_grid_suggests_the_right_one() -> None:
         load_grid("tabel2")
 
 
-def test_missing_weights_stop_a_grid_before_it_begins(tmp_path: Path, registry: Registry) -> None:
+def test_missing_weights_stop_a_grid_before_it_begins(tmp_path: Path) -> None:
     grid = load_grid(grid_file(tmp_path, SMALL.replace('"brightness"', '"fid"')))
     options = GridOptions(weights=(tmp_path / "nowhere",))
     with pytest.raises(WeightsError):
-        make_plan(grid, options, tmp_path / "results", tmp_path / "cache", check=True, registry=registry)
+        make_plan(grid, options, tmp_path / "results", tmp_path / "cache", check=True)
 
 
-def statuses(tmp_path: Path, registry: Registry, **settings: Any) -> dict[int, tuple[str, str]]:
+def standings(tmp_path: Path, **settings: Any) -> dict[int, tuple[str, str]]:
     grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("linear-gan",))
-    cells = plan(grid, tmp_path, registry, settings=settings).cells
-    return {cell.seed: (cell.status, cell.words) for cell in cells}
+    cells = plan(grid, tmp_path, settings=settings).cells
+    return {cell.seed: (cell.standing, cell.message) for cell in cells}
 
 
 def test_a_done_cell_is_done_and_gives_an_estimate(
     tmp_path: Path, registry: Registry, run_tiny: RunTiny
 ) -> None:
     run_tiny(settings=TINY)
-    assert statuses(tmp_path, registry) == {0: ("done", ""), 1: ("new", "")}
+    assert standings(tmp_path) == {0: ("done", ""), 1: ("new", "")}
     grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("linear-gan",))
-    done, new = plan(grid, tmp_path, registry).cells
+    done, new = plan(grid, tmp_path).cells
     assert done.seconds == 0
     assert new.seconds is not None
     assert new.seconds > 0
     # Half as long again takes half as long again.
-    longer = plan(grid, tmp_path, registry, settings={"epochs": 6}).cells[1]
+    longer = plan(grid, tmp_path, settings={"epochs": 6}).cells[1]
     assert longer.seconds == pytest.approx(new.seconds * 1.5)
 
 
@@ -241,18 +239,18 @@ def test_a_complete_cell_without_a_metric_is_unscored_until_it_has_it(
 ) -> None:
     run_tiny(settings=TINY)
     both = {"metrics": "brightness,swd"}
-    assert statuses(tmp_path, registry, **both) == {0: ("unscored", "without swd"), 1: ("new", "")}
+    assert standings(tmp_path, **both) == {0: ("unscored", "without swd"), 1: ("new", "")}
     run_tiny(settings=TINY | both)
-    assert statuses(tmp_path, registry, **both)[0] == ("done", "")
+    assert standings(tmp_path, **both)[0] == ("done", "")
     # Fewer are no reason to do anything either.
-    assert statuses(tmp_path, registry)[0] == ("done", "")
+    assert standings(tmp_path)[0] == ("done", "")
 
 
 def test_a_cut_cell_is_resumable(tmp_path: Path, registry: Registry, run_tiny: RunTiny) -> None:
     asked = iter(range(100))
     with pytest.raises(Interrupted):
         run_tiny(settings=TINY, stop=lambda: next(asked) >= 12)
-    assert statuses(tmp_path, registry)[0] == ("resumable", "2 of 4 epochs")
+    assert standings(tmp_path)[0] == ("resumable", "2 of 4 epochs")
 
 
 def test_a_record_cut_in_the_middle_is_named_and_not_done(
@@ -260,7 +258,7 @@ def test_a_record_cut_in_the_middle_is_named_and_not_done(
 ) -> None:
     record = run_tiny(settings=TINY).folder.record
     record.write_bytes(record.read_bytes()[:200])
-    status, words = statuses(tmp_path, registry)[0]
+    status, words = standings(tmp_path)[0]
     assert status == "damaged"
     assert str(record) in words
     assert "rm " in words
@@ -272,29 +270,27 @@ def test_results_of_another_version_are_stale_and_kept(
     folder = run_tiny(settings=TINY).folder
     before = folder.record.read_bytes()
     monkeypatch.setattr(LinearGAN, "version", 2)
-    status, words = statuses(tmp_path, registry)[0]
+    status, words = standings(tmp_path)[0]
     assert status == "stale"
     assert folder.path.name in words
     run_tiny(settings=TINY)
     assert folder.record.read_bytes() == before
-    assert statuses(tmp_path, registry)[0][0] == "done"
+    assert standings(tmp_path)[0][0] == "done"
 
 
 def test_another_setting_is_another_cell_and_not_stale(
     tmp_path: Path, registry: Registry, run_tiny: RunTiny
 ) -> None:
     run_tiny(settings=TINY)
-    assert statuses(tmp_path, registry, lr=0.5)[0][0] == "new"
+    assert standings(tmp_path, lr=0.5)[0][0] == "new"
 
 
 def test_a_results_folder_may_move(tmp_path: Path, registry: Registry, run_tiny: RunTiny) -> None:
     run_tiny(settings=TINY)
     (tmp_path / "results").rename(tmp_path / "elsewhere")
     grid = load_grid(grid_file(tmp_path, SMALL)).narrowed(models=("linear-gan",), seeds=(0,))
-    found = make_plan(
-        grid, GridOptions(), tmp_path / "elsewhere", tmp_path / "cache", check=False, registry=registry
-    )
-    assert found.cells[0].status == "done"
+    found = make_plan(grid, GridOptions(), tmp_path / "elsewhere", tmp_path / "cache", check=False)
+    assert found.cells[0].standing == "done"
 
 
 def test_folders_of_strangers_do_no_harm(tmp_path: Path, registry: Registry, run_tiny: RunTiny) -> None:
@@ -304,7 +300,7 @@ def test_folders_of_strangers_do_no_harm(tmp_path: Path, registry: Registry, run
         folder.mkdir()
         (folder / "spec.json").write_text(text)
     assert spec.seed == 0
-    assert statuses(tmp_path, registry)[1] == ("new", "")
+    assert standings(tmp_path)[1] == ("new", "")
 
 
 def test_roots_by_name_by_folder_and_for_all(tmp_path: Path, registry: Registry) -> None:
@@ -316,7 +312,7 @@ def test_roots_by_name_by_folder_and_for_all(tmp_path: Path, registry: Registry)
         ({"": tmp_path / "raw", "discs": tmp_path}, tmp_path),
         ({}, None),
     ):
-        (cell,) = plan(grid, tmp_path, registry, roots=roots).cells
+        (cell,) = plan(grid, tmp_path, roots=roots).cells
         assert unpack(cell.arguments[1])[0].data_root == expected
 
 
@@ -328,8 +324,8 @@ def test_raw_files_are_fingerprinted_once_for_a_whole_grid(
     calls = []
     fingerprint = Discs.fingerprint
     monkeypatch.setattr(Discs, "fingerprint", lambda self: calls.append(1) or fingerprint(self))
-    cells = plan(load_grid(grid_file(tmp_path, SMALL)), tmp_path, registry).cells
+    cells = plan(load_grid(grid_file(tmp_path, SMALL)), tmp_path).cells
     assert len(cells) == 4
     assert len(calls) == 1
     request = unpack(cells[0].arguments[1])[0]
-    assert resolve(request, registry).spec.folder_name == cells[0].name
+    assert resolve(request).spec.folder_name == cells[0].name

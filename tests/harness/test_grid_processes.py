@@ -217,7 +217,7 @@ def test_divergence_is_a_result(bench: Any, tmp_path: Path) -> None:
     command = ("grid", "mine.toml", "--results", str(results), "--seeds", "0", "--jobs", "1")
     code, output, _ = told(bench(*command, "--set", "what=nan-loss"))
     assert code == 0
-    assert "diverged: toy discs 16 px seed 0: a result, not an accident" in output
+    assert "diverged: toy discs 16 px seed 0: kept as a result" in output
 
 
 def test_two_grids_share_the_cells(bench: Any, tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from harness.grid.schedule import BUSY, USER_ERROR, Watched, work
 def cell(folder: Path, name: str) -> Watched:
     return Watched(
         PlannedCell(
-            model=name, row="", dataset="d", resolution=8, seed=0, name=name, folder=folder / name,
-            arguments=(), epochs=1, metrics=("swd",), status="new", words="", seconds=None,
+            model=name, row=None, dataset="d", resolution=8, seed=0, name=name, folder=folder / name,
+            arguments=(), epochs=1, metrics=("swd",), standing="new", message="", seconds=None,
         )
     )  # fmt: skip
 
@@ -141,7 +141,7 @@ def test_a_cell_that_dies_twice_has_failed_and_the_rest_goes_on(tmp_path: Path) 
     cells = [cell(tmp_path, "a"), cell(tmp_path, "b")]
     run(cells, executor)
     assert [one.state for one in cells] == ["failed", "done"]
-    assert cells[0].words == "exit 7"
+    assert cells[0].message == "exit 7"
 
 
 def test_divergence_is_a_result(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_what_only_the_user_can_put_right_is_not_tried_again(tmp_path: Path) -> 
     executor = Scripted(1, {"a": [ends(USER_ERROR, "no such file")]})
     cells = [cell(tmp_path, "a")]
     run(cells, executor)
-    assert (cells[0].state, cells[0].words) == ("failed", "no such file")
+    assert (cells[0].state, cells[0].message) == ("failed", "no such file")
 
 
 def test_a_cell_held_elsewhere_is_waited_for_and_not_done_twice(tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ def test_a_process_tells_of_its_own_attempt_alone(tmp_path: Path) -> None:
     while (ended := process.poll()) is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert ended.words.startswith("exit 1: json.decoder.JSONDecodeError")
+    assert ended.message.startswith("exit 1: json.decoder.JSONDecodeError")
     assert log.read_text().startswith("error: of an earlier attempt\n")
     log.unlink()
     assert process.poll() == Ended(1, "exit 1")

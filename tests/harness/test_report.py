@@ -30,8 +30,8 @@ def results(run_tiny: RunTiny, tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def report(results: Path, registry: Registry, real: Real | None = None) -> str:
-    return make_report(survey(Store(results)), results, registry, torch.device("cpu"), real=real)
+def report(results: Path, real: Real | None = None) -> str:
+    return make_report(survey(Store(results)), results, torch.device("cpu"), real=real)
 
 
 class Tags(HTMLParser):
@@ -54,14 +54,14 @@ def parsed(text: str) -> Tags:
 
 
 def test_nothing_is_fetched_from_elsewhere(results: Path, registry: Registry) -> None:
-    tags = parsed(report(results, registry))
+    tags = parsed(report(results))
     assert all(address.startswith(("#", "data:image/png;base64,")) for address in tags.addresses)
     assert "link" not in tags.tags
     assert "iframe" not in tags.tags
 
 
 def test_it_tells_cells_scores_and_versions(results: Path, registry: Registry) -> None:
-    text = report(results, registry)
+    text = report(results)
     for result in survey(Store(results)).results:
         assert result.folder.path.name in text
         assert f"{result.record.scores['best']['brightness']:.4g}" in text
@@ -73,7 +73,7 @@ def test_it_tells_cells_scores_and_versions(results: Path, registry: Registry) -
 def test_pictures_are_whole(results: Path, registry: Registry) -> None:
     sizes = [
         Image.open(io.BytesIO(base64.b64decode(found))).size
-        for found in re.findall(r"data:image/png;base64,([^\"]+)", report(results, registry))
+        for found in re.findall(r"data:image/png;base64,([^\"]+)", report(results))
     ]
     # One figure of curves, and for each of two cells 6 x 6 samples of 16 px with gaps of 2.
     assert sizes.count((106, 106)) == 2
@@ -81,7 +81,7 @@ def test_pictures_are_whole(results: Path, registry: Registry) -> None:
 
 
 def test_real_images_are_shown_on_request_alone(results: Path, registry: Registry, tmp_path: Path) -> None:
-    text = report(results, registry, Real({}, tmp_path / "cache"))
+    text = report(results, Real({}, tmp_path / "cache"))
     assert "it may hold patient data" in text
     assert text.count("Nearest neighbours of") == 2
 
@@ -90,7 +90,7 @@ def test_missing_raw_files_cost_the_neighbours_and_not_the_report(
     results: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench_example.dataset.Discs.fingerprint", lambda self: "f" * 64)
-    text = report(results, registry, Real({}, tmp_path / "cache"))
+    text = report(results, Real({}, tmp_path / "cache"))
     assert "the raw files of discs are not those of" in text
     assert "Nearest neighbours of" not in text
 
@@ -101,7 +101,7 @@ def test_text_of_strangers_is_escaped(results: Path, registry: Registry) -> None
     folder.write_record(
         content.model_copy(update={"caveats": ["<script>alert(1)</script>"], "git": "<b>x</b>"})
     )
-    text = report(results, registry)
+    text = report(results)
     assert "<script>alert" not in text
     assert "<b>x" not in text
     assert "&lt;script&gt;alert(1)" in text
@@ -110,13 +110,13 @@ def test_text_of_strangers_is_escaped(results: Path, registry: Registry) -> None
 def test_a_damaged_record_is_named(results: Path, registry: Registry) -> None:
     path = next(results.glob("runs/*/record.json"))
     path.write_bytes(path.read_bytes()[:50])
-    text = report(results, registry)
+    text = report(results)
     assert path.name in text
     assert "counts as not done" in text
 
 
 def test_an_empty_folder_gives_an_empty_report(tmp_path: Path, registry: Registry) -> None:
-    assert "0 finished cells" in report(tmp_path / "results", registry)
+    assert "0 finished cells" in report(tmp_path / "results")
 
 
 def test_a_copied_training_image_comes_first() -> None:

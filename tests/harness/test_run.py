@@ -16,6 +16,7 @@ from bench_example.dataset import Discs
 from filelock import FileLock
 from PIL import Image
 
+import harness
 from harness.cell.records import Record, RunFolder, Store, read_log
 from harness.errors import BusyError, CheckpointError, SpecError, StorageError
 from harness.plugins import Registry
@@ -243,13 +244,13 @@ def test_more_batch_than_images_trains_on_all_of_them(run_tiny: Run) -> None:
     assert run_tiny(settings={"batch_size": 1000}).record.steps == 4
 
 
-def test_loaded_networks_make_the_images_that_were_scored(run_tiny: Run, registry: Registry) -> None:
+def test_loaded_networks_make_the_images_that_were_scored(run_tiny: Run) -> None:
     folder = run_tiny().folder
-    best = sample_images(load_model(folder, registry, pick_device("cpu"), "best"), 3)
-    again = sample_images(load_model(folder, registry, pick_device("cpu"), "best"), 2, first_seed=1)
+    best = sample_images(load_model(folder, pick_device("cpu"), "best"), 3)
+    again = sample_images(load_model(folder, pick_device("cpu"), "best"), 2, first_seed=1)
     assert np.array_equal(best[1:], again)
     assert best.dtype == np.uint8
-    last = sample_images(load_model(folder, registry, pick_device("cpu"), "last"), 3)
+    last = sample_images(load_model(folder, pick_device("cpu"), "last"), 3)
     assert last.shape == (3, 3, 16, 16)
 
 
@@ -259,7 +260,7 @@ def test_networks_of_another_version_of_the_model_are_refused(
     folder = run_tiny().folder
     monkeypatch.setattr(registry.load("models", "linear-gan"), "version", 2)
     with pytest.raises(SpecError, match="version 1"):
-        load_model(folder, registry, pick_device("cpu"), "best")
+        load_model(folder, pick_device("cpu"), "best")
 
 
 def test_unknown_device_is_told() -> None:
@@ -282,7 +283,7 @@ def test_runs_are_found_by_path_name_or_start(run_tiny: Run, tmp_path: Path) -> 
 def test_store_gives_one_row_a_record(run_tiny: Run, tmp_path: Path) -> None:
     run_tiny()
     run_tiny(seed=1)
-    frame = Store(tmp_path / "results").frame()
+    frame = harness.open_results(tmp_path / "results").frame()
     assert list(frame["seed"]) == [0, 1]
     assert frame["brightness"].notna().all()
     assert set(frame["model"]) == {"linear-gan"}

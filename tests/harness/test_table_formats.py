@@ -11,14 +11,13 @@ import pandas
 import pytest
 from handmade import Records, sheet_of
 
-from harness.plugins import Registry
 from harness.tables.sheets import Column, Sheet, SheetCell, latex_escape, number, render
 
 
-def test_csv_holds_plain_numbers(records: Records, registry: Registry) -> None:
+def test_csv_holds_plain_numbers(records: Records) -> None:
     records.add(10.0, seed=0)
     records.add(13.0, seed=1)
-    frame = pandas.read_csv(io.StringIO(render(sheet_of(records, registry), "csv")))
+    frame = pandas.read_csv(io.StringIO(render(sheet_of(records), "csv")))
     line = frame.set_index("row").loc["linear-gan"]
     assert line["mean"] == 11.5
     assert line["std"] == pytest.approx(2.1213203)
@@ -63,13 +62,13 @@ def test_latex_as_expected() -> None:
     )
 
 
-def test_latex_compiles(records: Records, registry: Registry, tmp_path: Path) -> None:
+def test_latex_compiles(records: Records, tmp_path: Path) -> None:
     engine = shutil.which("pdflatex")
     if engine is None:
         pytest.skip("no LaTeX here")
     records.add(10.0, caveats=["leaks é & 5 %"])
     records.add(99.0, model="faulty", status="diverged")
-    tables = render(NASTY, "latex") + render(sheet_of(records, registry, against_published=True), "latex")
+    tables = render(NASTY, "latex") + render(sheet_of(records, against_published=True), "latex")
     source = tmp_path / "paper.tex"
     source.write_text(
         "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"

@@ -13,7 +13,6 @@ from handmade import GRID, Records, sheet_of
 
 from harness.cell.records import Store
 from harness.errors import SpecError
-from harness.plugins import Registry
 from harness.tables.scores import score_sheet
 from harness.tables.sheets import Column, Sheet, render
 from harness.tables.survey import Survey, matching, survey
@@ -27,175 +26,163 @@ def ranks(sheet: Sheet) -> dict[str, list[str]]:
     return {row[0].text: [cell.rank for cell in row[1:]] for row in sheet.rows}
 
 
-def test_mean_and_sample_deviation_over_seeds(records: Records, registry: Registry) -> None:
+def test_mean_and_sample_deviation_over_seeds(records: Records) -> None:
     for seed, score in enumerate((10.0, 12.0, 14.0)):
         records.add(score, seed=seed)
     records.add(20.0, model="faulty")
-    sheet = sheet_of(records, registry)
+    sheet = sheet_of(records)
     assert rows(sheet) == {"linear-gan": ["12.00 ± 2.00"], "faulty": ["20.00 (n=1)"]}
     assert "over 3 seeds" in sheet.caption
     assert "40 generated against 40 real, 4 epochs" in sheet.caption
 
 
-def test_lower_is_better_here_and_the_first_two_are_ranked(records: Records, registry: Registry) -> None:
+def test_lower_is_better_here_and_the_first_two_are_ranked(records: Records) -> None:
     records.add(3.0)
     records.add(2.0, model="faulty")
     assert Brightness.goals == {"brightness": "lower"}
-    sheet = sheet_of(records, registry)
+    sheet = sheet_of(records)
     assert ranks(sheet) == {"linear-gan": ["second"], "faulty": ["best"]}
     assert sheet.columns[1] == Column("brightness ↓", "discs")
 
 
-def test_higher_is_better_where_the_metric_says_so(
-    records: Records, registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_higher_is_better_where_the_metric_says_so(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Brightness, "goals", {"brightness": "higher"})
     records.add(3.0)
     records.add(2.0, model="faulty")
-    assert ranks(sheet_of(records, registry)) == {"linear-gan": ["best"], "faulty": ["second"]}
+    assert ranks(sheet_of(records)) == {"linear-gan": ["best"], "faulty": ["second"]}
 
 
-def test_one_value_is_no_winner(records: Records, registry: Registry) -> None:
+def test_one_value_is_no_winner(records: Records) -> None:
     records.add(3.0)
-    assert ranks(sheet_of(records, registry)) == {"linear-gan": [""], "faulty": [""]}
+    assert ranks(sheet_of(records)) == {"linear-gan": [""], "faulty": [""]}
 
 
-def test_missing_diverged_and_failed_are_marked_and_never_averaged(
-    records: Records, registry: Registry
-) -> None:
+def test_missing_diverged_and_failed_are_marked_and_never_averaged(records: Records) -> None:
     records.add(10.0, seed=0)
     records.add(99.0, seed=1, status="diverged", error="a loss is not finite")
     records.add(None, model="faulty", status="failed", error="RuntimeError: no")
-    assert rows(sheet_of(records, registry)) == {
+    assert rows(sheet_of(records)) == {
         "linear-gan": ["10.00 (1 diverged)"],
         "faulty": ["failed"],
     }
 
 
-def test_nothing_done_is_a_table_of_dashes(records: Records, registry: Registry) -> None:
-    sheet = sheet_of(records, registry)
+def test_nothing_done_is_a_table_of_dashes(records: Records) -> None:
+    sheet = sheet_of(records)
     assert rows(sheet) == {"linear-gan": ["–"], "faulty": ["–"]}  # noqa: RUF001
     assert "No score yet" in sheet.caption
 
 
 @pytest.mark.parametrize("what", ["model", "metric"])
 def test_another_version_is_stale_and_not_averaged(
-    records: Records, registry: Registry, monkeypatch: pytest.MonkeyPatch, what: str
+    records: Records, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     records.add(10.0)
     monkeypatch.setattr(LinearGAN if what == "model" else Brightness, "version", 2)
-    sheet = sheet_of(records, registry)
+    sheet = sheet_of(records)
     assert rows(sheet)["linear-gan"] == ["stale"]
     assert any("made with version 1" in note and "is version 2 here" in note for note in sheet.notes)
 
 
-def test_a_record_of_another_protocol_is_stale(records: Records, registry: Registry) -> None:
+def test_a_record_of_another_protocol_is_stale(records: Records) -> None:
     for seed in range(3):
         records.add(10.0, identity=f"{seed:064x}", seed=seed)
-    sheet = sheet_of(records, registry)
+    sheet = sheet_of(records)
     assert rows(sheet)["linear-gan"] == ["stale"]
     assert [note.partition(" is stale: ")[2] for note in sheet.notes] == [
         "another version of the protocol; and 2 more"
     ]
 
 
-def test_a_caveat_is_a_dagger_with_its_words(records: Records, registry: Registry) -> None:
+def test_a_caveat_is_a_dagger_with_its_words(records: Records) -> None:
     records.add(10.0, caveats=["leaks training data"])
-    sheet = sheet_of(records, registry)
+    sheet = sheet_of(records)
     assert rows(sheet)["linear-gan"] == ["10.00†"]
     assert "linear-gan: † leaks training data" in sheet.notes
 
 
-def test_other_conditions_never_share_a_column(records: Records, registry: Registry) -> None:
+def test_other_conditions_never_share_a_column(records: Records) -> None:
     records.add(10.0)
     records.add(11.0, model="faulty")
     records.add(1.0, seed=1, epochs=400)
-    sheet = sheet_of(records, registry)
+    sheet = sheet_of(records)
     assert rows(sheet) == {"linear-gan": ["10.00"], "faulty": ["11.00"]}
     assert any("1 cell(s) under other conditions left out" in note for note in sheet.notes)
     longer = Survey(list(matching(survey(records.store).results, {"epochs": "400"})))
-    assert rows(score_sheet(GRID, longer, registry))["linear-gan"] == ["1.000"]
+    assert rows(score_sheet(GRID, longer))["linear-gan"] == ["1.000"]
 
 
-def test_cells_on_the_terms_of_the_grid_come_first(records: Records, registry: Registry) -> None:
+def test_cells_on_the_terms_of_the_grid_come_first(records: Records) -> None:
     records.add(10.0)
     records.add(11.0, model="faulty")
     records.add(1.0, epochs=8)
     terms = {"epochs": 8, "evaluate_every": 2, "batch_size": 8, "metrics": "swd"}
     asked = GRID.model_copy(update={"settings": terms})
-    assert rows(sheet_of(records, registry, asked)) == {"linear-gan": ["1.000"], "faulty": ["–"]}  # noqa: RUF001
+    assert rows(sheet_of(records, asked)) == {"linear-gan": ["1.000"], "faulty": ["–"]}  # noqa: RUF001
     other = GRID.model_copy(update={"settings": {**terms, "limit": 5}})
-    assert rows(sheet_of(records, registry, other)) == {"linear-gan": ["10.00"], "faulty": ["11.00"]}
+    assert rows(sheet_of(records, other)) == {"linear-gan": ["10.00"], "faulty": ["11.00"]}
 
 
 @pytest.mark.parametrize("settings", [{"epochs": "many"}, {"latent_dim": "abc"}, {"dataset.patients": -1}])
-def test_a_grid_that_can_not_be_is_told_and_has_no_table(
-    records: Records, registry: Registry, settings: dict[str, Any]
-) -> None:
+def test_a_grid_that_can_not_be_is_told_and_has_no_table(records: Records, settings: dict[str, Any]) -> None:
     with pytest.raises(SpecError, match=next(iter(settings)).removeprefix("dataset.")):
-        sheet_of(records, registry, GRID.model_copy(update={"settings": settings}))
+        sheet_of(records, GRID.model_copy(update={"settings": settings}))
 
 
-def test_the_defaults_stand_for_a_model_and_other_setups_are_named(
-    records: Records, registry: Registry
-) -> None:
+def test_the_defaults_stand_for_a_model_and_other_setups_are_named(records: Records) -> None:
     records.add(10.0)
     for seed in range(3):
         records.add(1.0, seed=seed, config={"lr": 0.5})
-    sheet = sheet_of(records, registry)
+    sheet = sheet_of(records)
     assert rows(sheet)["linear-gan"] == ["10.00"]
     assert any("1 other setup" in note for note in sheet.notes)
 
 
-def test_what_a_grid_asks_for_stands_for_a_model_and_nothing_else_does(
-    records: Records, registry: Registry
-) -> None:
+def test_what_a_grid_asks_for_stands_for_a_model_and_nothing_else_does(records: Records) -> None:
     asked = GRID.model_copy(update={"settings": {"lr": "0.5", "epochs": 4}})
     records.add(1.0, config={"lr": 0.25})
     records.add(2.0)
-    assert rows(sheet_of(records, registry, asked))["linear-gan"] == ["–"]  # noqa: RUF001
+    assert rows(sheet_of(records, asked))["linear-gan"] == ["–"]  # noqa: RUF001
     records.add(3.0, config={"lr": 0.5})
-    assert rows(sheet_of(records, registry, asked))["linear-gan"] == ["3.000"]
+    assert rows(sheet_of(records, asked))["linear-gan"] == ["3.000"]
 
 
-def test_a_record_cut_in_the_middle_is_named_and_counts_as_not_done(
-    records: Records, registry: Registry
-) -> None:
+def test_a_record_cut_in_the_middle_is_named_and_counts_as_not_done(records: Records) -> None:
     path = records.add(10.0)
     path.write_bytes(path.read_bytes()[:300])
-    sheet = sheet_of(records, registry)
+    sheet = sheet_of(records)
     assert rows(sheet)["linear-gan"] == ["–"]  # noqa: RUF001
     assert any(str(path) in note and "not done" in note for note in sheet.notes)
 
 
-def test_a_copied_run_folder_counts_once(records: Records, registry: Registry) -> None:
+def test_a_copied_run_folder_counts_once(records: Records) -> None:
     path = records.add(10.0)
     shutil.copytree(path.parent, path.parent.with_name("copy"))
-    sheet = sheet_of(records, registry)
+    sheet = sheet_of(records)
     assert rows(sheet)["linear-gan"] == ["10.00"]
     assert any("counts once" in note for note in sheet.notes)
 
 
-def test_moved_results_give_the_same_table(records: Records, registry: Registry, tmp_path: Path) -> None:
+def test_moved_results_give_the_same_table(records: Records, tmp_path: Path) -> None:
     records.add(10.0)
-    before = render(sheet_of(records, registry), "md")
+    before = render(sheet_of(records), "md")
     (tmp_path / "results").rename(tmp_path / "moved")
-    assert render(score_sheet(GRID, survey(Store(tmp_path / "moved")), registry), "md") == before
+    assert render(score_sheet(GRID, survey(Store(tmp_path / "moved"))), "md") == before
 
 
-def test_the_last_evaluation_instead_of_the_best(records: Records, registry: Registry) -> None:
+def test_the_last_evaluation_instead_of_the_best(records: Records) -> None:
     records.add(10.0)
-    sheet = sheet_of(records, registry, which="last")
+    sheet = sheet_of(records, which="last")
     assert rows(sheet)["linear-gan"] == ["11.00"]
     assert "Last evaluation" in sheet.caption
 
 
 def test_published_values_stand_beside_with_the_difference(
-    records: Records, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.tables.scores.lookup", lambda table, score, **place: 12.5)
     records.add(10.0)
-    sheet = sheet_of(records, registry, against_published=True)
+    sheet = sheet_of(records, against_published=True)
     assert rows(sheet)["linear-gan"] == ["10.00", "12.5", "−2.500"]  # noqa: RUF001
     assert rows(sheet)["faulty"] == ["–", "12.5", "–"]  # noqa: RUF001
 
@@ -210,19 +197,19 @@ def test_the_published_numbers_are_found_by_plugin_names() -> None:
 
 
 def test_ablation_rows_are_told_apart_by_their_switches(
-    records: Records, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ablation: ClassVar = {"Base": {"latent_dim": 2}, "+ Noise": {}}
     monkeypatch.setattr(LinearGAN, "ablation", ablation)
     records.add(30.0, config={"latent_dim": 2})
     records.add(20.0)
     grid = GRID.narrowed(models=("linear-gan",), ablation=True)
-    assert rows(sheet_of(records, registry, grid)) == {"Base": ["30.00"], "+ Noise": ["20.00"]}
+    assert rows(sheet_of(records, grid)) == {"Base": ["30.00"], "+ Noise": ["20.00"]}
 
 
-def test_unknown_scores_name_the_known_ones(records: Records, registry: Registry) -> None:
+def test_unknown_scores_name_the_known_ones(records: Records) -> None:
     with pytest.raises(SpecError, match="no metric gives 'fidd'"):
-        sheet_of(records, registry, scores=("fidd",))
+        sheet_of(records, scores=("fidd",))
 
 
 def test_where_with_an_unknown_name_says_so(records: Records) -> None:

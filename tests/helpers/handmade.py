@@ -7,7 +7,6 @@ from typing import Any
 
 from harness.cell.records import Record, Store
 from harness.grid.definition import Grid
-from harness.plugins import Registry
 from harness.tables.scores import score_sheet
 from harness.tables.sheets import Sheet
 from harness.tables.survey import survey
@@ -69,5 +68,5 @@ GRID = Grid(
 )
 
 
-def sheet_of(records: Records, registry: Registry, grid: Grid = GRID, **options: Any) -> Sheet:
-    return score_sheet(grid, survey(records.store), registry, **options)
+def sheet_of(records: Records, grid: Grid = GRID, **options: Any) -> Sheet:
+    return score_sheet(grid, survey(records.store), **options)

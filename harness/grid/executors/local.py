@@ -67,14 +67,14 @@ class Process(SubmittedJob):
     def poll(self) -> Ended | None:
         """How the process ended."""
         code = self.process.poll()
-        return None if code is None else Ended(code, self._words(code))
+        return None if code is None else Ended(code, self._message(code))
 
     def stop(self, *, now: bool) -> None:
         """Send SIGTERM, or SIGKILL."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL if now else signal.SIGTERM)
 
-    def _words(self, code: int) -> str:
+    def _message(self, code: int) -> str:
         if code < 0:
             return f"killed by {signal.Signals(-code).name}"
         try:

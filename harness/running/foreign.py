@@ -1,0 +1,189 @@
+"""Images that were made elsewhere, scored by the protocol of a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import plugins
+from ..api import Goal, Population, ScoreError, SpecError, WeightsError
+from ..data.prepare import prepare
+from ..scoring.crosscheck import CrossCheck, cross_check
+from ..scoring.generated import load_images
+from ..scoring.scorer import Report
+from ..scoring.stored import fingerprint
+from .datasets import make_dataset
+from .environment import describe, versions
+from .scorers import ScoringPlace, make_scorer, population
+from .settings import dataset_settings
+
+DEFAULT_METRICS = ("fid", "kid", "manifold", "swd", "ms_ssim")
+
+
+@dataclass(frozen=True)
+class ForeignRequest:
+    """What to score, and against what.
+
+    Attributes:
+        generated: uint8 (N, C, H, W), or where such images are: a folder, a zip, a ``.npy`` array.
+        reference: Real images in the same forms; None where ``dataset`` is given.
+        dataset: Name of a registered data set; None where ``reference`` is given.
+        data_root: Raw files of the data set.
+        settings: Options of the data set.
+        metrics: Scores by name.
+        resolution: Side that the generated images must have; None takes it as it is.
+        held_out: Keep the test patients apart, and score against them too.
+        skip_bad: Leave damaged raw files out, and say so.
+        cross_check: Also compute the Fréchet distance through clean-fid and torch-fidelity.
+    """
+
+    generated: NDArray[np.uint8] | Path
+    reference: NDArray[np.uint8] | Path | None = None
+    dataset: str | None = None
+    data_root: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    resolution: int | None = None
+    held_out: bool = False
+    skip_bad: bool = False
+    cross_check: bool = False
+
+
+@dataclass(frozen=True)
+class ForeignScores:
+    """The scores of foreign images, and all that answers for them.
+
+    Attributes:
+        report: Scores, context and notes.
+        goals: Whether lower or higher is better, by score.
+        cross_checks: What other packages compute, where that was asked for.
+        cross_checked: Name of the score that was cross-checked.
+        facts: Numbers of images, fingerprints, versions and device.
+    """
+
+    report: Report
+    goals: Mapping[str, Goal]
+    cross_checks: list[CrossCheck]
+    cross_checked: str
+    facts: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "scores": self.report.scores,
+            "context": self.report.context,
+            "notes": self.report.notes,
+            "cross_check": [
+                {
+                    "package": one.package,
+                    "score": self.cross_checked,
+                    "theirs": one.theirs,
+                    "ours": one.ours,
+                    "remark": one.remark,
+                }
+                for one in self.cross_checks
+            ],
+            **self.facts,
+        }
+
+
+class RealImages(NamedTuple):
+    """Real images, those of held-out patients, and the items that were left out."""
+
+    train: Population
+    held_out: Population | None
+    skipped: list[dict[str, str]]
+
+
+def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores:
+    """Score images that were made elsewhere.
+
+    Raises:
+        SpecError: No real images were named, or two kinds of them; an unknown name.
+        ScoreError: Images that can't be read, of another size, or too few.
+        DataError: Raw files that are missing or damaged.
+        WeightsError: A feature space lacks its weights.
+    """
+    images = _images(request.generated)
+    if request.resolution is not None and images.shape[2:] != (request.resolution,) * 2:
+        raise ScoreError(
+            f"{_name(request.generated)} holds images of {images.shape[3]} x {images.shape[2]} pixels",
+            needed=f"{request.resolution} x {request.resolution}",
+            hint="make them at that size, or leave out --res",
+        )
+    real = real_images(request, images.shape[2], place.cache)
+    scorer = make_scorer(request.metrics, real.train, real.held_out, place)
+    scorer.check(len(images))
+    report = scorer.report(images)
+    name, checks = "", list[CrossCheck]()
+    if request.cross_check:
+        name, remark, checks = _cross_checks(real.train, images, place)
+        report.notes.extend(remark)
+    facts = {
+        "score_versions": scorer.versions(),
+        "n_generated": len(images),
+        "n_real": len(real.train.values),
+        "n_held_out": len(real.held_out.values) if real.held_out else 0,
+        "skipped": real.skipped,
+        "generated": fingerprint(images),
+        "real": fingerprint(real.train.values),
+        "versions": versions(),
+        "device": describe(place.device),
+    }
+    return ForeignScores(report, scorer.goals, checks, name, facts)
+
+
+def real_images(request: ForeignRequest, resolution: int, cache: Path) -> RealImages:
+    """The real side of a comparison, at the resolution of the generated images.
+
+    Raises:
+        SpecError: Not exactly one of ``dataset`` and ``reference`` is there.
+    """
+    if (request.dataset is None) == (request.reference is None):
+        raise SpecError(
+            "no real images to score against"
+            if request.dataset is None
+            else "both --dataset and --reference",
+            needed="one of --dataset NAME and --reference DIR",
+        )
+    if request.reference is not None:
+        if request.held_out:
+            raise SpecError("--held-out needs patients, which a folder has not", needed="--dataset NAME")
+        return RealImages(Population(_images(request.reference)), None, [])
+    assert request.dataset is not None
+    source = make_dataset(request.dataset, dataset_settings(request.settings), request.data_root)
+    whole = prepare(source, request.dataset, [resolution], cache / "images", skip_bad=request.skip_bad)[
+        resolution
+    ]
+    if not request.held_out:
+        return RealImages(population(whole, 1), None, whole.skipped)
+    train, apart = whole.select(["train", "val"]), whole.select("test")
+    return RealImages(population(train, 1), population(apart, 1), whole.skipped)
+
+
+def _cross_checks(
+    train: Population, images: NDArray[np.uint8], place: ScoringPlace
+) -> tuple[str, list[str], list[CrossCheck]]:
+    """Our distance beside that of two packages; with random weights where the real ones are missing."""
+    name, remarks = "fid", []
+    space = plugins.current().make("features", "inception", weights=place.weights)
+    try:
+        space.check()
+    except WeightsError as error:
+        remarks.append(f"{error.found}; the cross-check uses random weights, which is no FID")
+        name = "fd_random"
+        space = plugins.current().make("features", "inception-random", weights=place.weights)
+    return name, remarks, cross_check(train.values, images, space, place.device)
+
+
+def _images(given: NDArray[np.uint8] | Path) -> NDArray[np.uint8]:
+    return load_images(given) if isinstance(given, Path) else given
+
+
+def _name(given: NDArray[np.uint8] | Path) -> str:
+    return str(given) if isinstance(given, Path) else "the array"

@@ -1,0 +1,117 @@
+"""Settings: to whom each belongs, and what a preset stands for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+
+from ..api import Dataset, Model, PluginConfig
+from ..cell.protocol import CORE_PRESETS, Protocol
+from ..cell.spec import RunRequest
+from ..errors import PluginError, SpecError
+from ..plugins import unknown_name
+from ..tasks import task_of
+
+ConfigT = TypeVar("ConfigT", bound=PluginConfig)
+
+DATASET_PREFIX = "dataset."
+"""What the names of a data set's settings begin with."""
+
+
+class SettingsByOwner(NamedTuple):
+    """Settings by name, for each of the three that have some."""
+
+    protocol: dict[str, Any]
+    model: dict[str, Any]
+    dataset: dict[str, Any]
+
+
+def settings_by_owner(request: RunRequest, model: type[Model], dataset: type[Dataset]) -> SettingsByOwner:
+    """Hand every setting of a request to its owner: its presets' first, then its own, which win.
+
+    Raises:
+        SpecError: There is no such preset or setting.
+        PluginError: A model's setting has a name of the protocol's.
+    """
+    if shared := set(Protocol.model_fields) & set(model.Config.model_fields):
+        raise PluginError(
+            f"model {request.model} has settings of the protocol's names: {', '.join(sorted(shared))}",
+            needed="other names in its Config",
+        )
+    settings: dict[str, Any] = {}
+    for preset in request.presets:
+        settings |= preset_settings(preset, request.model, model)
+    settings |= request.settings
+    owned = SettingsByOwner({}, {}, {})
+    for name, value in settings.items():
+        if name.startswith(DATASET_PREFIX):
+            owner, key, known = owned.dataset, name.removeprefix(DATASET_PREFIX), dataset.Config.model_fields
+        elif name in Protocol.model_fields:
+            owner, key, known = owned.protocol, name, Protocol.model_fields
+        else:
+            owner, key, known = owned.model, name, model.Config.model_fields
+        if key not in known:
+            everything = [
+                *Protocol.model_fields,
+                *model.Config.model_fields,
+                *(f"{DATASET_PREFIX}{field}" for field in dataset.Config.model_fields),
+            ]
+            about = f"dataset {request.dataset}" if owner is owned.dataset else f"model {request.model}"
+            raise unknown_name("setting", name, everything, hint=f"bench show {about}; bench show protocol")
+        owner[key] = read_value(value)
+    return owned
+
+
+def dataset_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that are all a data set's, where their names may bear its prefix or not."""
+    return {name.removeprefix(DATASET_PREFIX): read_value(value) for name, value in settings.items()}
+
+
+def preset_settings(name: str, model_name: str, model: type[Model]) -> Mapping[str, Any]:
+    """The settings of a preset: the core's, with what the model's task and the model add to them.
+
+    Raises:
+        SpecError: There is none of that name.
+    """
+    known = {*CORE_PRESETS, *model.presets}
+    if name not in known:
+        raise unknown_name(
+            f"preset of model {model_name}", name, known, hint=f"bench show model {model_name}"
+        )
+    task = task_of(model)
+    return {**CORE_PRESETS.get(name, {}), **task.presets.get(name, {}), **model.presets.get(name, {})}
+
+
+def read_value(value: Any) -> Any:
+    """Text from a command line as JSON where it is JSON: 1e-3, true, null and [1,2] mean themselves."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def validate(config: type[ConfigT], values: Mapping[str, Any], owner: str) -> ConfigT:
+    """Make a config, turning pydantic's complaint into a user's error.
+
+    Raises:
+        SpecError: A value is out of range or of the wrong kind.
+    """
+    try:
+        return config(**values)
+    except ValidationError as error:
+        raise SpecError(
+            f"invalid settings of {owner}: " + "; ".join(_problems(error)),
+            needed="values of the kind and in the range that it names",
+            hint=f"bench show {owner}",
+        ) from error
+
+
+def _problems(error: ValidationError) -> Iterable[str]:
+    for problem in error.errors():
+        name = ".".join(map(str, problem["loc"]))
+        yield f"{name}={problem['input']!r}: {problem['msg']}"
