@@ -81,7 +81,7 @@ def test_the_shipped_grids_are_the_published_tables_and_the_translators() -> Non
 def test_every_shipped_cell_resolves_over_phantom(tmp_path: Path) -> None:
     for name, cells in (("table2", 7), ("table3", 7), ("table4", 5), ("paired", 3)):
         grid = load_grid(name).narrowed(datasets=("phantom",), seeds=(0,))
-        found = plan(grid, tmp_path, Registry(), presets=("smoke",)).cells
+        found = plan(grid, tmp_path, presets=("smoke",)).cells
         assert len(found) == cells
         assert {cell.standing for cell in found} == {"new"}
         assert {cell.epochs for cell in found} == {4}
@@ -329,3 +329,25 @@ def test_raw_files_are_fingerprinted_once_for_a_whole_grid(
     assert len(calls) == 1
     request = unpack(cells[0].arguments[1])[0]
     assert resolve(request).spec.folder_name == cells[0].name
+
+
+def test_cells_are_listed_where_the_raw_files_are_not_at_hand(tmp_path: Path) -> None:
+    grid = load_grid("table2").narrowed(
+        models=("dcgan", "hagan"), datasets=("covid-ct", "phantom"), seeds=(0,)
+    )
+    found = plan(grid, tmp_path).cells
+    assert [(cell.model, cell.dataset, cell.standing) for cell in found] == [
+        ("dcgan", "covid-ct", "unknown"),
+        ("hagan", "covid-ct", "unknown"),
+        ("dcgan", "phantom", "new"),
+        ("hagan", "phantom", "new"),
+    ]
+    assert "--data-root" in found[0].message
+    with pytest.raises(SpecError, match="covid-ct needs a folder"):
+        make_plan(
+            grid,
+            GridOptions(settings={"metrics": "swd"}),
+            tmp_path / "results",
+            tmp_path / "cache",
+            check=True,
+        )
