@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def write_noise(folder: Path) -> Path:
-    """Images of nothing: here only their size counts."""
+    """Images from noise: here only their size counts."""
     pixels = torch.randint(0, 256, (4 * BATCH, 1, SIDE, SIDE), dtype=torch.uint8)
     for number, image in enumerate(pixels.numpy()):
         save_png(folder / "images" / f"{number:04d}.png", image)

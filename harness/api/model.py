@@ -126,7 +126,7 @@ class Model(torch.nn.Module, abc.ABC):
 
 
 class Synthesizer(Model):
-    """A model that makes images from nothing but random numbers."""
+    """A model that makes images from noise."""
 
     @abc.abstractmethod
     def sample(self, seeds: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from ..api import Dataset
     from ..data.image_set import ImageSet
 
-app = typer.Typer(name="data", help="Get raw files, prepare them, look at them.", no_args_is_help=True)
+app = typer.Typer(
+    name="data", help="Download raw files, prepare them, and look at them.", no_args_is_help=True
+)
 
-Name = Annotated[str, typer.Option("--dataset", help="Which data set: bench list datasets.")]
+Name = Annotated[str, typer.Option("--dataset", help="Name of the data set: bench list datasets.")]
 Resolutions = Annotated[
     str, typer.Option("--res", help="Sides of the square images in pixels, comma separated.")
 ]
@@ -52,7 +55,8 @@ def prepare(
     skip_bad: SkipBad = False,
 ) -> None:
     """Read the raw files once, and keep square images of each resolution for all runs to come."""
-    for images in _prepared(dataset, res, (source, target), data_root, cache, assignments, workers, skip_bad):
+    asked = _Asked(dataset, _sides(res), (source, target), data_root, assignments, workers, skip_bad)
+    for images in asked.prepared(cache_folder(cache)):
         patients = images.table["patient"].nunique()
         skipped = f", {len(images.skipped)} items skipped" if images.skipped else ""
         print(
@@ -72,13 +76,14 @@ def info(
     workers: Workers = None,
     skip_bad: SkipBad = False,
     sheet: Annotated[
-        Path | None, typer.Option(help="Where the contact sheet goes; default DATASET-RES.png.")
+        Path | None, typer.Option(help="File for the contact sheet; default DATASET-RES.png.")
     ] = None,
 ) -> None:
     """Count what is there, and lay some prepared images out in a picture for a person to look at."""
     from ..data.pictures import mosaic, save_png
 
-    sets = list(_prepared(dataset, res, (source, target), data_root, cache, assignments, workers, skip_bad))
+    asked = _Asked(dataset, _sides(res), (source, target), data_root, assignments, workers, skip_bad)
+    sets = asked.prepared(cache_folder(cache))
     for images in sets:
         _describe(images, registry().load("datasets", dataset))
         picture = sheet or Path(f"{dataset}.png")
@@ -103,14 +108,12 @@ def verify(
     """Prepare once more from the raw files, and compare with what the cache holds."""
     import tempfile
 
-    sets = list(_prepared(dataset, res, (source, target), data_root, cache, assignments, workers, skip_bad))
+    asked = _Asked(dataset, _sides(res), (source, target), data_root, assignments, workers, skip_bad)
+    sets = asked.prepared(cache_folder(cache))
     for kept in sets:
         kept.verify()
     with tempfile.TemporaryDirectory() as folder:
-        again = _prepared(
-            dataset, res, (source, target), data_root, Path(folder), assignments, workers, skip_bad
-        )
-        for kept, fresh in zip(sets, again, strict=True):
+        for kept, fresh in zip(sets, asked.prepared(Path(folder)), strict=True):
             if fresh.digests != kept.digests:
                 raise BenchError(
                     f"{kept.home} is not what the raw files give today",
@@ -122,7 +125,7 @@ def verify(
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="Which data set.")],
+    name: Annotated[str, typer.Argument(help="Name of the data set.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the raw files; default data/NAME.")] = None,
 ) -> None:
     """Download the raw files of a data set that anybody may download."""
@@ -136,36 +139,50 @@ def fetch(
     print(f"next: bench data info --dataset {name} --data-root {root}")
 
 
-def _prepared(
-    name: str,
-    res: str,
-    modalities: tuple[str | None, str | None],
-    data_root: list[Path] | None,
-    cache: Path | None,
-    assignments: list[str] | None,
-    workers: int | None,
-    skip_bad: bool,
-) -> Iterator[ImageSet]:
-    from ..data.prepare import prepare as build
-
+def _sides(text: str) -> list[int]:
     try:
-        sides = [int(side) for side in res.split(",")]
+        sides = [int(side) for side in text.split(",")]
     except ValueError:
         sides = []
     if not sides or min(sides) < 1:
-        raise SpecError(f"--res {res!r} names no sides", needed="such as --res 64 or --res 64,256")
-    dataset = _dataset(name, modalities, data_root, assignments)
-    with _reading() as progress:
-        sets = build(
-            dataset,
-            name,
-            sides,
-            cache_folder(cache) / "images",
-            workers=workers,
-            skip_bad=skip_bad,
-            progress=progress,
-        )
-    yield from sets.values()
+        raise SpecError(f"--res {text!r} names no sides", needed="such as --res 64 or --res 64,256")
+    return sides
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A data set as somebody asked for it."""
+
+    dataset: str
+    sides: list[int]
+    modalities: tuple[str | None, str | None]
+    data_root: list[Path] | None
+    assignments: list[str] | None
+    workers: int | None
+    skip_bad: bool
+
+    def prepared(self, cache: Path) -> list[ImageSet]:
+        """Its image sets, one for each side, prepared below a cache folder."""
+        from ..cell.spec import pair_of
+        from ..data.prepare import prepare as build
+        from ..running.datasets import make_dataset
+        from ..running.settings import dataset_settings
+
+        registry()
+        settings = dataset_settings(settings_of(self.assignments))
+        root = data_root_of(self.dataset, self.data_root)
+        dataset = make_dataset(self.dataset, settings, root, pair_of(*self.modalities))
+        with _reading() as progress:
+            sets = build(
+                dataset,
+                self.dataset,
+                self.sides,
+                cache / "images",
+                workers=self.workers,
+                skip_bad=self.skip_bad,
+                progress=progress,
+            )
+        return list(sets.values())
 
 
 @contextmanager
@@ -177,22 +194,6 @@ def _reading() -> Iterator[Callable[[int, int], None]]:
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("reading", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _dataset(
-    name: str,
-    modalities: tuple[str | None, str | None],
-    data_root: list[Path] | None,
-    assignments: list[str] | None,
-) -> Dataset:
-    """The data set as ``bench run`` would make it; its settings may bear the prefix ``dataset.`` here too."""
-    from ..cell.spec import pair_of
-    from ..running.datasets import make_dataset
-    from ..running.settings import dataset_settings
-
-    registry()
-    settings = dataset_settings(settings_of(assignments))
-    return make_dataset(name, settings, data_root_of(name, data_root), pair_of(*modalities))
 
 
 def _describe(images: ImageSet, kind: type[Dataset]) -> None:

@@ -34,7 +34,9 @@ def figure(
             "target and error of translators. A grid's file: its samples.",
         ),
     ],
-    models: Annotated[str | None, typer.Option(help="Only these models, comma separated.")] = None,
+    models: Annotated[
+        str | None, typer.Option(help="Models to show instead of the grid's, comma separated.")
+    ] = None,
     datasets: Annotated[
         str | None, typer.Option(help="Data sets to show instead of the grid's, comma separated.")
     ] = None,

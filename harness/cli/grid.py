@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,25 +31,36 @@ from .options import (
 from .stopping import StopSignal
 
 if TYPE_CHECKING:
+    from ..api.executor import Resources
     from ..grid.definition import Grid
-    from ..grid.planned import Plan
+    from ..grid.planned import GridOptions, Plan
 
-Models = Annotated[str | None, typer.Option("--models", help="Only these, or others: comma separated.")]
-Datasets = Annotated[str | None, typer.Option("--datasets", help="Only these, or others: comma separated.")]
-Resolutions = Annotated[str | None, typer.Option("--res", help="Only these, or others: comma separated.")]
-Seeds = Annotated[str | None, typer.Option("--seeds", help="Only these, or others: 0,1,2.")]
-Presets = Annotated[list[str] | None, typer.Option("--preset", help="For all cells. Repeatable.")]
-Jobs = Annotated[
-    str, typer.Option(help="Cells at a time: a number, or auto for one a GPU or one for 2 cores.")
+Models = Annotated[
+    str | None, typer.Option("--models", help="Models to run instead of the grid's, comma separated.")
 ]
-PerDevice = Annotated[int, typer.Option(min=1, help="Cells that share a GPU.")]
-ExecutorName = Annotated[str, typer.Option("--executor", help="How cells are run: bench list executors.")]
-DeviceKind = Annotated[str, typer.Option("--device", help="auto for all GPUs, cpu, or cuda:N.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="List the cells, where they stand, and stop.")]
+Datasets = Annotated[
+    str | None, typer.Option("--datasets", help="Data sets to run on instead of the grid's, comma separated.")
+]
+Resolutions = Annotated[
+    str | None, typer.Option("--res", help="Sides of the images instead of the grid's: 64,256.")
+]
+Seeds = Annotated[str | None, typer.Option("--seeds", help="Random seeds instead of the grid's: 0,1,2.")]
+Presets = Annotated[list[str] | None, typer.Option("--preset", help="Preset for all cells. Repeatable.")]
+Jobs = Annotated[
+    str, typer.Option(help="Number of cells at a time; auto: one for each GPU, or one for every 2 cores.")
+]
+PerDevice = Annotated[int, typer.Option(min=1, help="Number of cells that share a GPU.")]
+ExecutorName = Annotated[str, typer.Option("--executor", help="What runs the cells: bench list executors.")]
+DeviceKind = Annotated[
+    str, typer.Option("--device", help="Devices to use: auto for all GPUs, cpu, or cuda:N.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="List the cells and where they stand, and stop.")]
 
 
 def grid(
-    name: Annotated[str, typer.Argument(help="table2, table3, table4, paired, or a TOML file.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of a shipped grid (table2, table3, table4, paired), or a TOML file.")
+    ],
     models: Models = None,
     datasets: Datasets = None,
     res: Resolutions = None,
@@ -74,8 +86,6 @@ def grid(
     the cells. Ctrl-C saves every cell's state first.
     """
     from ..grid.definition import load_grid
-    from ..grid.helper import plan_in_helper
-    from ..grid.planned import GridOptions
 
     chosen = load_grid(name).narrowed(
         models=names_of(models),
@@ -85,24 +95,15 @@ def grid(
         source=source,
         target=target,
     )
-    plugins = registry()
-    executor_class = plugins.load("executors", executor)
-    options = GridOptions(
-        tuple(preset or ()), settings_of(assignments), roots_of(data_root), tuple(weights or ()), skip_bad
-    )
-    stop = StopSignal("stopping: every cell saves its state; once more to stop at once", raises=False)
-    plan = plan_in_helper(chosen, options, results, cache_folder(cache), check=not dry_run)
-    runner = executor_class(_resources(plan, device, jobs, per_device, results))
-    if dry_run:
-        _list(plan, runner.slots)
-        return
-    sys.exit(_run(chosen, plan, runner, stop))
+    options = _options(preset, assignments, data_root, weights, skip_bad)
+    folders = results, cache_folder(cache)
+    _Call(chosen, options, *folders, jobs, per_device, executor, device).execute(dry_run=dry_run)
 
 
 def ablate(
-    dataset: Annotated[str, typer.Option(help="What to train on: bench list datasets.")],
+    dataset: Annotated[str, typer.Option(help="Data set to train on: bench list datasets.")],
     res: Resolution = 64,
-    model: Annotated[str | None, typer.Option(help="A model that declares its ablation.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model that declares an ablation.")] = None,
     seeds: Seeds = None,
     source: Source = None,
     target: Target = None,
@@ -120,41 +121,75 @@ def ablate(
     dry_run: DryRun = False,
 ) -> None:
     """Run the rows of a model's ablation: `bench grid table4` with any data set, side and model."""
-    grid(
-        "table4",
-        models=model,
-        datasets=dataset,
-        res=str(res),
-        seeds=seeds,
+    from ..grid.definition import load_grid
+
+    chosen = load_grid("table4").narrowed(
+        models=names_of(model),
+        datasets=(dataset,),
+        resolutions=(res,),
+        seeds=_numbers(seeds),
         source=source,
         target=target,
-        preset=preset,
-        assignments=assignments,
-        data_root=data_root,
-        results=results,
-        cache=cache,
-        weights=weights,
-        skip_bad=skip_bad,
-        jobs=jobs,
-        per_device=per_device,
-        executor=executor,
-        device=device,
-        dry_run=dry_run,
+    )
+    options = _options(preset, assignments, data_root, weights, skip_bad)
+    folders = results, cache_folder(cache)
+    _Call(chosen, options, *folders, jobs, per_device, executor, device).execute(dry_run=dry_run)
+
+
+def _options(
+    preset: list[str] | None,
+    assignments: list[str] | None,
+    data_root: list[Path] | None,
+    weights: list[Path] | None,
+    skip_bad: bool,
+) -> GridOptions:
+    from ..grid.planned import GridOptions
+
+    return GridOptions(
+        tuple(preset or ()), settings_of(assignments), roots_of(data_root), tuple(weights or ()), skip_bad
     )
 
 
-def _resources(plan: Plan, device: str, jobs: str, per_device: int, results: Path) -> Any:
-    from ..api.executor import Resources
+@dataclass(frozen=True)
+class _Call:
+    """One call of either command."""
 
-    if jobs != "auto" and not jobs.isdigit():
-        raise SpecError(f"--jobs {jobs!r} is no number of cells", needed="a number, or auto")
-    return Resources(
-        devices=plan.devices if device == "auto" else [device],
-        cores=plan.cores,
-        jobs=None if jobs == "auto" else int(jobs),
-        per_device=per_device,
-        logs=results / "logs",
-    )
+    grid: Grid
+    options: GridOptions
+    results: Path
+    cache: Path
+    jobs: str
+    per_device: int
+    executor: str
+    device: str
+
+    def execute(self, *, dry_run: bool) -> None:
+        """Run the cells, or list them."""
+        from ..grid.helper import plan_in_helper
+
+        executor_class = registry().load("executors", self.executor)
+        stop = StopSignal("stopping: every cell saves its state; once more to stop at once", raises=False)
+        plan = plan_in_helper(self.grid, self.options, self.results, self.cache, check=not dry_run)
+        executor = executor_class(self._resources(plan))
+        if dry_run:
+            _list(plan, executor.slots)
+        else:
+            sys.exit(_run(self.grid, plan, executor, stop))
+
+    def _resources(self, plan: Plan) -> Resources:
+        from ..api.executor import Resources
+
+        if self.jobs != "auto" and not self.jobs.isdecimal():
+            raise SpecError(
+                f"--jobs {self.jobs!r} is not a number of cells", needed="a whole number, or auto"
+            )
+        return Resources(
+            devices=plan.devices if self.device == "auto" else [self.device],
+            cores=plan.cores,
+            jobs=None if self.jobs == "auto" else int(self.jobs),
+            per_device=self.per_device,
+            logs=self.results / "logs",
+        )
 
 
 def _run(chosen: Grid, plan: Plan, executor: Any, stop: StopSignal) -> int:
@@ -203,4 +238,4 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
     try:
         return None if names is None else tuple(int(name) for name in names)
     except ValueError as error:
-        raise SpecError(f"{text!r} is no list of numbers", needed="whole numbers: 0,1,2") from error
+        raise SpecError(f"{text!r} is not a list of numbers", needed="whole numbers: 0,1,2") from error

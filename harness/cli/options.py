@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Results = Annotated[
     Path,
     typer.Option(
-        "--results", envvar="HAGAN_BENCH_RESULTS", help="Where runs and tables are kept.", show_envvar=True
+        "--results", envvar="HAGAN_BENCH_RESULTS", help="Folder of runs and tables.", show_envvar=True
     ),
 ]
 CacheOption = Annotated[
@@ -29,7 +29,7 @@ CacheOption = Annotated[
     typer.Option(
         "--cache",
         envvar="HAGAN_BENCH_CACHE",
-        help="Prepared images, features, weights. Default: the user's cache folder.",
+        help="Folder of prepared images, features and weights. Default: the user's cache folder.",
         show_envvar=True,
     ),
 ]
@@ -43,13 +43,17 @@ WeightsOption = Annotated[
     ),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never download weights.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Device = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda or cuda:N.")]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Override a setting; dataset.NAME for the data set's."),
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Value of a setting; dataset.NAME for the data set's. Repeatable."
+    ),
 ]
 Resolution = Annotated[int, typer.Option("--res", help="Side of the square images, in pixels.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that read raw files.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Number of processes that read raw files.")
+]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave damaged raw files out, and record them.")]
 # As paths, for these alone are split at os.pathsep where they come from the environment.
 Roots = Annotated[
@@ -139,7 +143,7 @@ def settings_of(assignments: list[str] | None, option: str = "--set") -> dict[st
         name, equals, value = assignment.partition("=")
         if not equals or not name:
             raise SpecError(
-                f"{option} {assignment!r} is no setting",
+                f"{option} {assignment!r} is not a setting with a value",
                 needed=f"{option} NAME=VALUE",
                 hint=f"{option} lr=5e-4",
             )

@@ -22,13 +22,13 @@ from .options import (
 
 
 def report(
-    out: Annotated[Path | None, typer.Option(help="The file; default RESULTS/report.html.")] = None,
+    out: Annotated[Path | None, typer.Option(help="HTML file to write; default RESULTS/report.html.")] = None,
     where: Where = None,
     with_real_images: Annotated[
         bool,
         typer.Option(
             "--with-real-images",
-            help="Also nearest training images of samples: the file then holds patient data.",
+            help="Also show the training images nearest to samples: the file then holds patient data.",
         ),
     ] = False,
     data_root: Roots = None,

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 
 def run(
-    model: Annotated[str, typer.Option(help="What to train: bench list models.")],
-    dataset: Annotated[str, typer.Option(help="What to train it on: bench list datasets.")],
+    model: Annotated[str, typer.Option(help="Model to train: bench list models.")],
+    dataset: Annotated[str, typer.Option(help="Data set to train on: bench list datasets.")],
     res: Resolution = 64,
     source: Source = None,
     target: Target = None,
@@ -53,12 +53,14 @@ def run(
     limit: Annotated[
         int | None, typer.Option(help="Train on a subset of so many images, spread over patients.")
     ] = None,
-    held_out: Annotated[bool, typer.Option("--held-out", help="Keep the test patients apart.")] = False,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Keep the test patients apart, and score against them too.")
+    ] = False,
     precision: Annotated[
-        str | None, typer.Option(help="fp32, tf32, bf16; auto: tf32 on CUDA, else fp32.")
+        str | None, typer.Option(help="Arithmetic: fp32, tf32, bf16; auto: tf32 on CUDA, else fp32.")
     ] = None,
     preset: Annotated[
-        list[str] | None, typer.Option(help="smoke, or one of the model's. Repeatable.")
+        list[str] | None, typer.Option(help="Preset: smoke, or one of the model's. Repeatable.")
     ] = None,
     assignments: Assignments = None,
     data_root: Roots = None,
@@ -73,7 +75,7 @@ def run(
     workers: Workers = None,
     skip_bad: SkipBad = False,
     tensorboard: TensorBoardOption = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved cell and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved cell, and stop.")] = False,
 ) -> None:
     """Train a model on a data set, score what it makes, and keep a record.
 

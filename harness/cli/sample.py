@@ -16,15 +16,19 @@ from .options import RESULTS, CacheOption, Device, Results, Roots, cache_folder,
 def sample(
     run: Annotated[str, typer.Argument(help="A run: its folder, its name, or the start of it.")],
     out: Annotated[
-        Path, typer.Option(help="Folder for the images: a new one, or one with more of the same.")
+        Path,
+        typer.Option(
+            help="Folder for the images: a new one, or one that holds samples of the same networks."
+        ),
     ],
-    count: Annotated[int, typer.Option(min=1, help="How many.")] = 64,
+    count: Annotated[int, typer.Option(min=1, help="Number of images.")] = 64,
     first_seed: Annotated[
         int,
-        typer.Option(min=0, help="Image i is of seed first_seed + i."),
+        typer.Option(min=0, help="Seed of the first image; the others follow."),
     ] = 0,
     which: Annotated[
-        Literal["best", "last"], typer.Option(help="The networks that scored best, or the last.")
+        Literal["best", "last"],
+        typer.Option(help="Networks to use: those that scored best, or the last ones."),
     ] = "best",
     form: Annotated[
         Literal["png", "npy"], typer.Option("--format", help="PNG files, or one uint8 array.")

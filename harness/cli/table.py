@@ -38,8 +38,10 @@ def table(
             metavar="1|2|3|4|paired|GRID", help="A published table, translators, or a grid's file."
         ),
     ],
-    models: Annotated[str | None, typer.Option(help="Rows, comma separated.")] = None,
-    datasets: Annotated[str | None, typer.Option(help="Columns, comma separated.")] = None,
+    models: Annotated[str | None, typer.Option(help="Models to show as rows, comma separated.")] = None,
+    datasets: Annotated[
+        str | None, typer.Option(help="Data sets to show as columns, comma separated.")
+    ] = None,
     res: OneResolution = None,
     source: Source = None,
     target: Target = None,
@@ -47,7 +49,8 @@ def table(
     which: Which = "best",
     where: Where = None,
     against: Annotated[
-        Literal["published"] | None, typer.Option(help="published: with the difference beside ours.")
+        Literal["published"] | None,
+        typer.Option(help="published: show the published values and the differences."),
     ] = None,
     form: Form = "md",
     results: Results = RESULTS,
@@ -83,8 +86,10 @@ def table(
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="A model, or MODEL@NAME=VALUE,NAME=VALUE.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.")],
+    first: Annotated[
+        str, typer.Argument(metavar="A", help="Model: a name, or NAME@SETTING=VALUE,SETTING=VALUE.")
+    ],
+    second: Annotated[str, typer.Argument(metavar="B", help="Model to compare it with, in the same form.")],
     metric: Scores = None,
     which: Which = "best",
     where: Where = None,

@@ -13,9 +13,10 @@ def frame_of(results: Iterable[Result]) -> pandas.DataFrame:
     """One row for each record.
 
     Returns:
-        ``run``, ``model``, ``dataset``, ``pair`` (missing outside of a paired task), ``resolution``, ``seed``,
-        ``status``, ``epochs`` (done), ``steps``, ``best_epoch``, ``identity``; every setting as ``set.NAME``;
-        every best score by its name and every last one as ``last.NAME``; context as ``context.NAME``.
+        ``run``, ``model``, ``dataset``, ``pair`` (missing outside of a paired task), ``resolution``,
+        ``seed``, ``status``, ``epochs`` (done), ``steps``, ``best_epoch``, ``identity``; every setting as
+        ``set.NAME``; every best score by its name, and every last one as ``last.NAME``; context as
+        ``context.NAME``.
     """
     return pandas.DataFrame(
         {

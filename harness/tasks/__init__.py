@@ -1,4 +1,4 @@
-"""What a model is asked for: images of nothing, or of another modality. Its class chooses.
+"""What a model is asked for: images from noise, or from another modality. Its class chooses.
 
 Whatever differs between the two is here; nothing else in the core tells them apart.
 """

@@ -1,4 +1,4 @@
-"""Images of nothing but random numbers."""
+"""Images from noise."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .task import Outputs, Task, check_sides, chosen
 
 
 class Synthesis(Task):
-    """Images of nothing but random numbers."""
+    """Images from noise."""
 
     kind = Synthesizer
     metrics = ("fid", "kid", "swd", "ms_ssim")
@@ -40,7 +40,7 @@ class Synthesis(Task):
         """There is nothing to translate."""
         if pair is not None:
             raise SpecError(
-                f"model {request.model} makes images of nothing, and was asked to translate {pair.source}",
+                f"model {request.model} generates from noise and cannot translate {pair.source}",
                 needed="a model that translates",
                 hint="leave out --source and --target",
             )
