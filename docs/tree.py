@@ -1,4 +1,4 @@
-"""Write the tree of the repository's rooms into docs/architecture.md: names, and what each file says it holds.
+"""Write the tree of rooms into docs/architecture.md: the names of files, and what each says it holds.
 
 python docs/tree.py          prints it
 python docs/tree.py --write  puts it into docs/architecture.md
