@@ -32,7 +32,7 @@ from ..training.arithmetic import effective_precision
 from ..training.checkpoints import load_networks
 from ..training.loop import Interrupted, Trainer, TrainingProgress
 from ..training.observers import Observers
-from .environment import describe, pick_device, plugins, source_commit, versions
+from .environment import brought_by, describe, pick_device, source_commit, versions
 from .images import open_task
 from .model import load_model, make_model
 from .resolve import ResolvedCell, resolve
@@ -215,7 +215,7 @@ class _Work:
 
     def _judges(self, scorer: Scorer) -> dict[str, dict[str, str]]:
         """Who brought the metrics and feature spaces."""
-        return plugins({"metrics": scorer.metrics, "features": scorer.spaces})
+        return brought_by({"metrics": scorer.metrics, "features": scorer.spaces})
 
     def _selection(self) -> tuple[str, Goal]:
         """The score that tells the best evaluation: the first of the first metric."""
@@ -266,7 +266,7 @@ class _Work:
             },
             caveats=list(trainer.model.caveats(trainer.last_clock)),
             versions=versions(),
-            plugins=plugins({"models": [spec.model.name], "datasets": [spec.dataset.name]})
+            plugins=brought_by({"models": [spec.model.name], "datasets": [spec.dataset.name]})
             | self._judges(self.scorer),
             device={
                 **describe(self.device),

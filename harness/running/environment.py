@@ -46,7 +46,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **versions_of(_PACKAGES), "torch": torch.__version__}
 
 
-def plugins(names: Mapping[Kind, Iterable[str]]) -> dict[str, dict[str, str]]:
+def brought_by(names: Mapping[Kind, Iterable[str]]) -> dict[str, dict[str, str]]:
     """By kind and name, the distribution with its version that brought each of these plugins."""
     return {
         kind: {name: current().entry(kind, name).distribution for name in sorted(chosen)}
