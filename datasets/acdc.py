@@ -79,6 +79,7 @@ class ACDC(Dataset):
         "register at https://humanheart-project.creatis.insa-lyon.fr/database, download the ACDC database, "
         "unpack it and name that folder: --data-root ACDC"
     )
+    libraries = ("nibabel",)
     published_count = (
         "1798. All 100 patients give 1902 slices of ED and ES, 1841 of them labelled; no rule is known that "
         "gives 1798."

@@ -85,6 +85,7 @@ class Brats2018(Dataset):
         "register at https://www.med.upenn.edu/sbia/brats2018/registration.html, download the training data, "
         "unpack it and name that folder: --data-root MICCAI_BraTS_2018_Data_Training"
     )
+    libraries = ("nibabel",)
     published_count = (
         "6528 of one modality, not named. 285 cases x 23 slices are 6555; batches of 32 without the "
         "incomplete last one are 6528."

@@ -78,6 +78,7 @@ class Folder(Dataset):
     licence = "whatever the folder's owner says"
     citation = "whatever the folder's owner says"
     obtain = "name a folder of PNG, JPEG, TIFF, NIfTI, npy or DICOM files: --data-root DIR"
+    libraries = ("nibabel", "pydicom")
     published_count = "not in the published work"
 
     def __init__(self, root: Path | None, config: FolderConfig) -> None:

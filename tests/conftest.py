@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -17,6 +18,25 @@ from harness.cell.records import Store
 from harness.cell.spec import RunRequest
 from harness.plugins import Registry
 from harness.running.cell import Outcome, Settings, run_cell
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_strangers() -> Iterator[None]:
+    """Hide plugins that happen to be installed here, but none that a test brings along."""
+    find = importlib.metadata.entry_points
+    strangers = {_distribution(plugin) for plugin in find(group="harness")} - {"hagan-bench"}
+
+    def without_strangers(**selection: Any) -> importlib.metadata.EntryPoints:
+        found = find(**selection)
+        return importlib.metadata.EntryPoints(one for one in found if _distribution(one) not in strangers)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.metadata, "entry_points", without_strangers)
+        yield
+
+
+def _distribution(plugin: importlib.metadata.EntryPoint) -> str:
+    return plugin.dist.name if plugin.dist is not None else ""
 
 
 @pytest.fixture(autouse=True)

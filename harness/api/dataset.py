@@ -93,6 +93,8 @@ class Dataset(abc.ABC):
         citation: What a user must cite.
         obtain: How to get the data, one or more lines.
         published_count: Images that the published protocol names, with what is known about them.
+        libraries: Distributions that decode its raw files, such as ``nibabel``: a record names the version of
+            each that was installed, and always those of numpy and Pillow, which resize.
         remote: Raw files for ``bench data fetch``, if they may be had without asking.
         remote_fingerprint: ``fingerprint()`` of the complete download with default options.
     """
@@ -108,6 +110,7 @@ class Dataset(abc.ABC):
     citation: ClassVar[str] = ""
     obtain: ClassVar[str] = ""
     published_count: ClassVar[str] = ""
+    libraries: ClassVar[tuple[str, ...]] = ()
     remote: ClassVar[tuple[RemoteFile, ...]] = ()
     remote_fingerprint: ClassVar[str] = ""
 

@@ -33,7 +33,11 @@ class Record(BaseModel):
         score_versions: Version of each metric and identity of each feature space.
         n_real: Real training images that samples were compared with.
         n_generated: Samples that were scored.
+        dataset: Which images the cell saw, and the versions of the ``libraries`` that read their raw files.
         caveats: What a reader of any of these scores must know.
+        versions: Python and the packages that trained and scored.
+        plugins: By kind (``models``, ``datasets``, ``metrics``, ``features``) and name, the distribution and
+            version that brought each plugin; None in a record from before this was kept.
         timing: ``prepare``, ``train`` and ``score`` (samples and their scores) in seconds,
             ``images_per_second`` of training.
         git: Commit of the benchmark's source, where it runs from a checkout.
@@ -57,6 +61,7 @@ class Record(BaseModel):
     dataset: dict[str, Any]
     caveats: list[str]
     versions: dict[str, str]
+    plugins: dict[str, dict[str, str]] | None = None
     device: dict[str, Any]
     timing: dict[str, float]
     git: str | None

@@ -41,6 +41,8 @@ class ImageSet:
         home: The folder it was opened from.
         source: uint8 (N, 1, H, W), the same slices in the source modality; None outside of pairs.
         regions: Parts of the images by name, bool (N, 1, H, W).
+        libraries: Versions of the libraries that made these pixels from raw files; None where that was not
+            kept, in sets that were prepared before it was.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ImageSet:
     home: Path | None = None
     source: NDArray[np.uint8] | None = None
     regions: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    libraries: Mapping[str, str] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -129,7 +132,8 @@ class ImageSet:
                 masks = _opened(home / REGIONS, (len(table), len(names), side, side), np.bool_)
                 regions = {name: masks[:, number : number + 1] for number, name in enumerate(names)}
             name, digest, skipped = meta["name"], meta["fingerprint"], meta["skipped"]
-            return cls(name, digest, images, table, skipped, home, source, regions)
+            libraries = meta.get("libraries")
+            return cls(name, digest, images, table, skipped, home, source, regions, libraries)
         except Exception as error:  # damaged files make json, numpy and pandas raise almost anything
             raise DataError(
                 f"{home} is not a prepared image set: {error}", hint="delete it and prepare again"

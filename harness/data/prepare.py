@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from ..api import DataError, Dataset
 from ..files import atomic_write, sha256_of_file, sha256_of_json, storage_error, sync_folder, write_json
+from ..installed import versions_of
 from . import resize
 from .image_set import COLUMNS, FORMAT, META, TABLE, ImageSet
 from .layers import Layer, layers_of
@@ -204,6 +205,8 @@ class _Build:
             "config": self.dataset.config.model_dump(mode="json"),
             "square": self.dataset.square,
             "skipped": skipped,
+            # No part of the fingerprint: an upgrade of Pillow should not read all raw files again.
+            "libraries": versions_of(("numpy", "pillow", *self.dataset.libraries)),
             "sha256": {file: sha256_of_file(part / file) for file in (*self.layers, TABLE)},
         }
         if self.dataset.pair is not None:

@@ -9,10 +9,11 @@ import datetime
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ from ..training.arithmetic import effective_precision
 from ..training.checkpoints import load_networks
 from ..training.loop import Interrupted, Trainer, TrainingProgress
 from ..training.observers import Observers
-from .environment import describe, pick_device, source_commit, versions
+from .environment import brought_by, describe, pick_device, source_commit, versions
 from .images import open_task
 from .model import load_model, make_model
 from .resolve import ResolvedCell, resolve
@@ -177,14 +178,12 @@ class _Work:
             for which in record.scores
         }
         scores = {which: known | reports[which].scores for which, known in record.scores.items()}
-        versions_of = {
-            kind: {**record.score_versions[kind], **added} for kind, added in scorer.versions().items()
-        }
         update = {
             "scores": scores,
             "context": record.context | reports["best"].context,
             "notes": list(dict.fromkeys([*record.notes, *reports["best"].notes])),
-            "score_versions": versions_of,
+            "score_versions": _merged(record.score_versions, scorer.versions()),
+            "plugins": _merged(record.plugins or {}, self._judges(scorer)),
         }
         record = record.model_copy(update=update)
         self.folder.write_record(record)
@@ -213,6 +212,10 @@ class _Work:
         )
         scorer.check(task.count, paired=self.spec.dataset.pair is not None)
         return scorer
+
+    def _judges(self, scorer: Scorer) -> dict[str, dict[str, str]]:
+        """Who brought the metrics and feature spaces."""
+        return brought_by({"metrics": scorer.metrics, "features": scorer.spaces})
 
     def _selection(self) -> tuple[str, Goal]:
         """The score that tells the best evaluation: the first of the first metric."""
@@ -258,10 +261,13 @@ class _Work:
                 "held_out_images": len(held_out) if held_out else 0,
                 "held_out_patients": len(set(held_out.patients)) if held_out else 0,
                 "skipped": images.skipped,
+                "libraries": images.libraries,
                 **self.task.facts,
             },
             caveats=list(trainer.model.caveats(trainer.last_clock)),
             versions=versions(),
+            plugins=brought_by({"models": [spec.model.name], "datasets": [spec.dataset.name]})
+            | self._judges(self.scorer),
             device={
                 **describe(self.device),
                 "precision": effective_precision(spec.protocol.precision, self.device),
@@ -279,6 +285,11 @@ class _Work:
             finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             error=error,
         )
+
+
+def _merged(known: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
+    """Two levels of names, with those that were added."""
+    return {kind: {**known.get(kind, {}), **added.get(kind, {})} for kind in {**known, **added}}
 
 
 @contextmanager

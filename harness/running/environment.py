@@ -1,17 +1,19 @@
-"""What a result was made with: versions, device, and the commit of the source."""
+"""What a result was made with: versions, plugins, device, and the commit of the source."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..errors import SpecError
+from ..installed import versions_of
+from ..plugins import Kind, current
 
 _PACKAGES = tuple(
     "hagan-bench torch torchvision numpy scipy pillow clean-fid torch-fidelity diffusers".split()
@@ -40,14 +42,16 @@ def pick_device(name: str) -> torch.device:
 
 def versions() -> dict[str, str]:
     """Python and every installed package that a number may depend on."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    # Unlike the distribution's, the module's version tells which CUDA it was built for.
-    return found | {"torch": torch.__version__}
+    # Unlike the distribution's, torch's own version tells which CUDA it was built for.
+    return {"python": platform.python_version(), **versions_of(_PACKAGES), "torch": torch.__version__}
+
+
+def brought_by(names: Mapping[Kind, Iterable[str]]) -> dict[str, dict[str, str]]:
+    """By kind and name, the distribution with its version that brought each of these plugins."""
+    return {
+        kind: {name: current().entry(kind, name).distribution for name in sorted(chosen)}
+        for kind, chosen in names.items()
+    }
 
 
 def describe(device: torch.device) -> dict[str, Any]:

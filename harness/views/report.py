@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..cell.records import Record
 from ..cell.spec import RunSpec
 from ..data.pictures import mosaic
 from ..errors import BenchError, DataError
@@ -194,12 +195,25 @@ def _protocols(results: Sequence[Result]) -> list[tuple[dict[str, str], int]]:
             "resolution": f"{spec.resolution} px",
             **{name: str(value) for name, value in spec.protocol.model_dump(mode="json").items()},
             "metrics and features": json.dumps(record.score_versions, sort_keys=True),
-            "packages": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
-            "device": ", ".join(f"{name} {value}" for name, value in record.device.items()),
+            "packages": _listed(record.versions),
+            "plugins": _distributions(record),
+            "raw files read with": _listed(record.dataset.get("libraries")),
+            "device": _listed(record.device),
             "source commit": record.git or "not from a checkout",
         }
         counts[json.dumps(content)] += 1
     return [(json.loads(content), count) for content, count in counts.most_common()]
+
+
+def _listed(facts: Mapping[str, Any] | None) -> str:
+    return "not recorded" if facts is None else ", ".join(f"{name} {value}" for name, value in facts.items())
+
+
+def _distributions(record: Record) -> str:
+    """Everything installed that brought a plugin which took part."""
+    if record.plugins is None:
+        return "not recorded"
+    return ", ".join(sorted({brought for kind in record.plugins.values() for brought in kind.values()}))
 
 
 def _picture(pixels: NDArray[np.uint8]) -> str:

@@ -35,5 +35,7 @@ def test_installed_plugin_runs_a_cell(tmp_path: Path) -> None:
     out = bench("run", *cell, "--metrics", "brightness,swd")
     assert "complete" in out
     (record,) = tmp_path.glob("results/runs/*/record.json")
-    scores = json.loads(record.read_text())["scores"]["best"]
-    assert set(scores) == {"brightness", "swd"}
+    written = json.loads(record.read_text())
+    assert set(written["scores"]["best"]) == {"brightness", "swd"}
+    assert written["plugins"]["models"] == {"linear-gan": "bench-example 0.3.0"}
+    assert written["plugins"]["metrics"]["swd"].startswith("hagan-bench ")

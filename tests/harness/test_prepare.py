@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from harness_datasets.phantom import Phantom, PhantomConfig
 
 from harness.api import DataError, Dataset, PluginConfig, Slice, Split, setting
 from harness.data import reading
-from harness.data.image_set import ImageSet, read_meta
+from harness.data.image_set import META, ImageSet, read_meta
 from harness.data.prepare import prepare
 from harness.errors import StorageError
 
@@ -80,6 +82,29 @@ def test_what_is_prepared_is_not_read_again(tmp_path: Path) -> None:
     assert again.reads == []
     prepare(again, "stripes", [16, 32], tmp_path)
     assert again.reads == list(again.items())
+
+
+def test_a_set_keeps_the_versions_of_what_read_its_raw_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stripes, "libraries", ("nibabel", "no-such-distribution"), raising=False)
+    libraries = {name: version(name) for name in ("numpy", "pillow", "nibabel")}
+    (made,) = prepare(Stripes(), "stripes", [16], tmp_path).values()
+    assert made.libraries == libraries
+    monkeypatch.setattr("harness.data.prepare.versions_of", lambda names: dict.fromkeys(names, "99"))
+    upgraded = Stripes()
+    (kept,) = prepare(upgraded, "stripes", [16], tmp_path).values()
+    assert not upgraded.reads
+    assert kept.limit(3).libraries == libraries
+
+
+def test_a_set_from_before_libraries_were_kept_does_not_know_them(tmp_path: Path) -> None:
+    (made,) = prepare(Stripes(), "stripes", [16], tmp_path).values()
+    assert made.home is not None
+    meta = json.loads((made.home / META).read_text())
+    del meta["libraries"]
+    (made.home / META).write_text(json.dumps(meta))
+    assert ImageSet.open(made.home).libraries is None
 
 
 def test_other_version_options_or_raw_content_is_another_set(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,8 @@ def test_it_tells_cells_scores_and_versions(results: Path, registry: Registry) -
         assert result.folder.path.name in text
         assert f"{result.record.scores['best']['brightness']:.4g}" in text
         assert result.record.versions["torch"] in text
+    assert "bench-example 0.3.0" in text
+    assert f"numpy {version('numpy')}, pillow {version('pillow')}" in text
     assert "It holds no real images" in text
     assert 'id="neighbours"' not in text
 

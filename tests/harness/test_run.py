@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,32 @@ def test_record_holds_what_a_reader_needs(run_tiny: Run) -> None:
     assert Record.model_validate(written) == outcome.record
 
 
+def test_record_names_who_brought_each_plugin_and_what_read_the_raw_files(run_tiny: Run) -> None:
+    record = run_tiny(settings={"metrics": "brightness,fd_random"}).record
+    ours, theirs = f"hagan-bench {version('hagan-bench')}", "bench-example 0.3.0"
+    assert record.plugins == {
+        "models": {"linear-gan": theirs},
+        "datasets": {"discs": theirs},
+        "metrics": {"brightness": theirs, "fd_random": ours},
+        "features": {"inception-random": ours},
+    }
+    # The discs are computed, and only resized.
+    assert record.dataset["libraries"] == {"numpy": version("numpy"), "pillow": version("pillow")}
+
+
+def test_record_from_before_plugins_were_kept_is_read_and_learns_only_what_is_known(run_tiny: Run) -> None:
+    folder = run_tiny().folder
+    written = json.loads(folder.record.read_text())
+    del written["plugins"], written["dataset"]["libraries"]
+    folder.record.write_text(json.dumps(written))
+    old = run_tiny()
+    assert not old.is_new
+    assert old.record.plugins is None
+    # Who trained it is not known any more; who scores it now is.
+    scored = run_tiny(settings={"metrics": "brightness,swd"}).record
+    assert scored.plugins == {"metrics": {"swd": f"hagan-bench {version('hagan-bench')}"}, "features": {}}
+
+
 def test_folder_holds_log_networks_and_a_picture(run_tiny: Run) -> None:
     folder = run_tiny().folder
     log = read_log(folder.log)
@@ -95,6 +122,9 @@ def test_further_metric_scores_a_finished_cell_without_training(run_tiny: Run) -
     assert more.folder == first.folder
     assert more.record.scores["best"]["brightness"] == first.record.scores["best"]["brightness"]
     assert "swd" in more.record.scores["last"]
+    assert more.record.plugins is not None
+    assert set(more.record.plugins["metrics"]) == {"brightness", "swd"}
+    assert more.record.plugins["models"] == {"linear-gan": "bench-example 0.3.0"}
     assert first.folder.checkpoint.stat().st_mtime_ns == checkpoint
     assert not run_tiny(settings={"metrics": "brightness,swd"}).is_new
 
