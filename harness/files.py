@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,12 +85,18 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def move_aside(path: Path) -> str:
+    """A command that takes ``path`` out of the way and deletes nothing, quoted so that it may be pasted."""
+    return shlex.join(["mv", str(path), f"{path}.aside"])
+
+
 def storage_error(path: Path, error: OSError) -> StorageError:
     """Turn the system's refusal to write ``path`` into the user's error."""
+    folder = shlex.quote(str(path.parent))
     return StorageError(
         f"cannot write {path}: {error.strerror or error}",
         needed="a folder that can be written to, with free space",
-        hint=f"df -h {path.parent}; ls -ld {path.parent}; or name another folder",
+        hint=f"df -h {folder}; ls -ld {folder}; or name another folder",
     )
 
 

@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import TypedDict
 
 from ..errors import SpecError
-from ..files import write_json
+from ..files import move_aside, sha256_of_json, storage_error, write_json
 from .spec import RunSpec
 
 RECORD_FORMAT: Final = 2
+_DIGEST: Final = "sha256"
+"""Where a stored record keeps the digest of everything else in it."""
 
 Status = Literal["complete", "diverged", "failed"]
+
+
+class Scores(TypedDict):
+    """Scores by name, of the best and of the last networks; empty where nothing was evaluated."""
+
+    best: dict[str, float]
+    last: dict[str, float]
+
+
+class ScoreVersions(TypedDict):
+    """What scores were computed with."""
+
+    metrics: dict[str, int]
+    features: dict[str, dict[str, str]]
+
+
+class Timing(TypedDict):
+    """Seconds of preparation, training and scoring, and the speed of training."""
+
+    prepare: float
+    train: float
+    score: float
+    images_per_second: float
+
+
+class RecordError(SpecError):
+    """A record that can't be believed: its cell counts as not done."""
 
 
 class Record(BaseModel):
@@ -30,6 +62,7 @@ class Record(BaseModel):
             with their score's.
         notes: What a reader of the scores must be told, one line each.
         best_epoch: Epochs completed when the best evaluation was made.
+        best_networks: Digest of the networks that scored best; None where nothing was evaluated.
         score_versions: Version of each metric and identity of each feature space.
         n_real: Real training images that samples were compared with.
         n_generated: Samples that were scored.
@@ -37,7 +70,7 @@ class Record(BaseModel):
         caveats: What a reader of any of these scores must know.
         versions: Python and the packages that trained and scored.
         plugins: By kind (``models``, ``datasets``, ``metrics``, ``features``) and name, the distribution and
-            version that brought each plugin; None in a record from before this was kept.
+            version that brought each plugin.
         timing: ``prepare``, ``train`` and ``score`` (samples and their scores) in seconds,
             ``images_per_second`` of training.
         git: Commit of the benchmark's source, where it runs from a checkout.
@@ -49,21 +82,22 @@ class Record(BaseModel):
     status: Status
     identity: str
     spec: RunSpec
-    scores: dict[Literal["best", "last"], dict[str, float]]
+    scores: Scores
     context: dict[str, float] = {}
     notes: list[str] = []
     best_epoch: int | None
+    best_networks: str | None
     epochs_done: int
     steps: int
-    score_versions: dict[str, Any]
+    score_versions: ScoreVersions
     n_real: int
     n_generated: int
     dataset: dict[str, Any]
     caveats: list[str]
     versions: dict[str, str]
-    plugins: dict[str, dict[str, str]] | None = None
+    plugins: dict[str, dict[str, str]]
     device: dict[str, Any]
-    timing: dict[str, float]
+    timing: Timing
     git: str | None
     finished: str
     error: str | None = None
@@ -111,40 +145,80 @@ class RunFolder:
         return self.path / ".lock"
 
     def read_spec(self) -> RunSpec:
-        """The spec of this folder.
+        """The spec of this folder: of its record, where there is one.
 
         Raises:
             SpecError: There is none, or it can't be read.
         """
         try:
             return RunSpec.model_validate_json(self.spec.read_bytes())
-        except (OSError, ValidationError) as error:
+        except (OSError, ValueError) as error:
+            try:
+                record = self.read_record()
+            except RecordError:
+                record = None
+            if record is not None:
+                return record.spec
             raise SpecError(
-                f"{self.path} is no run folder: {self.spec.name} is missing or damaged",
+                f"{self.path} is not a run folder: {self.spec.name} is missing or damaged",
                 needed="a folder that `bench run` made",
-                hint="ls results/runs",
+                hint=f"ls {shlex.quote(str(self.path.parent))}",
             ) from error
+
+    def write_spec(self, spec: RunSpec) -> None:
+        """Write the spec: from then on this is a run folder."""
+        write_json(self.spec, spec.model_dump(mode="json"))
 
     def read_record(self) -> Record | None:
         """The record, or None where the cell is not done.
 
         Raises:
-            SpecError: The file is damaged or of another format.
+            RecordError: The file can't be read, is damaged or edited, or of another format.
         """
         try:
-            return Record.model_validate_json(self.record.read_bytes())
+            content = json.loads(self.record.read_bytes())
+            if not isinstance(content, dict):
+                raise ValueError("it is no JSON object")
+            if content.get("format") != RECORD_FORMAT:
+                raise ValueError(f"it is of format {content.get('format')!r}, not {RECORD_FORMAT}")
+            digest = content.pop(_DIGEST, None)
+            if digest != sha256_of_json(content):
+                raise ValueError("it is not what was written")
+            return Record.model_validate(content)
         except FileNotFoundError:
             return None
-        except ValidationError as error:
-            raise SpecError(
-                f"{self.record} is damaged or of another version: {error.errors()[0]['msg']}",
-                needed=f"a record of format {RECORD_FORMAT}",
-                hint=f"rm {self.record} and run the cell again: it goes on from its checkpoint",
+        except (OSError, ValueError, RecursionError) as error:
+            raise RecordError(
+                f"{self.record} can't be believed: {_first_line(error)}",
+                needed=f"a record of format {RECORD_FORMAT} as it was written",
+                hint=f"{move_aside(self.record)}, and run the cell again: it goes on from its checkpoint",
             ) from error
 
     def write_record(self, record: Record) -> None:
-        """Write the record. From then on the cell is done."""
-        write_json(self.record, record.model_dump(mode="json"))
+        """Write the record, with its digest. From then on the cell is done."""
+        content = record.model_dump(mode="json")
+        write_json(self.record, {**content, _DIGEST: sha256_of_json(content)})
+
+    def leave_aside(self, path: Path) -> Path:
+        """Rename a file of this folder that can't be believed; returns its new path.
+
+        Raises:
+            StorageError: It can't be renamed.
+        """
+        for number in itertools.count(1):
+            aside = path.with_name(f"{path.name}.aside-{number}")
+            if not aside.exists():
+                break
+        try:
+            return path.rename(aside)
+        except OSError as error:
+            raise storage_error(path, error) from error
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        return str(error.errors()[0]["msg"])
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 @dataclass(frozen=True)
@@ -168,7 +242,7 @@ class Store:
         Raises:
             SpecError: None or several match.
         """
-        if (Path(name) / "spec.json").exists():
+        if RunFolder(Path(name)).spec.exists():
             return RunFolder(Path(name))
         matches = [folder for folder in self.folders() if folder.path.name.startswith(name)]
         if len(matches) == 1:
@@ -182,7 +256,8 @@ class Store:
 
     def folders(self) -> list[RunFolder]:
         """Every run folder, by name."""
-        return [RunFolder(path.parent) for path in sorted(self.runs.glob("*/spec.json"))]
+        found = {path.parent for name in ("spec", "record") for path in self.runs.glob(f"*/{name}.json")}
+        return [RunFolder(path) for path in sorted(found)]
 
     def records(self) -> Iterator[tuple[RunFolder, Record]]:
         """Every finished cell."""
@@ -191,17 +266,24 @@ class Store:
                 yield folder, record
 
 
-def missing_metrics(score_versions: Mapping[str, Any], asked: Iterable[str]) -> list[str]:
+def missing_metrics(score_versions: ScoreVersions, asked: Iterable[str]) -> list[str]:
     """Those of the metrics asked for by which a record, with these ``score_versions``, was not scored."""
     return [name for name in asked if name not in score_versions["metrics"]]
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a JSONL log; a line cut off by a kill is left out."""
+    """The whole lines of a JSONL log: those that a kill cut off, or damage made unreadable, are left out."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return []
     lines = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in content.splitlines():
         try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        counts = [entry.get("step"), entry.get("epoch")] if isinstance(entry, dict) else [None]
+        if all(isinstance(count, int) for count in counts):
+            lines.append(entry)
     return lines

@@ -6,7 +6,6 @@ cell that somebody else finished counts like our own.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from filelock import FileLock, Timeout
 
 from ..api.executor import Executor, Job, SubmittedJob
-from ..cell.records import missing_metrics
+from ..cell.records import RecordError, RunFolder, missing_metrics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,20 +181,25 @@ def _judge(watched: Watched, code: int, message: str, attempts: int, stopping: b
 def finished(cell: PlannedCell) -> Literal["done", "diverged"] | None:
     """What a cell's record says, where nothing is left to do: it did not fail, and has every metric."""
     try:
-        record = json.loads((cell.folder / "record.json").read_bytes())
-        if record["status"] == "diverged":
-            return "diverged"
-        whole = record["status"] == "complete" and not missing_metrics(record["score_versions"], cell.metrics)
-    except (OSError, ValueError, LookupError, TypeError):
+        record = RunFolder(cell.folder).read_record()
+    except RecordError:
+        return None  # whoever computes the cell leaves it aside
+    if record is None or not cell.name.endswith(record.identity[:8]):
         return None
-    return "done" if whole else None
+    if record.status == "diverged":
+        return "diverged"
+    is_whole = record.status == "complete" and not missing_metrics(record.score_versions, cell.metrics)
+    return "done" if is_whole else None
 
 
 def _is_held(folder: Path) -> bool:
-    if not (folder / ".lock").exists():
-        return False
+    lock = RunFolder(folder).lock
     try:
-        with FileLock(folder / ".lock").acquire(timeout=0):
+        if not lock.exists():
+            return False
+        with FileLock(lock).acquire(timeout=0):
             return False
     except Timeout:
         return True
+    except OSError:
+        return False  # the cell itself will meet the same trouble, and tell it

@@ -21,10 +21,10 @@ from filelock import FileLock, Timeout
 
 from .. import plugins
 from ..api import Goal, Model
-from ..cell.records import Record, RunFolder, Status, Store, missing_metrics
-from ..cell.spec import RunRequest
+from ..cell.records import Record, RecordError, RunFolder, Status, Store, missing_metrics
+from ..cell.spec import RunRequest, RunSpec
 from ..errors import BenchError, BusyError, Diverged
-from ..files import clear_partial, storage_error, write_json
+from ..files import clear_partial, storage_error
 from ..scoring.scorer import Report, Scorer
 from ..scoring.weights import Weights
 from ..tasks import Task
@@ -97,14 +97,30 @@ def run_cell(request: RunRequest, settings: Settings) -> Outcome:
     folder = settings.results.folder(cell.spec)
     device = pick_device(settings.device)
     with _locked(folder):
-        record = folder.read_record()
+        record = _trusted_record(cell.spec, folder, settings.tell)
         work = _Work(cell, folder, settings, device)
         if record is None or record.status == "failed":
             return Outcome(folder, work.run(), is_new=True)
         missing = missing_metrics(record.score_versions, cell.spec.protocol.metrics)
         if record.status == "complete" and missing:
             return Outcome(folder, work.add_scores(record, missing), is_new=True)
+        if not folder.spec.exists():
+            folder.write_spec(cell.spec)
         return Outcome(folder, record, is_new=False)
+
+
+def _trusted_record(spec: RunSpec, folder: RunFolder, tell: Callable[[str], None]) -> Record | None:
+    """The cell's record; one that is damaged, edited or another cell's is left aside and made again."""
+    try:
+        record = folder.read_record()
+        if record is None or record.identity == spec.identity:
+            return record
+        problem = f"{folder.record} is of another cell, {record.spec.folder_name}"
+    except RecordError as error:
+        problem = error.found
+    aside = folder.leave_aside(folder.record)
+    tell(f"{problem}; it is left aside as {aside.name}, and made again")
+    return None
 
 
 class _Work:
@@ -131,7 +147,7 @@ class _Work:
         self.prepare_seconds = time.monotonic() - started
         self.scorer = self._scorer(self.spec.protocol.metrics, task)
         # Not earlier: what was refused is no run.
-        write_json(self.folder.spec, self.spec.model_dump(mode="json"))
+        self.folder.write_spec(self.spec)
         model = make_model(self.spec, self.cell.model, self.cell.model_config, self.device)
         trainer = Trainer(
             model,
@@ -161,6 +177,9 @@ class _Work:
             status, error = "diverged", str(reason)
         except (BenchError, Interrupted):
             raise
+        except OSError as problem:
+            # A full disk, or a folder that is gone: no fault of the model.
+            raise storage_error(self.folder.path, problem) from problem
         except Exception:
             # A plugin may raise anything; its cell has failed, and the record says how.
             status, error = "failed", traceback.format_exc()
@@ -173,17 +192,17 @@ class _Work:
         """Score the networks of a finished cell by further metrics, without training again."""
         task = self._task()
         scorer = self._scorer(metrics, task)
-        reports = {
-            which: scorer.report(*task.generate(load_model(self.folder, self.device, which)))
-            for which in record.scores
-        }
-        scores = {which: known | reports[which].scores for which, known in record.scores.items()}
+        best, last = (
+            scorer.report(*task.generate(load_model(self.folder, self.device, which)))
+            for which in ("best", "last")
+        )
+        known = record.scores
         update = {
-            "scores": scores,
-            "context": record.context | reports["best"].context,
-            "notes": list(dict.fromkeys([*record.notes, *reports["best"].notes])),
+            "scores": {"best": known["best"] | best.scores, "last": known["last"] | last.scores},
+            "context": record.context | best.context,
+            "notes": list(dict.fromkeys([*record.notes, *best.notes])),
             "score_versions": _merged(record.score_versions, scorer.versions()),
-            "plugins": _merged(record.plugins or {}, self._judges(scorer)),
+            "plugins": _merged(record.plugins, self._judges(scorer)),
         }
         record = record.model_copy(update=update)
         self.folder.write_record(record)
@@ -228,7 +247,8 @@ class _Work:
         if self.task.has_previews(model) and not last_is_best:
             # Evaluations saw previews, which only choose; what counts is what the model makes in the end.
             progress.last = self.scorer.score(*self.task.generate(model))
-        model.load_state_dict(load_networks(self.folder.best))
+        assert progress.best_networks is not None  # the last epoch is always evaluated
+        model.load_state_dict(load_networks(self.folder.best, progress.best_networks))
         outputs = self.task.generate(model)
         self.task.picture(self.folder.samples, outputs)
         report = self.scorer.report(*outputs)
@@ -248,6 +268,7 @@ class _Work:
             context=report.context,
             notes=[*report.notes, *self.task.notes],
             best_epoch=progress.best_epoch,
+            best_networks=progress.best_networks,
             epochs_done=progress.step // trainer.run.steps_per_epoch,
             steps=progress.step,
             score_versions=self.scorer.versions(),

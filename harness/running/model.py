@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 
@@ -39,11 +40,34 @@ def load_model(folder: RunFolder, device: torch.device, which: Literal["best", "
         )
     config = validate(kind.Config, spec.model.config, f"model {spec.model.name}")
     model = make_model(spec, kind, config, device)
-    if which == "best":
-        model.load_state_dict(load_networks(folder.best))
+    record = folder.read_record()
+    if which == "best" and record is not None:
+        digest = record.best_networks
     else:
-        state, _ = load_state(folder.checkpoint, spec.identity)
-        if state is None:
-            raise CheckpointError(f"{folder.path} has no checkpoint", needed="a run that got further")
-        model.load_state_dict(state["model"])
+        state = _last_state(folder, spec)
+        digest = state["progress"]["best_networks"]
+        if which == "last":
+            model.load_state_dict(state["model"])
+            return model
+    if digest is None:
+        raise CheckpointError(f"{folder.path} was never evaluated", needed="a run that got further")
+    model.load_state_dict(load_networks(folder.best, digest))
     return model
+
+
+def _last_state(folder: RunFolder, spec: RunSpec) -> Mapping[str, Any]:
+    """The newest training state of a run, and no older one in its place.
+
+    Raises:
+        CheckpointError: There is none, or it is damaged.
+    """
+    state, complaints = load_state(folder.checkpoint, spec.identity)
+    if complaints:
+        raise CheckpointError(
+            complaints[0],
+            needed="the last networks of this run; those before them would make other images",
+            hint="the command that made the run: it goes on from the checkpoint before this one",
+        )
+    if state is None:
+        raise CheckpointError(f"{folder.path} has no checkpoint", needed="a run that got further")
+    return state

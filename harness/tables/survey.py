@@ -61,11 +61,26 @@ def survey(store: Store) -> Survey:
             continue
         if record is None:
             continue
+        if not _is_at_home(folder, record):
+            problems.append(
+                f"{folder.record} is of another cell, {record.spec.folder_name}; its cell counts as not done"
+            )
+            continue
         if twin := results.get(record.identity):
             problems.append(f"{folder.path} is a copy of {twin.folder.path} and counts once")
             continue
         results[record.identity] = Result(folder, record)
     return Survey(list(results.values()), problems)
+
+
+def _is_at_home(folder: RunFolder, record: Record) -> bool:
+    """Whether a record is of the cell that its folder was made for; a whole folder may be renamed."""
+    if folder.path.name == record.spec.folder_name:
+        return True
+    try:
+        return folder.read_spec().identity == record.spec.identity
+    except SpecError:
+        return False
 
 
 class Installed:

@@ -22,9 +22,10 @@ from ..cell.records import RunFolder
 from ..cell.spec import RunSpec
 from ..data.pixels import to_model_range
 from ..errors import CheckpointError, Diverged
+from ..files import move_aside
 from .arithmetic import arithmetic
 from .augmentation import compose
-from .checkpoints import load_state, save_networks, save_state
+from .checkpoints import load_state, restore_networks, save_networks, save_state
 from .compilation import begin_step, compile_networks
 from .log import Log
 from .observers import Observers
@@ -45,10 +46,15 @@ class Interrupted(Exception):
 
 @dataclass
 class TrainingProgress:
-    """Where a training stands: the part of a checkpoint that is no tensor."""
+    """Where a training stands: the part of a checkpoint that is no tensor.
+
+    Attributes:
+        best_networks: Digest of the networks that scored best (``checkpoints.save_networks``).
+    """
 
     step: int = 0
     best_epoch: int | None = None
+    best_networks: str | None = None
     best: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
     train_seconds: float = 0.0
@@ -121,14 +127,16 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             for name, optimizer in self.model.optimizers().items():
                 optimizer.load_state_dict(state["optimizers"][name])
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (LookupError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{self.folder.checkpoint} does not fit the model: {error}",
                 needed="a checkpoint of the same version of the plugin",
-                hint=f"rm {self.folder.checkpoint} to train from the start",
+                hint=f"{move_aside(self.folder.path)}, and the same command trains from the start",
             ) from error
         _set_random_state(state["random"], self.device)
         self.progress = TrainingProgress(**state["progress"])
+        if self.progress.best_networks is not None:
+            restore_networks(self.folder.best, self.progress.best_networks)
         notes = tuple(f"left aside: {complaint}" for complaint in complaints)
         self.run = replace(self.run, first_step=self.progress.step, notes=notes)
 
@@ -240,8 +248,9 @@ class Trainer:
             progress.best, progress.best_epoch = scores, clock.epoch
             # Before the checkpoint that speaks of it: killed in between, the same epoch is scored again
             # from the older checkpoint and the same file is written again.
-            metadata = {"identity": self.spec.identity, "epoch": str(clock.epoch)}
-            save_networks(self.folder.best, self.model.state_dict(), metadata)
+            progress.best_networks = save_networks(
+                self.folder.best, self.model.state_dict(), identity=self.spec.identity, epoch=clock.epoch
+            )
         # Before the checkpoint, too: a line too many is dropped when a run resumes, a missing one is lost.
         self.log.scores(clock, scores)
         self.save()

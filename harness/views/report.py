@@ -211,8 +211,6 @@ def _listed(facts: Mapping[str, Any] | None) -> str:
 
 def _distributions(record: Record) -> str:
     """Everything installed that brought a plugin which took part."""
-    if record.plugins is None:
-        return "not recorded"
     return ", ".join(sorted({brought for kind in record.plugins.values() for brought in kind.values()}))
 
 

@@ -12,7 +12,14 @@ import torch
 
 from harness.errors import CheckpointError, StorageError
 from harness.files import atomic_write, sha256_of_json, write_json
-from harness.training.checkpoints import load_networks, load_state, previous_state, save_networks, save_state
+from harness.training.checkpoints import (
+    load_networks,
+    load_state,
+    previous,
+    restore_networks,
+    save_networks,
+    save_state,
+)
 
 
 def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -29,12 +36,17 @@ def test_no_file_is_no_state(tmp_path: Path) -> None:
     assert load_state(tmp_path / "checkpoint.pt", "me") == (None, [])
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "garbage", "foreign", "pickle"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "garbage", "foreign", "pickle", "bit"])
 def test_damaged_state_falls_back_to_the_one_before_and_says_so(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "checkpoint.pt"
-    save_state(path, "me", {"step": 1})
-    save_state(path, "me", {"step": 2})
-    if damage == "truncated":
+    save_state(path, "me", {"step": 1, "w": torch.zeros(5000)})
+    save_state(path, "me", {"step": 2, "w": torch.zeros(5000)})
+    if damage == "bit":  # in the middle of the tensor: torch itself reads it without a word
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        assert torch.load(path, weights_only=True)["step"] == 2
+    elif damage == "truncated":
         path.write_bytes(path.read_bytes()[:-100])
     elif damage == "foreign":
         save_state(tmp_path / "other.pt", "somebody", {"step": 9})
@@ -64,13 +76,13 @@ def test_nothing_to_trust_is_an_error_that_says_how_to_begin_again(tmp_path: Pat
     with pytest.raises(CheckpointError) as caught:
         load_state(path, "me")
     assert str(path) in caught.value.found
-    assert caught.value.hint.startswith("rm ")
+    assert caught.value.hint.startswith(f"mv {tmp_path} {tmp_path}.aside")
 
 
 def test_killed_between_the_two_renames_leaves_the_older_state(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     save_state(path, "me", {"step": 1})
-    path.replace(previous_state(path))
+    path.replace(previous(path))
     state, _ = load_state(path, "me")
     assert state is not None
     assert state["step"] == 1
@@ -78,18 +90,40 @@ def test_killed_between_the_two_renames_leaves_the_older_state(tmp_path: Path) -
 
 def test_networks_come_back_though_they_share_memory(tmp_path: Path) -> None:
     weight = torch.arange(6.0).view(2, 3)
-    save_networks(tmp_path / "best.safetensors", {"a": weight, "b": weight.t()}, {"epoch": "1"})
-    tensors = load_networks(tmp_path / "best.safetensors")
-    assert torch.equal(tensors["b"], weight.t())
-
-
-def test_missing_and_damaged_networks_are_told(tmp_path: Path) -> None:
     path = tmp_path / "best.safetensors"
-    with pytest.raises(CheckpointError, match="does not exist"):
-        load_networks(path)
+    digest = save_networks(path, {"b": weight.t(), "a": weight}, identity="me", epoch=1)
+    assert torch.equal(load_networks(path, digest)["b"], weight.t())
+
+
+def test_missing_damaged_and_other_networks_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "my results" / "best.safetensors"
+    with pytest.raises(CheckpointError, match="is missing") as caught:
+        load_networks(path, "0" * 64)
+    assert caught.value.hint.startswith(f"mv '{path.parent}' '{path.parent}.aside'"), "to be pasted"
+    digest = save_networks(path, {"a": torch.zeros(9)}, identity="me", epoch=1)
+    other = save_networks(path, {"a": torch.ones(9)}, identity="me", epoch=2)
+    with pytest.raises(CheckpointError, match="holds other networks"):
+        load_networks(path, digest)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load_networks(path, other)
     path.write_bytes(b"nonsense")
     with pytest.raises(CheckpointError, match="can't be read"):
-        load_networks(path)
+        load_networks(path, other)
+
+
+def test_networks_that_a_checkpoint_knows_are_restored(tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    known = save_networks(path, {"a": torch.zeros(9)}, identity="me", epoch=1)
+    newer = save_networks(path, {"a": torch.ones(9)}, identity="me", epoch=2)
+    restore_networks(path, newer)
+    assert torch.equal(load_networks(path, newer)["a"], torch.ones(9))
+    restore_networks(path, known)
+    assert torch.equal(load_networks(path, known)["a"], torch.zeros(9))
+    with pytest.raises(CheckpointError, match="holds other networks"):
+        restore_networks(path, "0" * 64)
 
 
 def test_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from handmade import plain_record
 
 from harness.api.executor import Ended, Executor, Job, Resources, SubmittedJob
+from harness.cell.records import RunFolder, Status
 from harness.cli.watching import last_losses
 from harness.errors import SpecError, StorageError
 from harness.grid import schedule
@@ -29,10 +31,10 @@ def cell(folder: Path, name: str) -> Watched:
     )  # fmt: skip
 
 
-def finish(folder: Path, status: str = "complete", metric: str = "swd") -> None:
+def finish(folder: Path, status: Status = "complete", metric: str = "swd") -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    record = {"status": status, "score_versions": {"metrics": {metric: 1}}}
-    (folder / "record.json").write_text(json.dumps(record))
+    # A cell's name ends with the first digits of its identity.
+    RunFolder(folder).write_record(plain_record(folder.name[-8:], status, metric))
 
 
 class Scripted(Executor):

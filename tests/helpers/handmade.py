@@ -5,11 +5,45 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.cell.records import Record, Store
+from harness.cell.protocol import CompleteProtocol
+from harness.cell.records import Record, Status, Store
+from harness.cell.spec import DatasetPart, Part, RunSpec
 from harness.grid.definition import Grid
 from harness.tables.scores import score_sheet
 from harness.tables.sheets import Sheet
 from harness.tables.survey import survey
+
+
+def plain_record(identity: str, status: Status = "complete", metric: str = "swd") -> Record:
+    """The least that a record can be."""
+    spec = RunSpec(
+        model=Part(name="m", version=1, config={}),
+        dataset=DatasetPart(name="d", version=1, config={}, fingerprint="f"),
+        resolution=8,
+        seed=0,
+        protocol=CompleteProtocol(batch_size=1, metrics=(metric,)),
+    )
+    return Record(
+        status=status,
+        identity=identity,
+        spec=spec,
+        scores={"best": {}, "last": {}},
+        best_epoch=None,
+        best_networks=None,
+        epochs_done=1,
+        steps=1,
+        score_versions={"metrics": {metric: 1}, "features": {}},
+        n_real=1,
+        n_generated=1,
+        dataset={},
+        caveats=[],
+        versions={},
+        plugins={},
+        device={},
+        timing={"prepare": 0.0, "train": 0.0, "score": 0.0, "images_per_second": 1.0},
+        git=None,
+        finished="2026-01-01T00:00:00+00:00",
+    )
 
 
 class Records:
