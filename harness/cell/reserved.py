@@ -20,7 +20,7 @@ def check_setting_names(model: str, config: type[PluginConfig]) -> None:
     """
     if taken := sorted(RESERVED_NAMES & set(config.model_fields)):
         raise PluginError(
-            f"model {model} has settings of names that belong to the protocol or the cell: {', '.join(taken)}",
+            f"model {model} has settings of reserved names: {', '.join(taken)}",
             needed="other names in its Config",
             hint="bench show protocol; docs/plugins.md lists all such names",
         )

@@ -10,7 +10,7 @@ from ..errors import PluginError
 
 
 def faults_of_losses(losses: object) -> Iterator[str]:
-    """What is wrong with what a step gave, in words. Nothing here reads a value: it would wait for the device."""
+    """What is wrong with what a step gave, in words. Nothing here reads a value, or waits for the device."""
     if not isinstance(losses, Mapping) or not losses:
         yield f"{losses!r} instead of named losses"
         return
