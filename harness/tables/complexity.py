@@ -108,9 +108,8 @@ def _operations(model: str, name: str, network: nn.Module, inputs: tuple[torch.T
     ):
         try:
             network(*(shapes.from_tensor(tensor) for tensor in inputs))
-        except (
-            Exception
-        ) as error:  # whatever a stranger's network raises, the reason is what it was called with
+        except Exception as error:
+            # Whatever a stranger's network raises, the reason is what it was called with.
             raise PluginError(
                 f"the network {name!r} of model {model} can't be called with its example_inputs, "
                 f"{_shapes(inputs)}",
