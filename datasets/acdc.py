@@ -58,7 +58,7 @@ class _Files(NamedTuple):
     info: Path | None
 
 
-class ACDC(Dataset):
+class ACDC(Dataset[ACDCConfig]):
     """Cardiac MR slices. Intensity is clipped per volume to [0, 99.5th percentile].
 
     The root may be the official download or any folder in it, the nnU-Net layout (``imagesTr``), or one
@@ -69,7 +69,6 @@ class ACDC(Dataset):
 
     version = 1
     Config = ACDCConfig
-    config: ACDCConfig
     licence = "research use, non-commercial, with the citation (MANDATORY_CITATION.md)"
     citation = (
         "O. Bernard et al.: Deep learning techniques for automatic MRI cardiac multi-structures segmentation "

@@ -57,7 +57,7 @@ class Brats2018Config(PluginConfig):
     )
 
 
-class Brats2018(Dataset):
+class Brats2018(Dataset[Brats2018Config]):
     """Axial brain slices of one modality, background exactly 0, 240 padded to 256 pixels.
 
     Intensity is clipped to the 99.5th percentile of the brain, per case and modality. The root may be the
@@ -71,7 +71,6 @@ class Brats2018(Dataset):
 
     version = 2
     Config = Brats2018Config
-    config: Brats2018Config
     modalities: ClassVar = get_args(Modality)
     regions: ClassVar = ("brain", "tumour")
     licence = "research use with both citations"

@@ -41,7 +41,7 @@ class CovidCTConfig(PluginConfig):
     )
 
 
-class CovidCT(Dataset):
+class CovidCT(Dataset[CovidCTConfig]):
     """397 chest CT images without COVID, cut from publications and teaching files.
 
     The root is the official repository, the folder or archive ``CT_NonCOVID`` in it, or a folder that
@@ -53,7 +53,6 @@ class CovidCT(Dataset):
 
     version = 1
     Config = CovidCTConfig
-    config: CovidCTConfig
     licence = "none stated; the images remain their publishers'. Local research use"
     citation = (
         "J. Zhao, Y. Zhang, X. He, P. Xie: COVID-CT-Dataset: a CT scan dataset about COVID-19. "

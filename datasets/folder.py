@@ -63,7 +63,7 @@ class FolderConfig(PluginConfig):
     )
 
 
-class Folder(Dataset):
+class Folder(Dataset[FolderConfig]):
     """PNG, JPEG, TIFF (8 and 16 bit), NIfTI, npy and DICOM files below a folder.
 
     A NIfTI volume gives its axial slices, turned as a radiologist sees them where its header tells how it
@@ -74,7 +74,6 @@ class Folder(Dataset):
 
     version = 2
     Config = FolderConfig
-    config: FolderConfig
     licence = "whatever the folder's owner says"
     citation = "whatever the folder's owner says"
     obtain = "name a folder of PNG, JPEG, TIFF, NIfTI, npy or DICOM files: --data-root DIR"

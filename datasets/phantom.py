@@ -32,7 +32,7 @@ class PhantomConfig(PluginConfig):
     )
 
 
-class Phantom(Dataset):
+class Phantom(Dataset[PhantomConfig]):
     """Axial slices of made-up chests: body, lungs, vessels, ribs, spine, heart, lesions, noise, a window.
 
     By themselves they are CT. A pair shows the same chest in CT and MR, where grey levels alone don't tell
@@ -44,7 +44,6 @@ class Phantom(Dataset):
 
     version = 1
     Config = PhantomConfig
-    config: PhantomConfig
     needs_root = False
     modalities: ClassVar = ("ct", "mr")
     regions: ClassVar = ("body", "lesion")

@@ -55,7 +55,6 @@ class DCGAN(AdversarialSynthesizer):
 
     def __init__(self, shape: ImageShape, config: DCGANConfig) -> None:
         super().__init__(shape, config)
-        self.augmentations = config.augment
         law = NoiseLaw(latent_dimension(config.latent_dim, shape), config.latent_distribution)
         generator = Generator(
             shape, law.dimension, width=config.width, attention=False, spectral=config.spectral_norm

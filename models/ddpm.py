@@ -86,7 +86,7 @@ class DDPMConfig(BaselineConfig):
     )
 
 
-class DDPM(Synthesizer):
+class DDPM(Synthesizer[DDPMConfig]):
     """A U-Net that predicts the noise in a noisy image.
 
     35,746,307 parameters at 64 px (the layout of google/ddpm-cifar10-32) and 35.55M at 256 px.
@@ -108,8 +108,6 @@ class DDPM(Synthesizer):
 
     def __init__(self, shape: ImageShape, config: DDPMConfig) -> None:
         super().__init__(shape, config)
-        self.config = config
-        self.augmentations = config.augment
         self.denoiser = denoiser(shape, config)
         self.average = copy.deepcopy(self.denoiser).requires_grad_(False)
         self.noise_schedule = DDPMScheduler(num_train_timesteps=DIFFUSION_STEPS)

@@ -82,12 +82,11 @@ class InfoGAN(AdversarialSynthesizer):
     resolutions = (32, 64, 128, 256)
     presets: ClassVar = {"reference": {"lr_discriminator": 2e-4, "info_continuous": 1.0, "augment": ()}}
 
+    config: InfoGANConfig
     law: CodedLaw
 
     def __init__(self, shape: ImageShape, config: InfoGANConfig) -> None:
         super().__init__(shape, config)
-        self.config = config
-        self.augmentations = config.augment
         noise = config.latent_dim or (62 if shape.height <= 64 else 1000)
         law = CodedLaw(noise, config.latent_distribution, config.categories, config.continuous)
         generator = Generator(shape, law.dimension, width=config.width, attention=False, spectral=False)

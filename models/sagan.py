@@ -33,7 +33,6 @@ class SAGAN(AdversarialSynthesizer):
 
     def __init__(self, shape: ImageShape, config: SAGANConfig) -> None:
         super().__init__(shape, config)
-        self.augmentations = config.augment
         law = NoiseLaw(latent_dimension(config.latent_dim, shape), config.latent_distribution)
         generator = Generator(shape, law.dimension, width=config.width, attention=True, spectral=True)
         discriminator = Discriminator(shape, width=config.width, slope=0.1, spectral=True)

@@ -68,8 +68,6 @@ class UNetTranslator(AdversarialModel, Translator):
 
     def __init__(self, shape: ImageShape, config: TranslationConfig) -> None:
         super().__init__(shape, config)
-        self.config = config
-        self.augmentations = config.augment
         generator = ResidualUNet(shape, width=config.width, norm=config.norm, residual=config.residual)
         judges = self.judges()
         self.weights = {name: judge.weight for name, judge in judges.items()}

@@ -76,10 +76,10 @@ class UNetGAN(AdversarialSynthesizer):
         }
     }
 
+    config: UNetGANConfig
+
     def __init__(self, shape: ImageShape, config: UNetGANConfig) -> None:
         super().__init__(shape, config)
-        self.config = config
-        self.augmentations = config.augment
         law = NoiseLaw(latent_dimension(config.latent_dim, shape), config.latent_distribution)
         generator = Generator(shape, law.dimension, width=config.width, attention=True, spectral=True)
         self.compose(generator, UNetDiscriminator(shape, config.width), law, config)

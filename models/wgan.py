@@ -60,10 +60,10 @@ class WGAN(AdversarialSynthesizer):
     presets: ClassVar = {"reference": {"lr": 5e-5, "latent_distribution": "normal", "augment": ()}}
     loss = WASSERSTEIN
 
+    config: WGANConfig
+
     def __init__(self, shape: ImageShape, config: WGANConfig) -> None:
         super().__init__(shape, config)
-        self.config = config
-        self.augmentations = config.augment
         self.critic_steps = config.critic_steps
         law = NoiseLaw(latent_dimension(config.latent_dim, shape), config.latent_distribution)
         generator: nn.Module

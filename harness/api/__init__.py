@@ -9,37 +9,48 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BenchError, DataError, ScoreError, SpecError, WeightsError
+from ..errors import BenchError, DataError, PluginError, ScoreError, SpecError, WeightsError
 from .dataset import Dataset, Pair, RemoteFile, Slice, Split, Square
+from .executor import BUSY, USER_ERROR, Ended, Executor, Job, Resources, SubmittedJob
 from .features import FeatureSpace, WeightsFile, WeightsLocator
 from .metric import Goal, Metric, Population, Targets
 from .observer import Run
-from .settings import PluginConfig, setting
+from .settings import ConfigT, PluginConfig, setting
 
 if TYPE_CHECKING:
-    from .model import Batch, Clock, ImageShape, Model, Synthesizer, Translator
+    from .model import AUGMENTATIONS, Batch, Clock, ImageShape, Model, Synthesizer, Translator
 
 __all__ = [
+    "AUGMENTATIONS",
+    "BUSY",
+    "USER_ERROR",
     "Batch",
     "BenchError",
     "Clock",
+    "ConfigT",
     "DataError",
     "Dataset",
+    "Ended",
+    "Executor",
     "FeatureSpace",
     "Goal",
     "ImageShape",
+    "Job",
     "Metric",
     "Model",
     "Pair",
     "PluginConfig",
+    "PluginError",
     "Population",
     "RemoteFile",
+    "Resources",
     "Run",
     "ScoreError",
     "Slice",
     "SpecError",
     "Split",
     "Square",
+    "SubmittedJob",
     "Synthesizer",
     "Targets",
     "Translator",

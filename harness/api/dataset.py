@@ -7,12 +7,12 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import ClassVar, Generic, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .settings import PluginConfig
+from .settings import ConfigT, PluginConfig
 
 Split = Literal["train", "val", "test"]
 Square = Literal["crop", "pad", "stretch"]
@@ -74,7 +74,7 @@ class RemoteFile:
     unpack: bool = False
 
 
-class Dataset(abc.ABC):
+class Dataset(abc.ABC, Generic[ConfigT]):
     """A medical image set, read from the files that people have.
 
     An item is what can be read by itself: an image file, a volume, a member of an archive. Items are
@@ -114,7 +114,7 @@ class Dataset(abc.ABC):
     remote: ClassVar[tuple[RemoteFile, ...]] = ()
     remote_fingerprint: ClassVar[str] = ""
 
-    def __init__(self, root: Path | None, config: PluginConfig) -> None:
+    def __init__(self, root: Path | None, config: ConfigT) -> None:
         self.root = root
         self.config = config
 

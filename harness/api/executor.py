@@ -1,7 +1,6 @@
 """The contract of an executor: something that computes the cells of a grid, here or elsewhere.
 
-Registered with ``bench_executors``, chosen with ``bench grid --executor``. It stands apart from
-``harness.api`` because a process that only watches cells should load as little as it can.
+Registered with ``bench_executors``, chosen with ``bench grid --executor``.
 """
 
 from __future__ import annotations
@@ -10,6 +9,13 @@ import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..errors import BenchError
+
+BUSY = 75
+"""Exit code of a cell that another process works on (the system's code for 'try again later')."""
+USER_ERROR = BenchError.exit_code
+"""Exit code of a cell that can't work until somebody changes something: trying again is no use."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,17 @@ class Resources:
     per_device: int
     logs: Path
 
+    def log_of(self, name: str) -> Path:
+        """The file for what the cell called ``name`` prints."""
+        return self.logs / f"{name}.txt"
+
 
 @dataclass(frozen=True)
 class Ended:
     """A process that is over.
 
     Attributes:
-        code: Exit code; negative for the signal that killed it.
+        code: Exit code, such as ``BUSY`` or ``USER_ERROR``; negative for the signal that killed it.
         message: The last thing it said.
     """
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Generic, NamedTuple
 
 import torch
 from torch import Tensor
 
-from .settings import PluginConfig
+from .settings import ConfigT, PluginConfig
+
+AUGMENTATIONS = ("flip", "shift")
+"""Plain augmentations that the core applies to real images: left-right, and translation."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Clock:
     epochs: int
 
 
-class Model(torch.nn.Module, abc.ABC):
+class Model(torch.nn.Module, abc.ABC, Generic[ConfigT]):
     """A generative model and how it is trained.
 
     The core moves it to a device, switches between ``train()`` and ``eval()``, and saves
@@ -63,8 +66,10 @@ class Model(torch.nn.Module, abc.ABC):
         resolutions: Image sides that the networks can make; None for any.
         presets: Named sets of overrides, ``{"reference": {"lr": 2e-4}}``; ``bench run --preset``.
             One of the core's names, such as ``smoke``, adds to the core's.
-        augmentations: Plain augmentations that the core applies to real images before
-            ``train_step``, among ``"flip"`` (left-right) and ``"shift"`` (translation).
+        augmentations: Those of ``AUGMENTATIONS`` that the core applies to real images before ``train_step``.
+            A setting called ``augment`` says which; other names in it are the model's own affair.
+        config: Its settings, as given.
+        registered_name: What errors call it. The core sets it; until then it is the name of the class.
         ablation: Published ablation rows, in order: name of the row to overrides of the default config;
             ``bench ablate``.
     """
@@ -76,9 +81,13 @@ class Model(torch.nn.Module, abc.ABC):
     ablation: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     augmentations: tuple[str, ...] = ()
 
-    def __init__(self, shape: ImageShape, config: PluginConfig) -> None:
+    def __init__(self, shape: ImageShape, config: ConfigT) -> None:
         super().__init__()
         self.shape = shape
+        self.config = config
+        self.registered_name = type(self).__name__
+        chosen = getattr(config, "augment", self.augmentations)
+        self.augmentations = tuple(name for name in AUGMENTATIONS if name in chosen)
 
     @abc.abstractmethod
     def networks(self) -> Mapping[str, torch.nn.Module]:
@@ -121,11 +130,12 @@ class Model(torch.nn.Module, abc.ABC):
         """Take one optimisation step.
 
         Returns:
-            Named losses as detached scalar tensors. No ``.item()``: it would wait for the device.
+            Named losses, at least one, as detached scalar tensors. No ``.item()``: it would wait for the
+            device.
         """
 
 
-class Synthesizer(Model):
+class Synthesizer(Model[ConfigT]):
     """A model that makes images from noise."""
 
     @abc.abstractmethod
@@ -133,7 +143,7 @@ class Synthesizer(Model):
         """Make one image for each seed.
 
         Image i depends on ``seeds[i]`` alone: neither on the batch nor on earlier calls. The core calls
-        it in ``eval()`` mode without gradients.
+        it in ``eval()`` mode without gradients, and refuses images of another shape, dtype or range.
 
         Args:
             seeds: int64 (n,), on any device.
@@ -151,7 +161,7 @@ class Synthesizer(Model):
         return self.sample(seeds)
 
 
-class Translator(Model):
+class Translator(Model[ConfigT]):
     """A model that makes an image of one modality from the same slice in another."""
 
     @abc.abstractmethod
@@ -159,7 +169,7 @@ class Translator(Model):
         """Make one image for each source.
 
         Image i depends on ``source[i]`` alone: neither on the batch nor on earlier calls. The core calls
-        it in ``eval()`` mode without gradients.
+        it in ``eval()`` mode without gradients, and refuses images of another shape, dtype or range.
 
         Args:
             source: float32 (n, C, H, W) in [-1, 1], on the model's device.

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeVar
 
 
 class PluginConfig(BaseModel):
     """Base of every plugin's ``Config``: frozen; a misspelt name is an error, and so are NaN and infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+#: The class of a plugin's settings: ``Synthesizer[MyConfig]`` has ``self.config: MyConfig``.
+ConfigT = TypeVar("ConfigT", bound=PluginConfig, covariant=True, default=Any)
 
 
 def setting(default: Any, description: str, *, unit: str = "", source: str = "", **limits: Any) -> Any:

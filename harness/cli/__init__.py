@@ -13,7 +13,7 @@ import typer
 import harness
 
 from ..errors import BenchError
-from . import catalogue, cell, data, doctor, figure, grid, report, run, sample, score, table
+from . import catalogue, cell, check, data, doctor, figure, grid, report, run, sample, score, table
 
 app = typer.Typer(
     name="bench",
@@ -46,6 +46,7 @@ app.command("report")(report.report)
 app.add_typer(data.app)
 app.command("list")(catalogue.list_plugins)
 app.command("show")(catalogue.show)
+app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
 app.command("cell", hidden=True)(cell.cell)
 

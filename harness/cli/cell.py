@@ -26,9 +26,9 @@ def cell(
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)
 
+    from ..api import BUSY
     from ..cell.records import Store
     from ..grid.jobs import unpack
-    from ..grid.schedule import BUSY
     from ..running.cell import Settings, run_cell
     from ..training.loop import Interrupted
 

@@ -206,7 +206,7 @@ def _run(chosen: Grid, plan: Plan, executor: Any, stop: StopSignal) -> int:
     for watched in diverged:
         print(f"diverged: {watched.cell.label}: kept as a result")
     for watched in missing:
-        log = executor.resources.logs / f"{watched.cell.name}.txt"
+        log = executor.resources.log_of(watched.cell.name)
         message = f" ({watched.message}; {log})" if watched.message else ""
         print(f"missing: {watched.cell.label}: {watched.state}{message}")
     if missing:

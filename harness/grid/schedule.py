@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock, Timeout
 
-from ..api.executor import Executor, Job, SubmittedJob
+from ..api.executor import BUSY, USER_ERROR, Executor, Job, SubmittedJob
 from ..cell.records import RecordError, RunFolder, missing_metrics
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
     from .planned import PlannedCell
 
-BUSY = 75
-"""Exit code of a cell that another process works on (the system's code for 'try again later')."""
-USER_ERROR = 2
-"""Exit code of a cell that can't work until somebody changes something: trying again is no use."""
 TICK_SECONDS = 0.05
 ELSEWHERE_SECONDS = 2.0
 """Between two looks at a cell that another process works on."""

@@ -20,7 +20,9 @@ def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: 
     """Build a cell's model from its seed, on a device."""
     torch.manual_seed(spec.seed)
     shape = ImageShape(spec.protocol.channels, spec.resolution, spec.resolution)
-    return model(shape, config).to(device)
+    made = model(shape, config).to(device)
+    made.registered_name = spec.model.name
+    return made
 
 
 def load_model(folder: RunFolder, device: torch.device, which: Literal["best", "last"]) -> Model:

@@ -12,6 +12,7 @@ from functools import cached_property
 from .. import plugins
 from ..api import Dataset, Model, Pair, PluginConfig
 from ..cell.protocol import CompleteProtocol, Protocol, complete_protocol
+from ..cell.reserved import check_setting_names
 from ..cell.spec import DatasetPart, Part, RunRequest, RunSpec, pair_of, terms_of
 from ..errors import PluginError, SpecError
 from ..tasks import task_of
@@ -136,11 +137,12 @@ def model_class(name: str) -> type[Model]:
 
     Raises:
         SpecError: No such model.
-        PluginError: It can't be loaded, or is no model.
+        PluginError: It can't be loaded, is no model, or has a setting of a name that is taken.
     """
     model = plugins.current().load("models", name)
     if not (isinstance(model, type) and issubclass(model, Model)):
         raise PluginError(f"model {name} is {model!r}", needed="a class of harness.api.Model")
+    check_setting_names(name, model.Config)
     return model
 
 

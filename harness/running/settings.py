@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ..api import Dataset, Model, PluginConfig
 from ..cell.protocol import CORE_PRESETS, Protocol
 from ..cell.spec import RunRequest
-from ..errors import PluginError, SpecError
+from ..errors import SpecError
 from ..plugins import unknown_name
 from ..tasks import task_of
 
@@ -34,13 +34,7 @@ def settings_by_owner(request: RunRequest, model: type[Model], dataset: type[Dat
 
     Raises:
         SpecError: There is no such preset or setting.
-        PluginError: A model's setting has a name of the protocol's.
     """
-    if shared := set(Protocol.model_fields) & set(model.Config.model_fields):
-        raise PluginError(
-            f"model {request.model} has settings of the protocol's names: {', '.join(sorted(shared))}",
-            needed="other names in its Config",
-        )
     settings: dict[str, Any] = {}
     for preset in request.presets:
         settings |= preset_settings(preset, request.model, model)

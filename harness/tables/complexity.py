@@ -8,7 +8,7 @@ published digits for DCGAN's 6.27 and SAGAN's 11.96.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -21,15 +21,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..api import ImageShape, Model
-from ..errors import BenchError
+from ..errors import BenchError, PluginError
 from ..running.resolve import check_resolution, model_class
 from .published import lookup, published
 from .sheets import Column, Sheet, SheetCell
 
 BATCH = 64
 BATCH_NORM_OPERATIONS = 5
-COLUMNS = ("params_g", "params_d", "params_all", "flops_g", "flops_d", "flops_all")
-_SUFFIXES = {"g": "generator", "d": "discriminator"}
+_SUFFIXES = {"generator": "g", "discriminator": "d"}
+"""How the published table, and so a column's name, abbreviates two networks; others keep their name."""
 _DECIMALS = {"params": 1, "flops": 2}
 
 
@@ -50,13 +50,18 @@ def count(model: Model) -> dict[str, Size]:
     """Sizes of each of ``model.networks()`` by name, and of ``all``; weights that are shared count once.
 
     The networks run on shapes alone: nothing is computed, and DDPM at 256 px takes seconds.
+
+    Raises:
+        PluginError: ``example_inputs`` is not what a network can be called with.
     """
     model.train()
     inputs = model.example_inputs(BATCH)
-    sizes = {
-        name: Size(_parameters([network]), _operations(network, inputs[name]))
-        for name, network in model.networks().items()
-    }
+    sizes = {}
+    for name, network in model.networks().items():
+        _check_inputs(model.registered_name, name, inputs)
+        sizes[name] = Size(
+            _parameters([network]), _operations(model.registered_name, name, network, inputs[name])
+        )
     total = sum(size.operations for size in sizes.values())
     return {**sizes, "all": Size(_parameters(model.networks().values()), total)}
 
@@ -66,7 +71,34 @@ def _parameters(networks: Iterable[nn.Module]) -> int:
     return sum(parameter.numel() for parameter in unique if parameter.requires_grad)
 
 
-def _operations(network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> int:
+def _check_inputs(model: str, name: str, inputs: Mapping[str, tuple[torch.Tensor, ...]]) -> None:
+    """Refuse example inputs that are none, before a network is called with them."""
+    needed = f"a tuple of tensors for each of networks(), each of {BATCH} images"
+    if name not in inputs:
+        raise PluginError(
+            f"example_inputs of model {model} has nothing for its network {name!r}",
+            needed=needed,
+            hint=f"it names {', '.join(inputs) or 'no network'}",
+        )
+    given = inputs[name]
+    if not isinstance(given, tuple) or not all(isinstance(one, torch.Tensor) for one in given):
+        raise PluginError(
+            f"example_inputs of model {model} gives {type(given).__name__} for {name!r}", needed=needed
+        )
+    if not given or any(one.ndim == 0 or len(one) != BATCH for one in given):
+        raise PluginError(
+            f"example_inputs({BATCH}) of model {model} gives {_shapes(given)} for {name!r}", needed=needed
+        )
+
+
+def _shapes(inputs: tuple[torch.Tensor, ...]) -> str:
+    return (
+        " and ".join(f"{str(one.dtype).removeprefix('torch.')} {tuple(one.shape)}" for one in inputs)
+        or "nothing"
+    )
+
+
+def _operations(model: str, name: str, network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> int:
     # Fused attention may pad its operands and would then count the padding; the plain backend does not.
     with (
         torch.no_grad(),
@@ -74,7 +106,16 @@ def _operations(network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> int:
         FakeTensorMode(allow_non_fake_inputs=True) as shapes,
         FlopCounterMode(display=False, custom_mapping=_BATCH_NORMS) as counter,
     ):
-        network(*(shapes.from_tensor(tensor) for tensor in inputs))
+        try:
+            network(*(shapes.from_tensor(tensor) for tensor in inputs))
+        except Exception as error:
+            # Whatever a stranger's network raises, the reason is what it was called with.
+            raise PluginError(
+                f"the network {name!r} of model {model} can't be called with its example_inputs, "
+                f"{_shapes(inputs)}",
+                needed="what its forward() takes in training",
+                hint=f"have example_inputs(count) give that for {name!r}",
+            ) from error
     # torch counts a multiply-accumulate as two.
     return int(counter.get_total_flops()) // 2
 
@@ -97,8 +138,9 @@ def measure(names: Sequence[str], resolution: int) -> tuple[pandas.DataFrame, li
     """Millions of parameters and giga-operations of models with their default config.
 
     Returns:
-        Columns ``model`` and ``COLUMNS``, then the published numbers as ``published_...``, NaN where there
-        is none; and what kept a model from being counted.
+        Columns ``model``, then ``params_...`` and ``flops_...`` of each network (``g`` and ``d`` for
+        generator and discriminator, others by their name) and of ``all``, then the published numbers as
+        ``published_...``; NaN where there is none. And what kept a model from being counted.
     """
     rows, problems = [], []
     for name in names:
@@ -110,16 +152,33 @@ def measure(names: Sequence[str], resolution: int) -> tuple[pandas.DataFrame, li
         except Exception as error:  # a stranger's network may raise anything; the other rows stand
             problems.append(f"{name} can't be counted: {type(error).__name__}: {error}")
         else:
-            for suffix, network in {**_SUFFIXES, "all": "all"}.items():
-                if size := sizes.get(network):
-                    row[f"params_{suffix}"] = size.parameters / 1e6
-                    row[f"flops_{suffix}"] = size.operations / 2**30
-        for column in COLUMNS:
-            row[f"published_{column}"] = lookup("I", column, model=name, dataset="", resolution=resolution)
+            for network, size in sizes.items():
+                suffix = _SUFFIXES.get(network, network)
+                row[f"params_{suffix}"] = size.parameters / 1e6
+                row[f"flops_{suffix}"] = size.operations / 2**30
         rows.append(row)
-    columns = ["model", *COLUMNS, *(f"published_{column}" for column in COLUMNS)]
+    counted = columns_of(rows)
+    for row in rows:
+        for column in counted:
+            row[f"published_{column}"] = lookup(
+                "I", column, model=row["model"], dataset="", resolution=resolution
+            )
+    columns = ["model", *counted, *(f"published_{column}" for column in counted)]
     frame = pandas.DataFrame(rows, columns=columns)
     return frame.astype(dict.fromkeys(columns[1:], float)).round(6), problems
+
+
+def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The columns that hold counts: generator and discriminator, then all other networks, then the totals."""
+    named = dict.fromkeys(
+        name.partition("_")[2] for row in rows for name in row if name.startswith("params_")
+    )
+    networks = [
+        *_SUFFIXES.values(),
+        *(name for name in named if name not in (*_SUFFIXES.values(), "all")),
+        "all",
+    ]
+    return [f"{kind}_{network}" for kind in _DECIMALS for network in networks]
 
 
 def _make(name: str, resolution: int) -> Model:
@@ -136,6 +195,7 @@ def complexity_sheet(names: Sequence[str], resolution: int) -> Sheet:
         for row in published().query("table == 'I' and note != ''").to_dict("records")
         if row["model"] in set(names) and row["resolution"] == resolution
     ]
+    columns = [name for name in frame.columns if name.startswith(("params_", "flops_"))]
     has_published = bool(frame.filter(like="published_").notna().to_numpy().any())
     return Sheet(
         label="table1",
@@ -145,12 +205,9 @@ def complexity_sheet(names: Sequence[str], resolution: int) -> Sheet:
             f"{BATCH} images; totals are sums of the rounded parts."
             + (" In brackets: published, ours minus published." if has_published else "")
         ),
-        columns=[
-            Column("model"),
-            *(Column(_head(column), _group(column)) for column in COLUMNS),
-        ],
+        columns=[Column("model"), *(Column(_head(column), _group(column)) for column in columns)],
         rows=[
-            [SheetCell(str(row["model"])), *(_cell(row, column) for column in COLUMNS)]
+            [SheetCell(str(row["model"])), *(_cell(row, column) for column in columns)]
             for _, row in frame.iterrows()
         ],
         numbers=frame,
@@ -159,7 +216,8 @@ def complexity_sheet(names: Sequence[str], resolution: int) -> Sheet:
 
 
 def _head(column: str) -> str:
-    return {"g": "G", "d": "D", "all": "all"}[column.partition("_")[2]]
+    network = column.partition("_")[2]
+    return {"g": "G", "d": "D"}.get(network, network)
 
 
 def _group(column: str) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..api import Model, Synthesizer, Translator
+from ..api import ImageShape, Model, Synthesizer, Translator
 from ..data.pixels import to_model_range, to_store_range
-from ..errors import Diverged
+from ..errors import Diverged, PluginError
 
 SAMPLE_BATCH = 64
 """Images made at once: bounds memory, and changes no image."""
+ROUNDING = 1e-3
+"""How far beyond [-1, 1] a pixel may lie: an eighth of a grey level, more than rounding takes."""
 
 
 def sample_images(
@@ -30,6 +32,7 @@ def sample_images(
 
     Raises:
         Diverged: A pixel is NaN or infinite.
+        PluginError: Images of another shape, dtype or range than a model must give.
     """
     draw = model.preview if preview else model.sample
     return _made(model, count, lambda start, stop: draw(torch.arange(first_seed + start, first_seed + stop)))
@@ -40,6 +43,7 @@ def translate_images(model: Translator, sources: NDArray[np.uint8]) -> NDArray[n
 
     Raises:
         Diverged: A pixel is NaN or infinite.
+        PluginError: Images of another shape, dtype or range than a model must give.
     """
     device = next(model.parameters()).device
 
@@ -48,6 +52,22 @@ def translate_images(model: Translator, sources: NDArray[np.uint8]) -> NDArray[n
         return model.translate(to_model_range(batch).expand(-1, model.shape.channels, -1, -1))
 
     return _made(model, len(sources), translate)
+
+
+def faults_of_images(made: object, count: int, shape: ImageShape) -> Iterator[str]:
+    """What is wrong with the images that a model gave, in words: shape, dtype, range. Pixels are finite."""
+    if not isinstance(made, Tensor):
+        yield f"{type(made).__name__} instead of a tensor"
+        return
+    wanted = (count, shape.channels, shape.height, shape.width)
+    if made.shape != wanted:
+        yield f"images of shape {tuple(made.shape)} instead of {wanted}"
+    if made.dtype != torch.float32:
+        yield f"pixels of {made.dtype} instead of torch.float32"
+    if made.numel() and not made.is_complex():
+        low, high = made.float().aminmax()
+        if low < -1 - ROUNDING or high > 1 + ROUNDING:
+            yield f"pixels from {low:.4g} to {high:.4g} instead of [-1, 1]"
 
 
 def _made(model: Model, count: int, make: Callable[[int, int], Tensor]) -> NDArray[np.uint8]:
@@ -61,8 +81,14 @@ def _made(model: Model, count: int, make: Callable[[int, int], Tensor]) -> NDArr
             for start in range(0, count, SAMPLE_BATCH):
                 stop = min(start + SAMPLE_BATCH, count)
                 batch = make(start, stop)
-                if not batch.isfinite().all():
+                if isinstance(batch, Tensor) and not batch.isfinite().all():
                     raise Diverged(f"samples {start} to {stop - 1} are not finite")
+                if faults := list(faults_of_images(batch, stop - start, shape)):
+                    raise PluginError(
+                        f"model {model.registered_name} gave {', and '.join(faults)}",
+                        needed=f"float32 (n, {shape.channels}, {shape.height}, {shape.width}) in [-1, 1]",
+                        hint=f"bench check {model.registered_name}",
+                    )
                 images[start:stop] = to_store_range(batch).cpu().numpy()
     finally:
         model.train(was_training)

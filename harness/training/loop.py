@@ -28,6 +28,7 @@ from .augmentation import compose
 from .checkpoints import load_state, restore_networks, save_networks, save_state
 from .compilation import begin_step, compile_networks
 from .log import Log
+from .loss_check import check_losses
 from .observers import Observers
 
 LOG_EVERY = 10
@@ -226,6 +227,7 @@ class Trainer:
         if self.compiled:
             begin_step(self.device)
         losses = self.model.train_step(Batch(*self._augment(*shown)), clock)
+        check_losses(self.model.registered_name, losses)
         self._finite &= torch.stack([loss.float() for loss in losses.values()]).isfinite().all()
         return losses
 

@@ -49,13 +49,12 @@ class HAGAN(AdversarialSynthesizer):
     presets: ClassVar = {"smoke": {"warmup_epochs": 2}}
     ablation: ClassVar = ABLATION
 
+    config: HAGANConfig
     generator: ReverseSkipGenerator
     discriminator: HierarchicalDiscriminator
 
     def __init__(self, shape: ImageShape, config: HAGANConfig) -> None:
         super().__init__(shape, config)
-        self.config = config
-        self.augmentations = config.augment
         law = NoiseLaw(latent_dimension(config.latent_dim, shape), config.latent_distribution)
         self.compose(
             ReverseSkipGenerator(shape, law.dimension, width=config.width, attention=config.attention),

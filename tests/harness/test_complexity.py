@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from harness.api import Batch, Clock, ImageShape, PluginConfig, Synthesizer
-from harness.tables.complexity import COLUMNS, complexity_sheet, count, measure
+from harness.api import Batch, Clock, ImageShape, PluginConfig, PluginError, Synthesizer
+from harness.tables.complexity import complexity_sheet, count, measure
 from harness.tables.sheets import render
 
 
@@ -127,7 +127,8 @@ def test_the_sheet_says_ours_published_and_difference() -> None:
     text = render(sheet, "md")
     assert "| dcgan | 3.6 (3.6, 0.0) | 2.8 (2.8, 0.0) | 6.4 (6.4, 0.0) | 6.27 (6.27, 0.00) |" in text
     frame = pandas.read_csv(io.StringIO(render(sheet, "csv")))
-    assert list(frame.columns) == ["model", *COLUMNS, *(f"published_{column}" for column in COLUMNS)]
+    counts = [f"{kind}_{network}" for kind in ("params", "flops") for network in ("g", "d", "all")]
+    assert list(frame.columns) == ["model", *counts, *(f"published_{column}" for column in counts)]
     assert frame.params_g[0] == 3.577667
 
 
@@ -148,3 +149,38 @@ def test_a_model_that_cannot_be_built_leaves_the_other_rows_standing() -> None:
     assert frame.params_g.notna().tolist() == [True, False]
     assert len(problems) == 1
     assert "nosuch" in problems[0]
+
+
+def test_a_network_of_any_name_has_its_columns() -> None:
+    frame, problems = measure(["dcgan", "ddpm"], 64)
+    assert problems == []
+    dcgan, ddpm = (row for _, row in frame.iterrows())
+    assert f"{ddpm.params_denoiser:.1f}" == "35.7"
+    assert ddpm.flops_denoiser == ddpm.flops_all > 0
+    assert pandas.isna(ddpm.params_g)
+    assert pandas.isna(dcgan.params_denoiser)
+    text = render(complexity_sheet(["dcgan", "ddpm"], 64), "md")
+    assert "denoiser" in text
+    assert "denoiser" not in render(complexity_sheet(["dcgan"], 64), "md")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({}, "has nothing for its network 'generator'"),
+        ({"generator": torch.zeros(64, 5)}, "gives Tensor for 'generator'"),
+        ({"generator": (torch.zeros(1, 5),)}, "gives float32 (1, 5) for 'generator'"),
+        ({"generator": (torch.zeros(64, 4),)}, "can't be called with its example_inputs, float32 (64, 4)"),
+        ({"generator": (torch.zeros(64, 5), torch.zeros(64))}, "float32 (64, 5) and float32 (64,)"),
+    ],
+)
+def test_wrong_example_inputs_are_told_in_words(inputs: dict[str, Any], words: str) -> None:
+    class Wrong(Stranger):
+        def example_inputs(self, count: int) -> dict[str, tuple[torch.Tensor, ...]]:
+            return inputs
+
+    with pytest.raises(PluginError) as caught:
+        count(Wrong(ImageShape(3, 8, 8), nn.Linear(5, 7), ()))
+    assert words in caught.value.found
+    assert "Wrong" in caught.value.found
+    assert "mat1" not in str(caught.value)

@@ -12,7 +12,7 @@ from bench_example.model import Config as LinearConfig
 from bench_example.model import LinearGAN
 
 from harness import Register, hookimpl
-from harness.api import setting
+from harness.api import BUSY, setting
 from harness.cell.spec import RunRequest
 from harness.cli.cell import cell as compute
 from harness.errors import BusyError, SpecError, WeightsError
@@ -20,7 +20,6 @@ from harness.grid.definition import Grid, load_grid, shipped
 from harness.grid.jobs import pack, unpack
 from harness.grid.plan import make_plan
 from harness.grid.planned import GridOptions, Plan
-from harness.grid.schedule import BUSY
 from harness.plugins import Registry
 from harness.running.cell import Outcome, Settings
 from harness.running.resolve import resolve

@@ -12,14 +12,14 @@ import pytest
 from filelock import FileLock
 from handmade import plain_record
 
-from harness.api.executor import Ended, Executor, Job, Resources, SubmittedJob
+from harness.api import BUSY, USER_ERROR, Ended, Executor, Job, Resources, SubmittedJob
 from harness.cell.records import RunFolder, Status
 from harness.cli.watching import last_losses
 from harness.errors import SpecError, StorageError
 from harness.grid import schedule
 from harness.grid.executors.local import Local, Process
 from harness.grid.planned import PlannedCell
-from harness.grid.schedule import BUSY, USER_ERROR, Watched, work
+from harness.grid.schedule import Watched, work
 
 
 def cell(folder: Path, name: str) -> Watched:

@@ -36,7 +36,7 @@ class Local(Executor):
         self.running = [process for process in self.running if process.poll() is None]
         busy = Counter(process.place for process in self.running)
         place = min(self.places, key=lambda place: busy[place] / self.places.count(place))
-        process = Process(job, place, self.threads, self.resources.logs / f"{job.name}.txt")
+        process = Process(job, place, self.threads, self.resources.log_of(job.name))
         self.running.append(process)
         return process
 
