@@ -73,6 +73,8 @@ class Brats2018(Dataset):
     Config = Brats2018Config
     config: Brats2018Config
     modalities: ClassVar = get_args(Modality)
+    # Both hemispheres look alike, and a tumour may grow in either.
+    flips = ("left-right",)
     regions: ClassVar = ("brain", "tumour")
     licence = "research use with both citations"
     citation = (

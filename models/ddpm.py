@@ -14,10 +14,10 @@ from torch.nn import functional as F
 
 from harness.api import Batch, Clock, ImageShape, SpecError, Synthesizer, setting
 
-from .averaging import follow
+from .averaging import decay_at, follow
 from .latents import SeededDraws
-from .optimizers import adam
-from .settings import BaselineConfig, Betas, split_at_commas
+from .optimizers import Descent, adam
+from .settings import AveragingConfig, Betas, DescentConfig, PlainAugmentations, split_at_commas
 
 #: Steps of the forward process, from an image to noise.
 DIFFUSION_STEPS = 1000
@@ -35,6 +35,7 @@ LAYOUTS = {
 
 
 Sampler = Literal["ddim", "ddpm"]
+Variance = Literal["fixed_small", "fixed_large"]
 
 
 def _divides(steps: int) -> int:
@@ -48,8 +49,14 @@ Steps = Annotated[int, AfterValidator(_divides)]
 STEPS: dict[str, Any] = {"ge": 1, "le": DIFFUSION_STEPS}
 
 
-class DDPMConfig(BaselineConfig):
+class DDPMConfig(DescentConfig, AveragingConfig):
     """Options of DDPM."""
+
+    augment: PlainAugmentations = setting(
+        ("flip", "shift"),
+        "plain augmentations of images; or none",
+        source="published: flipping and panning for all methods but HAGAN",
+    )
 
     lr: float = setting(
         2e-4,
@@ -72,6 +79,11 @@ class DDPMConfig(BaselineConfig):
         "ddpm",
         "how to sample: ddpm (ancestral) draws noise at every step, ddim none on the way",
         source="reference: Ho et al. 2020",
+    )
+    variance: Variance = setting(
+        "fixed_small",
+        "variance of that noise: of the posterior (small), or beta_t (large)",
+        source="reference: diffusers; Ho et al. 2020 have both",
     )
     sampling_steps: Steps = setting(
         DIFFUSION_STEPS, "steps from noise to image", source="reference: Ho et al. 2020", **STEPS
@@ -96,7 +108,18 @@ class DDPM(Synthesizer):
     Config = DDPMConfig
     resolutions = tuple(LAYOUTS)
     presets: ClassVar = {
-        "reference": {"dropout": 0.1, "augment": ("flip",)},
+        "reference": {
+            "lr": 2e-4,
+            "batch_size": 128,
+            "lr_warmup": 5000,
+            "gradient_clip": 1.0,
+            "ema_decay": 0.9999,
+            "ema_start": 1,
+            "ema_warmup": False,
+            "dropout": 0.1,
+            "variance": "fixed_large",
+            "augment": "flip",
+        },
         # The full network takes half a minute for a step of 32 images on two cores.
         "smoke": {
             "level_channels": (32, 64, 64, 64),
@@ -106,6 +129,19 @@ class DDPM(Synthesizer):
         },
     }
 
+    # Ho et al. have two sizes, 32 and 256 px, each with settings of its own.
+    presets_from: ClassVar = {
+        "reference": {
+            256: {
+                "lr": 2e-5,
+                "batch_size": 64,
+                "dropout": 0.0,
+                "variance": "fixed_small",
+                "level_channels": (128, 128, 256, 256, 512, 512),
+            }
+        }
+    }
+
     def __init__(self, shape: ImageShape, config: DDPMConfig) -> None:
         super().__init__(shape, config)
         self.config = config
@@ -113,7 +149,7 @@ class DDPM(Synthesizer):
         self.denoiser = denoiser(shape, config)
         self.average = copy.deepcopy(self.denoiser).requires_grad_(False)
         self.noise_schedule = DDPMScheduler(num_train_timesteps=DIFFUSION_STEPS)
-        self._optimizers = {"denoiser": adam(self.denoiser, config.lr, config.betas)}
+        self._descent = Descent({"denoiser": adam(self.denoiser, config.lr, config.betas)}, config)
 
     def networks(self) -> Mapping[str, nn.Module]:
         """The denoiser; its average has the same shape."""
@@ -126,7 +162,7 @@ class DDPM(Synthesizer):
 
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
         """Adam on the denoiser."""
-        return self._optimizers
+        return self._descent.optimizers
 
     def train_step(self, batch: Batch, clock: Clock) -> dict[str, Tensor]:
         """Predict the noise that was added to each image at a random time step (Ho et al. 2020, Eq. 14)."""
@@ -135,11 +171,8 @@ class DDPM(Synthesizer):
         times = torch.randint(DIFFUSION_STEPS, (len(images),), device=images.device)
         noisy = self.noise_schedule.add_noise(images, noise, times)
         loss = F.mse_loss(self.denoiser(noisy, times).sample, noise)
-        optimizer = self._optimizers["denoiser"]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        follow(self.average, self.denoiser, self.config.ema_decay, clock.step)
+        self._descent.step("denoiser", loss, clock)
+        follow(self.average, self.denoiser, decay_at(self.config, clock.step))
         return {"denoiser": loss.detach()}
 
     def sample(self, seeds: Tensor) -> Tensor:
@@ -154,9 +187,13 @@ class DDPM(Synthesizer):
         device = next(self.parameters()).device
         draws = SeededDraws(seeds, device)
         images = draws.normal((self.shape.channels, self.shape.height, self.shape.width))
-        kind = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[sampler]
         # Trailing: the first step is at pure noise, however few there are.
-        scheduler = kind(num_train_timesteps=DIFFUSION_STEPS, timestep_spacing="trailing")
+        common = {"num_train_timesteps": DIFFUSION_STEPS, "timestep_spacing": "trailing"}
+        scheduler = (
+            DDIMScheduler(**common)
+            if sampler == "ddim"
+            else DDPMScheduler(**common, variance_type=self.config.variance)
+        )
         scheduler.set_timesteps(steps)
         for time in scheduler.timesteps:
             noise = self.average(images, time.to(device)).sample

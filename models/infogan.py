@@ -11,14 +11,15 @@ from torch.nn import functional as F
 from harness.api import Clock, ImageShape, setting
 
 from .adversarial import Fake, Terms
+from .initialisation import initialise_normal
 from .latents import Distribution, LatentLaw, NoiseLaw
-from .layers import Discriminator, Generator, initialise_normal
+from .layers import Discriminator, Generator
 from .losses import CROSS_ENTROPY, squared_error
-from .settings import BaselineConfig, Betas
+from .settings import Betas
 from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 
-class InfoGANConfig(SynthesisConfig, BaselineConfig):
+class InfoGANConfig(SynthesisConfig):
     """Options of InfoGAN."""
 
     latent_dim: int | None = setting(
@@ -80,14 +81,22 @@ class InfoGAN(AdversarialSynthesizer):
     version = 1
     Config = InfoGANConfig
     resolutions = (32, 64, 128, 256)
-    presets: ClassVar = {"reference": {"lr_discriminator": 2e-4, "info_continuous": 1.0, "augment": ()}}
+    presets: ClassVar = {
+        "reference": {
+            "lr": 1e-3,
+            "lr_discriminator": 2e-4,
+            "batch_size": 128,
+            "latent_dim": 62,
+            "info_continuous": 1.0,
+            "augment": "none",
+        }
+    }
 
+    config: InfoGANConfig
     law: CodedLaw
 
     def __init__(self, shape: ImageShape, config: InfoGANConfig) -> None:
         super().__init__(shape, config)
-        self.config = config
-        self.augmentations = config.augment
         noise = config.latent_dim or (62 if shape.height <= 64 else 1000)
         law = CodedLaw(noise, config.latent_distribution, config.categories, config.continuous)
         generator = Generator(shape, law.dimension, width=config.width, attention=False, spectral=False)
@@ -104,13 +113,15 @@ class InfoGAN(AdversarialSynthesizer):
 
     def discriminator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Real against fake, and the codes of the fakes."""
-        on_real, on_fake = self.judge(real, fake.images.detach())
+        on_real, on_fake = self.judge(
+            self.augmented(real, clock), self.augmented(fake.images.detach(), clock)
+        )
         adversarial = {"real": CROSS_ENTROPY.real(on_real[:, 0]), "fake": CROSS_ENTROPY.fake(on_fake[:, 0])}
         return adversarial | self.information(on_fake, fake.inputs)
 
     def generator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Images that pass for real, and from which the codes can be read."""
-        outputs = self.discriminator(fake.images)
+        outputs = self.discriminator(self.augmented(fake.images, clock))
         adversarial = {"adversarial": CROSS_ENTROPY.generator(outputs[:, 0])}
         return adversarial | self.information(outputs, fake.inputs)
 

@@ -8,19 +8,19 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from harness.api import Clock, ImageShape, setting
+from harness.api import ImageShape, setting
 
-from .adversarial import Fake, Terms
+from .adversarial import Terms
 from .latents import NoiseLaw, latent_dimension
 from .layers import Discriminator, Generator
 from .losses import WASSERSTEIN
-from .settings import BaselineConfig, Betas
+from .settings import Betas
 from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 SLOPE = 0.2
 
 
-class WGANConfig(SynthesisConfig, BaselineConfig):
+class WGANConfig(SynthesisConfig):
     """Options of WGAN."""
 
     architecture: Literal["mlp", "conv"] | None = setting(
@@ -57,13 +57,21 @@ class WGAN(AdversarialSynthesizer):
     version = 1
     Config = WGANConfig
     resolutions = (32, 64, 128, 256)
-    presets: ClassVar = {"reference": {"lr": 5e-5, "latent_distribution": "normal", "augment": ()}}
+    presets: ClassVar = {
+        "reference": {
+            "lr": 5e-5,
+            "batch_size": 64,
+            "latent_dim": 100,
+            "latent_distribution": "normal",
+            "augment": "none",
+        }
+    }
     loss = WASSERSTEIN
+
+    config: WGANConfig
 
     def __init__(self, shape: ImageShape, config: WGANConfig) -> None:
         super().__init__(shape, config)
-        self.config = config
-        self.augmentations = config.augment
         self.critic_steps = config.critic_steps
         law = NoiseLaw(latent_dimension(config.latent_dim, shape), config.latent_distribution)
         generator: nn.Module
@@ -83,11 +91,11 @@ class WGAN(AdversarialSynthesizer):
             return super().optimizer(network, lr, config)
         return torch.optim.RMSprop(network.parameters(), lr=lr)
 
-    def discriminator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
+    def losses_between(self, real: Tensor, fake: Tensor) -> Terms:
         """The critic's estimate, and the gradient penalty where it is asked for."""
-        terms = super().discriminator_losses(real, fake, clock)
+        terms = super().losses_between(real, fake)
         if self.config.gradient_penalty:
-            penalty = gradient_penalty(self.discriminator, real, fake.images.detach())
+            penalty = gradient_penalty(self.discriminator, real, fake)
             terms["penalty"] = self.config.gradient_penalty * penalty
         return terms
 

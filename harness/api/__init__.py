@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BenchError, DataError, ScoreError, SpecError, WeightsError
-from .dataset import Dataset, Pair, RemoteFile, Slice, Split, Square
+from .dataset import Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
 from .features import FeatureSpace, WeightsFile, WeightsLocator
 from .metric import Goal, Metric, Population, Targets
 from .observer import Run
@@ -26,6 +26,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "FeatureSpace",
+    "Flip",
     "Goal",
     "ImageShape",
     "Metric",

@@ -63,6 +63,8 @@ class Model(torch.nn.Module, abc.ABC):
         resolutions: Image sides that the networks can make; None for any.
         presets: Named sets of overrides, ``{"reference": {"lr": 2e-4}}``; ``bench run --preset``.
             One of the core's names, such as ``smoke``, adds to the core's.
+        presets_from: What a preset changes from an image side on, where its original has other settings for
+            large images: ``{"reference": {256: {"lr": 2e-5}}}``.
         augmentations: Plain augmentations that the core applies to real images before
             ``train_step``, among ``"flip"`` (left-right) and ``"shift"`` (translation).
         ablation: Published ablation rows, in order: name of the row to overrides of the default config;
@@ -73,6 +75,7 @@ class Model(torch.nn.Module, abc.ABC):
     Config: ClassVar[type[PluginConfig]]
     resolutions: ClassVar[tuple[int, ...] | None] = None
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    presets_from: ClassVar[Mapping[str, Mapping[int, Mapping[str, Any]]]] = {}
     ablation: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     augmentations: tuple[str, ...] = ()
 

@@ -43,7 +43,7 @@ def settings_by_owner(request: RunRequest, model: type[Model], dataset: type[Dat
         )
     settings: dict[str, Any] = {}
     for preset in request.presets:
-        settings |= preset_settings(preset, request.model, model)
+        settings |= preset_settings(preset, request.model, model, request.resolution)
     settings |= request.settings
     owned = SettingsByOwner({}, {}, {})
     for name, value in settings.items():
@@ -70,7 +70,7 @@ def dataset_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(DATASET_PREFIX): read_value(value) for name, value in settings.items()}
 
 
-def preset_settings(name: str, model_name: str, model: type[Model]) -> Mapping[str, Any]:
+def preset_settings(name: str, model_name: str, model: type[Model], resolution: int) -> Mapping[str, Any]:
     """The settings of a preset: the core's, with what the model's task and the model add to them.
 
     Raises:
@@ -82,7 +82,10 @@ def preset_settings(name: str, model_name: str, model: type[Model]) -> Mapping[s
             f"preset of model {model_name}", name, known, hint=f"bench show model {model_name}"
         )
     task = task_of(model)
-    return {**CORE_PRESETS.get(name, {}), **task.presets.get(name, {}), **model.presets.get(name, {})}
+    settings = {**CORE_PRESETS.get(name, {}), **task.presets.get(name, {}), **model.presets.get(name, {})}
+    for side, others in sorted(model.presets_from.get(name, {}).items()):
+        settings |= others if resolution >= side else {}
+    return settings
 
 
 def read_value(value: Any) -> Any:
