@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from harness_models.averaging import follow
+from harness_models.averaging import decay_at, follow
 from harness_models.ddpm import DDPM
 from pydantic import ValidationError
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ def test_the_average_by_hand() -> None:
     average, network = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
     network.weight.data.fill_(3.0)
     network.running_mean.fill_(7.0)
-    follow(average, network, decay=0.9, step=10_000)
+    follow(average, network, decay=0.9)
     assert average.weight.item() == pytest.approx(0.9 * 1 + 0.1 * 3)
     assert average.running_mean.item() == 7.0, "buffers are copied"
 
@@ -27,10 +27,11 @@ def test_the_average_forgets_the_first_weights_soon() -> None:
     average, network = nn.Linear(1, 1), nn.Linear(1, 1)
     average.weight.data.fill_(0.0)
     network.weight.data.fill_(1.0)
-    follow(average, network, decay=0.9999, step=0)
+    config = DDPM.Config(ema_decay=0.9999)
+    follow(average, network, decay_at(config, 0))
     assert average.weight.item() == pytest.approx(0.9)
     for step in range(1, 100):
-        follow(average, network, decay=0.9999, step=step)
+        follow(average, network, decay_at(config, step))
     assert average.weight.item() > 0.999
 
 
