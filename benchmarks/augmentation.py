@@ -63,7 +63,7 @@ def report(options: object, images: ImageSet) -> None:
     text = f"""# What the plain augmentations cost
 
 {options.dataset} at {side} px, {len(real)} images, each once through the augmentation, against the same
-images unchanged: `swd`, 0 is equal. Two halves of the patients, which differ by nothing but who is in them, are
+images unchanged: `swd`, 0 is equal. Halves of the patients, which differ by who is in them alone, are
 {low:.1f} to {high:.1f} apart ({HALVES} draws).
 
 {_report.table(["augmentation", "pixels", "swd"], [(n, p, f"{v:.1f}") for n, p, v in rows])}
