@@ -22,8 +22,7 @@ from torch.nn import functional as F
 from harness.cell.protocol import Protocol
 from harness.data.image_set import ImageSet
 from harness.data.prepare import prepare
-from harness.plugins import Registry
-from harness.running.resolve import make_dataset
+from harness.running.datasets import make_dataset
 from harness.scoring.metrics.patches import sliced_wasserstein
 from harness.training.augmentation import augmented_once
 
@@ -40,7 +39,7 @@ def main() -> None:
     parser.add_argument("--res", type=int, default=64)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
-        dataset = make_dataset(Registry(), options.dataset, {}, options.data_root)
+        dataset = make_dataset(options.dataset, {}, options.data_root)
         images = prepare(dataset, options.dataset, [options.res], Path(cache))[options.res]
         report(options, images)
 
