@@ -3,9 +3,9 @@
     python benchmarks/batch_statistics.py --data-root COVID-CT [--dataset covid-ct] [--model dcgan]
 
 A model is trained for a short while at each size with the published batch for it. The same generator then
-samples three times: with the running statistics, as the product does; with those of each batch, which makes an
-image depend on its neighbours; and with statistics averaged over 100 batches of the last weights. Where the
-first is worse than the others, the running statistics are to blame. Regenerates ``batch_statistics.json``
+samples three times: with the running statistics, as the product does; with those of each batch, which makes
+an image depend on its neighbours; and with statistics averaged over 100 batches of the last weights. Where
+the first is worse than the others, the running statistics are to blame. Regenerates ``batch_statistics.json``
 and ``batch_statistics.md`` in ``benchmarks/results``.
 """
 
@@ -63,8 +63,8 @@ def main() -> None:
     )
     text = f"""# Samples with running BatchNorm statistics, and with others
 
-{options.model} on {options.dataset}, trained for so many steps with one seed: `swd` of {options.samples} samples
-of the same generator to all real images.
+{options.model} on {options.dataset}, trained for so many steps with one seed: `swd` of {options.samples}
+samples of the same generator to all real images.
 
 {table}
 

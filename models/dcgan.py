@@ -39,7 +39,7 @@ class DCGAN(AdversarialSynthesizer):
     3,577,667 and 2,764,737 parameters at 64 px.
     """
 
-    version = 1
+    version = 2
     Config = DCGANConfig
     resolutions = (32, 64, 128, 256)
     presets: ClassVar = {

@@ -78,7 +78,7 @@ class InfoGAN(AdversarialSynthesizer):
     layout is known that has the published parameter counts as well.
     """
 
-    version = 1
+    version = 2
     Config = InfoGANConfig
     resolutions = (32, 64, 128, 256)
     presets: ClassVar = {

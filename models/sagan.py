@@ -28,7 +28,7 @@ class SAGAN(AdversarialSynthesizer):
     3,603,509 and 2,764,737 parameters at 64 px; 3,175,299 with the discriminator's attention.
     """
 
-    version = 1
+    version = 2
     Config = SAGANConfig
     resolutions = (32, 64, 128, 256)
     presets: ClassVar = {

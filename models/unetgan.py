@@ -72,7 +72,7 @@ class UNetGAN(AdversarialSynthesizer):
     3,603,509 and 6,182,338 parameters at 64 px.
     """
 
-    version = 1
+    version = 2
     Config = UNetGANConfig
     resolutions = (32, 64, 128, 256)
     presets: ClassVar = {

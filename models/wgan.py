@@ -54,7 +54,7 @@ class WGAN(AdversarialSynthesizer):
     13,301,632 and 6,423,553 parameters at 64 px.
     """
 
-    version = 1
+    version = 2
     Config = WGANConfig
     resolutions = (32, 64, 128, 256)
     presets: ClassVar = {

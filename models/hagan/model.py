@@ -43,7 +43,7 @@ class HAGAN(AdversarialSynthesizer):
     3,603,509 and 2,765,188 parameters at 64 px.
     """
 
-    version = 1
+    version = 2
     Config = HAGANConfig
     resolutions = (32, 64, 128, 256)
     # Both stages, also in a few epochs.
