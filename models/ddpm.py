@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -96,6 +96,19 @@ class DDPMConfig(DescentConfig, AveragingConfig):
     preview_steps: Steps = setting(
         50, "steps from noise to image in those evaluations", source="reference: Song et al. 2021", **STEPS
     )
+
+    @model_validator(mode="after")
+    def _leaves_no_noise(self) -> DDPMConfig:
+        """Only at time 0 is no noise added; fewer steps end earlier, where the large variance is visible."""
+        kinds = ((self.sampler, self.sampling_steps), (self.preview_sampler, self.preview_steps))
+        if self.variance == "fixed_large" and any(
+            sampler == "ddpm" and steps < DIFFUSION_STEPS for sampler, steps in kinds
+        ):
+            raise ValueError(
+                f"variance fixed_large with fewer than {DIFFUSION_STEPS} steps of sampler ddpm leaves noise "
+                "in the images: take fixed_small, or sampler ddim"
+            )
+        return self
 
 
 class DDPM(Synthesizer):
@@ -187,18 +200,19 @@ class DDPM(Synthesizer):
         device = next(self.parameters()).device
         draws = SeededDraws(seeds, device)
         images = draws.normal((self.shape.channels, self.shape.height, self.shape.width))
-        # Trailing: the first step is at pure noise, however few there are.
-        common = {"num_train_timesteps": DIFFUSION_STEPS, "timestep_spacing": "trailing"}
-        scheduler = (
-            DDIMScheduler(**common)
-            if sampler == "ddim"
-            else DDPMScheduler(**common, variance_type=self.config.variance)
-        )
+        scheduler = self._scheduler(sampler)
         scheduler.set_timesteps(steps)
         for time in scheduler.timesteps:
             noise = self.average(images, time.to(device)).sample
             images = scheduler.step(noise, time, images, generator=draws.streams).prev_sample
         return images.clamp(-1, 1)
+
+    def _scheduler(self, sampler: Sampler) -> DDIMScheduler | DDPMScheduler:
+        # Trailing: the first step is at pure noise, however few there are.
+        common = {"num_train_timesteps": DIFFUSION_STEPS, "timestep_spacing": "trailing"}
+        if sampler == "ddim":
+            return DDIMScheduler(**common)
+        return DDPMScheduler(**common, variance_type=self.config.variance)
 
 
 def denoiser(shape: ImageShape, config: DDPMConfig) -> UNet2DModel:

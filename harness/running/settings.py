@@ -117,4 +117,5 @@ def validate(config: type[ConfigT], values: Mapping[str, Any], owner: str) -> Co
 def _problems(error: ValidationError) -> Iterable[str]:
     for problem in error.errors():
         name = ".".join(map(str, problem["loc"]))
-        yield f"{name}={problem['input']!r}: {problem['msg']}"
+        # What is wrong with several settings together belongs to none of them.
+        yield f"{name}={problem['input']!r}: {problem['msg']}" if name else problem["msg"]

@@ -101,3 +101,22 @@ def test_steps_that_do_not_divide_the_thousand_are_refused() -> None:
     for name in ("sampling_steps", "preview_steps"):
         with pytest.raises(ValidationError, match="a divisor of 1000"):
             DDPM.Config(**{name: 600})
+
+
+def test_the_variance_of_a_sampling_step_by_hand(tinies) -> None:
+    betas = torch.linspace(1e-4, 0.02, 1000)
+    kept = (1 - betas).cumprod(0)
+    # At the last time: beta_t, and beta_t (1 - kept before) / (1 - kept).
+    expected = {"fixed_large": 0.02, "fixed_small": 0.02 * (1 - kept[998]) / (1 - kept[999])}
+    for variance, value in expected.items():
+        model = tinies["ddpm"].build(variance=variance, sampling_steps=1000)
+        scheduler = model._scheduler("ddpm")
+        scheduler.set_timesteps(1000)
+        assert scheduler._get_variance(999).item() == pytest.approx(float(value), rel=1e-4)
+    assert expected["fixed_small"] < 0.02
+
+
+def test_a_large_variance_must_not_stay_in_the_image() -> None:
+    with pytest.raises(ValidationError, match="leaves noise"):
+        DDPM.Config(variance="fixed_large", sampling_steps=100)
+    DDPM.Config(variance="fixed_large", sampler="ddim", sampling_steps=100)
