@@ -31,7 +31,7 @@ from harness.running.datasets import make_dataset
 from harness.scoring.metrics.patches import sliced_wasserstein
 
 #: Side, images a step, steps.
-TRAININGS = ((64, 32, 300), (64, 2, 2000), (256, 2, 300))
+TRAININGS = ((64, 32, 150), (64, 2, 1000), (256, 2, 150))
 
 #: Batches that the third kind of statistics is averaged over: as many as UNetGAN's reference code takes.
 STANDING = 100
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--dataset", default="covid-ct")
     parser.add_argument("--model", default="dcgan")
-    parser.add_argument("--samples", type=int, default=256)
+    parser.add_argument("--samples", type=int, default=128)
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as cache:
