@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness.api import Batch, Clock, ImageShape, Model
+from harness.cell.protocol import Protocol
 from harness.data.pixels import to_model_range
 from harness.plugins import Registry
 from harness.scoring.generated import load_images
@@ -45,7 +46,7 @@ class Loop:
         self.model = model
         self.images = torch.from_numpy(load_images(folder)).to(device)
         self.batch_size = batch_size
-        self.augment = compose(model.augmentations)
+        self.augment = compose(model.augmentations, Protocol().shift_reach)
         self.compiled = False
         self.order = iter(())
 

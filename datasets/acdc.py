@@ -69,6 +69,8 @@ class ACDC(Dataset[ACDCConfig]):
 
     version = 1
     Config = ACDCConfig
+    # In the mirror the right ventricle is where the left one belongs.
+    flips = ()
     licence = "research use, non-commercial, with the citation (MANDATORY_CITATION.md)"
     citation = (
         "O. Bernard et al.: Deep learning techniques for automatic MRI cardiac multi-structures segmentation "

@@ -72,6 +72,8 @@ class Brats2018(Dataset[Brats2018Config]):
     version = 2
     Config = Brats2018Config
     modalities: ClassVar = get_args(Modality)
+    # Both hemispheres look alike, and a tumour may grow in either.
+    flips = ("left-right",)
     regions: ClassVar = ("brain", "tumour")
     licence = "research use with both citations"
     citation = (

@@ -53,6 +53,8 @@ class CovidCT(Dataset[CovidCTConfig]):
 
     version = 1
     Config = CovidCTConfig
+    # Both lungs look alike. The side of the heart does not keep, where a slice shows it.
+    flips = ("left-right",)
     licence = "none stated; the images remain their publishers'. Local research use"
     citation = (
         "J. Zhao, Y. Zhang, X. He, P. Xie: COVID-CT-Dataset: a CT scan dataset about COVID-19. "

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 
-from harness.api import DataError, Dataset, PluginConfig, Slice, Square, setting
+from harness.api import DataError, Dataset, Flip, PluginConfig, Slice, Square, setting
 
 from .dicom import read_dicom
 from .image_files import grey_pages
@@ -31,6 +32,11 @@ _WHITE = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}
 _TWELVE_BITS = 4095
 
 
+Flips = Annotated[
+    tuple[Flip, ...], BeforeValidator(lambda value: value.split(",") if isinstance(value, str) else value)
+]
+
+
 class FolderConfig(PluginConfig):
     """Options of a folder of images."""
 
@@ -38,6 +44,11 @@ class FolderConfig(PluginConfig):
         "pad",
         "how images that are not square become so: crop, pad or stretch",
         source="ours: nothing is lost",
+    )
+    flips: Flips = setting(
+        (),
+        "mirrorings that keep the anatomy, such as left-right; others that a model trains on are told",
+        source="ours: nobody knows what a folder shows",
     )
     table: str = setting(
         "patients.csv",
@@ -83,6 +94,7 @@ class Folder(Dataset[FolderConfig]):
     def __init__(self, root: Path | None, config: FolderConfig) -> None:
         super().__init__(root, config)
         self.square = config.square
+        self.flips = config.flips
 
     def items(self) -> Sequence[str]:
         """Paths of all images, relative to the folder."""

@@ -45,6 +45,8 @@ class Phantom(Dataset[PhantomConfig]):
     version = 1
     Config = PhantomConfig
     needs_root = False
+    # Both lungs look alike. The side of the heart does not keep, where a slice shows it.
+    flips = ("left-right",)
     modalities: ClassVar = ("ct", "mr")
     regions: ClassVar = ("body", "lesion")
     licence = "none needed: computed, not acquired"

@@ -16,6 +16,9 @@ from torch.nn.utils import parametrize
 
 from harness.api import Batch, Clock, Model
 
+from .optimizers import Descent
+from .settings import DescentConfig
+
 Terms = dict[str, Tensor]
 
 
@@ -43,6 +46,7 @@ class AdversarialModel(Model):
 
     critic_steps: int = 1
 
+    config: DescentConfig
     generator: nn.Module
     discriminator: nn.Module
 
@@ -55,16 +59,16 @@ class AdversarialModel(Model):
         """Take in both networks, and an optimiser by the name of each that learns."""
         self.generator = generator
         self.discriminator = discriminator
-        self._optimizers = dict(optimizers)
+        self._descent = Descent(optimizers, self.config)
         self._judges_apart = any(isinstance(module, nn.BatchNorm2d) for module in discriminator.modules())
 
     def networks(self) -> Mapping[str, nn.Module]:
         """The networks that learn."""
-        return {name: self.get_submodule(name) for name in self._optimizers}
+        return {name: self.get_submodule(name) for name in self.optimizers()}
 
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
         """The optimiser of each network that learns."""
-        return self._optimizers
+        return self._descent.optimizers
 
     def train_step(self, batch: Batch, clock: Clock) -> dict[str, Tensor]:
         """One discriminator step, and every ``critic_steps``-th time a generator step on the same fakes."""
@@ -73,10 +77,10 @@ class AdversarialModel(Model):
         with parametrize.cached():
             fake = self.generate(batch, needs_gradient=generator_moves)
             terms = self.discriminator_losses(batch.images, fake, clock)
-        logs = self._descend("discriminator", terms)
+        logs = self._descend("discriminator", terms, clock)
         if generator_moves:
             with frozen(self.discriminator):
-                logs |= self._descend("generator", self.generator_losses(batch.images, fake, clock))
+                logs |= self._descend("generator", self.generator_losses(batch.images, fake, clock), clock)
         return logs
 
     @abc.abstractmethod
@@ -107,14 +111,11 @@ class AdversarialModel(Model):
         """Where the model is."""
         return next(self.parameters()).device
 
-    def _descend(self, name: str, terms: Terms) -> Terms:
+    def _descend(self, name: str, terms: Terms, clock: Clock) -> Terms:
         if not terms:
             return {}
-        optimizer = self._optimizers[name]
         total = torch.stack(list(terms.values())).sum()
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        optimizer.step()
+        self._descent.step(name, total, clock)
         logs = {name: total} | {f"{name}/{term}": value for term, value in terms.items()}
         return {key: value.detach() for key, value in logs.items()}
 

@@ -6,14 +6,15 @@ from typing import ClassVar
 
 from harness.api import ImageShape, setting
 
+from .initialisation import initialise_normal
 from .latents import NoiseLaw, latent_dimension
-from .layers import Discriminator, Generator, initialise_normal
+from .layers import Discriminator, Generator
 from .losses import CROSS_ENTROPY
-from .settings import BaselineConfig, Betas
+from .settings import Betas
 from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 
-class DCGANConfig(SynthesisConfig, BaselineConfig):
+class DCGANConfig(SynthesisConfig):
     """Options of DCGAN."""
 
     betas: Betas = setting((0.5, 0.999), "Adam's betas", source="reference: pytorch/examples dcgan")
@@ -38,17 +39,19 @@ class DCGAN(AdversarialSynthesizer):
     3,577,667 and 2,764,737 parameters at 64 px.
     """
 
-    version = 1
+    version = 2
     Config = DCGANConfig
     resolutions = (32, 64, 128, 256)
     presets: ClassVar = {
         "reference": {
             "lr": 2e-4,
+            "batch_size": 64,
+            "latent_dim": 100,
             "latent_distribution": "normal",
             "spectral_norm": False,
             "discriminator_batch_norm": True,
             "normal_init": True,
-            "augment": (),
+            "augment": "none",
         }
     }
     loss = CROSS_ENTROPY

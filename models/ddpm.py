@@ -8,16 +8,16 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.api import Batch, Clock, ImageShape, SpecError, Synthesizer, setting
 
-from .averaging import follow
+from .averaging import decay_at, follow
 from .latents import SeededDraws
-from .optimizers import adam
-from .settings import BaselineConfig, Betas, split_at_commas
+from .optimizers import Descent, adam
+from .settings import AveragingConfig, Betas, DescentConfig, PlainAugmentations, split_at_commas
 
 #: Steps of the forward process, from an image to noise.
 DIFFUSION_STEPS = 1000
@@ -35,6 +35,7 @@ LAYOUTS = {
 
 
 Sampler = Literal["ddim", "ddpm"]
+Variance = Literal["fixed_small", "fixed_large"]
 
 
 def _divides(steps: int) -> int:
@@ -48,8 +49,14 @@ Steps = Annotated[int, AfterValidator(_divides)]
 STEPS: dict[str, Any] = {"ge": 1, "le": DIFFUSION_STEPS}
 
 
-class DDPMConfig(BaselineConfig):
+class DDPMConfig(DescentConfig, AveragingConfig):
     """Options of DDPM."""
+
+    augment: PlainAugmentations = setting(
+        ("flip", "shift"),
+        "plain augmentations of images; or none",
+        source="published: flipping and panning for all methods but HAGAN",
+    )
 
     lr: float = setting(
         2e-4,
@@ -73,6 +80,11 @@ class DDPMConfig(BaselineConfig):
         "how to sample: ddpm (ancestral) draws noise at every step, ddim none on the way",
         source="reference: Ho et al. 2020",
     )
+    variance: Variance = setting(
+        "fixed_small",
+        "variance of that noise: of the posterior (small), or beta_t (large)",
+        source="reference: diffusers; Ho et al. 2020 have both",
+    )
     sampling_steps: Steps = setting(
         DIFFUSION_STEPS, "steps from noise to image", source="reference: Ho et al. 2020", **STEPS
     )
@@ -85,6 +97,19 @@ class DDPMConfig(BaselineConfig):
         50, "steps from noise to image in those evaluations", source="reference: Song et al. 2021", **STEPS
     )
 
+    @model_validator(mode="after")
+    def _leaves_no_noise(self) -> DDPMConfig:
+        """Only at time 0 is no noise added; fewer steps end earlier, where the large variance is visible."""
+        kinds = ((self.sampler, self.sampling_steps), (self.preview_sampler, self.preview_steps))
+        if self.variance == "fixed_large" and any(
+            sampler == "ddpm" and steps < DIFFUSION_STEPS for sampler, steps in kinds
+        ):
+            raise ValueError(
+                f"variance fixed_large with fewer than {DIFFUSION_STEPS} steps of sampler ddpm leaves noise "
+                "in the images: take fixed_small, or sampler ddim"
+            )
+        return self
+
 
 class DDPM(Synthesizer[DDPMConfig]):
     """A U-Net that predicts the noise in a noisy image.
@@ -96,7 +121,18 @@ class DDPM(Synthesizer[DDPMConfig]):
     Config = DDPMConfig
     resolutions = tuple(LAYOUTS)
     presets: ClassVar = {
-        "reference": {"dropout": 0.1, "augment": ("flip",)},
+        "reference": {
+            "lr": 2e-4,
+            "batch_size": 128,
+            "lr_warmup": 5000,
+            "gradient_clip": 1.0,
+            "ema_decay": 0.9999,
+            "ema_start": 1,
+            "ema_warmup": False,
+            "dropout": 0.1,
+            "variance": "fixed_large",
+            "augment": "flip",
+        },
         # The full network takes half a minute for a step of 32 images on two cores.
         "smoke": {
             "level_channels": (32, 64, 64, 64),
@@ -106,12 +142,25 @@ class DDPM(Synthesizer[DDPMConfig]):
         },
     }
 
+    # Ho et al. have two sizes, 32 and 256 px, each with settings of its own.
+    presets_from: ClassVar = {
+        "reference": {
+            256: {
+                "lr": 2e-5,
+                "batch_size": 64,
+                "dropout": 0.0,
+                "variance": "fixed_small",
+                "level_channels": (128, 128, 256, 256, 512, 512),
+            }
+        }
+    }
+
     def __init__(self, shape: ImageShape, config: DDPMConfig) -> None:
         super().__init__(shape, config)
         self.denoiser = denoiser(shape, config)
         self.average = copy.deepcopy(self.denoiser).requires_grad_(False)
         self.noise_schedule = DDPMScheduler(num_train_timesteps=DIFFUSION_STEPS)
-        self._optimizers = {"denoiser": adam(self.denoiser, config.lr, config.betas)}
+        self._descent = Descent({"denoiser": adam(self.denoiser, config.lr, config.betas)}, config)
 
     def networks(self) -> Mapping[str, nn.Module]:
         """The denoiser; its average has the same shape."""
@@ -124,7 +173,7 @@ class DDPM(Synthesizer[DDPMConfig]):
 
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
         """Adam on the denoiser."""
-        return self._optimizers
+        return self._descent.optimizers
 
     def train_step(self, batch: Batch, clock: Clock) -> dict[str, Tensor]:
         """Predict the noise that was added to each image at a random time step (Ho et al. 2020, Eq. 14)."""
@@ -133,11 +182,8 @@ class DDPM(Synthesizer[DDPMConfig]):
         times = torch.randint(DIFFUSION_STEPS, (len(images),), device=images.device)
         noisy = self.noise_schedule.add_noise(images, noise, times)
         loss = F.mse_loss(self.denoiser(noisy, times).sample, noise)
-        optimizer = self._optimizers["denoiser"]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        follow(self.average, self.denoiser, self.config.ema_decay, clock.step)
+        self._descent.step("denoiser", loss, clock)
+        follow(self.average, self.denoiser, decay_at(self.config, clock.step))
         return {"denoiser": loss.detach()}
 
     def sample(self, seeds: Tensor) -> Tensor:
@@ -152,14 +198,19 @@ class DDPM(Synthesizer[DDPMConfig]):
         device = next(self.parameters()).device
         draws = SeededDraws(seeds, device)
         images = draws.normal((self.shape.channels, self.shape.height, self.shape.width))
-        kind = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[sampler]
-        # Trailing: the first step is at pure noise, however few there are.
-        scheduler = kind(num_train_timesteps=DIFFUSION_STEPS, timestep_spacing="trailing")
+        scheduler = self._scheduler(sampler)
         scheduler.set_timesteps(steps)
         for time in scheduler.timesteps:
             noise = self.average(images, time.to(device)).sample
             images = scheduler.step(noise, time, images, generator=draws.streams).prev_sample
         return images.clamp(-1, 1)
+
+    def _scheduler(self, sampler: Sampler) -> DDIMScheduler | DDPMScheduler:
+        # Trailing: the first step is at pure noise, however few there are.
+        common = {"num_train_timesteps": DIFFUSION_STEPS, "timestep_spacing": "trailing"}
+        if sampler == "ddim":
+            return DDIMScheduler(**common)
+        return DDPMScheduler(**common, variance_type=self.config.variance)
 
 
 def denoiser(shape: ImageShape, config: DDPMConfig) -> UNet2DModel:

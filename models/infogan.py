@@ -11,14 +11,15 @@ from torch.nn import functional as F
 from harness.api import Clock, ImageShape, setting
 
 from .adversarial import Fake, Terms
+from .initialisation import initialise_normal
 from .latents import Distribution, LatentLaw, NoiseLaw
-from .layers import Discriminator, Generator, initialise_normal
+from .layers import Discriminator, Generator
 from .losses import CROSS_ENTROPY, squared_error
-from .settings import BaselineConfig, Betas
+from .settings import Betas
 from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 
-class InfoGANConfig(SynthesisConfig, BaselineConfig):
+class InfoGANConfig(SynthesisConfig):
     """Options of InfoGAN."""
 
     latent_dim: int | None = setting(
@@ -77,10 +78,19 @@ class InfoGAN(AdversarialSynthesizer):
     layout is known that has the published parameter counts as well.
     """
 
-    version = 1
+    version = 2
     Config = InfoGANConfig
     resolutions = (32, 64, 128, 256)
-    presets: ClassVar = {"reference": {"lr_discriminator": 2e-4, "info_continuous": 1.0, "augment": ()}}
+    presets: ClassVar = {
+        "reference": {
+            "lr": 1e-3,
+            "lr_discriminator": 2e-4,
+            "batch_size": 128,
+            "latent_dim": 62,
+            "info_continuous": 1.0,
+            "augment": "none",
+        }
+    }
 
     config: InfoGANConfig
     law: CodedLaw
@@ -103,13 +113,15 @@ class InfoGAN(AdversarialSynthesizer):
 
     def discriminator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Real against fake, and the codes of the fakes."""
-        on_real, on_fake = self.judge(real, fake.images.detach())
+        on_real, on_fake = self.judge(
+            self.augmented(real, clock), self.augmented(fake.images.detach(), clock)
+        )
         adversarial = {"real": CROSS_ENTROPY.real(on_real[:, 0]), "fake": CROSS_ENTROPY.fake(on_fake[:, 0])}
         return adversarial | self.information(on_fake, fake.inputs)
 
     def generator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Images that pass for real, and from which the codes can be read."""
-        outputs = self.discriminator(fake.images)
+        outputs = self.discriminator(self.augmented(fake.images, clock))
         adversarial = {"adversarial": CROSS_ENTROPY.generator(outputs[:, 0])}
         return adversarial | self.information(outputs, fake.inputs)
 

@@ -7,12 +7,11 @@ At 64 px they are the networks that the published parameter and operation counts
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import parametrizations, parametrize
+from torch.nn.utils import parametrizations
 
 from harness.api import ImageShape, SpecError
 
@@ -20,13 +19,19 @@ from harness.api import ImageShape, SpecError
 #: it would cost more than all convolutions together.
 ATTENTION_SIDES = (16, 32)
 
+#: Sides of the maps that a discriminator's self-attention reads, where it has one.
+JUDGED_ATTENTION_SIDES = (8, 4)
+
 #: The fused attention kernel wins from this number of positions (32 x 32) on, and loses below.
 FUSED_FROM_POSITIONS = 1024
 
 #: A saliency needs whole attention matrices, 4 MiB each at 32 x 32: this many images at a time.
 SALIENCY_IMAGES = 8
 
-#: Length of the vector that a generator's first convolution reads; a longer latent is projected to it.
+#: The longest latent that a generator's first convolution reads as it is.
+DIRECT_LATENT = 128
+
+#: The length that a longer one is projected to.
 PROJECTED_LATENT = 100
 
 
@@ -174,7 +179,7 @@ class Generator(nn.Module):
     Shape: (n, latent_dim) to (n, C, H, W) in [-1, 1].
 
     Source: Radford et al. 2016 without attention, Zhang et al. 2019 with; 3,577,667 and 3,603,509
-    parameters at 64 px and a width of 512. The linear map from latents longer than 100 is ours: without
+    parameters at 64 px and a width of 512. The linear map from latents longer than 128 is ours: without
     it, the first layer alone would have 8.2M parameters at 256 px.
     """
 
@@ -183,7 +188,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         widths = stage_widths(image_side(shape), width)
-        projected = min(latent_dim, PROJECTED_LATENT)
+        projected = latent_dim if latent_dim <= DIRECT_LATENT else PROJECTED_LATENT
         self.project = nn.Linear(latent_dim, projected) if latent_dim > projected else nn.Identity()
         convolutions = [nn.ConvTranspose2d(projected, widths[0], 4)]
         for narrow, wide in zip(widths[1:], widths[:-1], strict=True):
@@ -210,39 +215,8 @@ class Generator(nn.Module):
 class Trunk(nn.Module):
     """Strided convolutions from an image down to ``width`` maps of 4 x 4: the generator mirrored.
 
-    Source: Radford et al. 2016. The published counts belong to ``batch_norm=False``.
-    """
-
-    def __init__(
-        self, shape: ImageShape, *, width: int, slope: float, spectral: bool, batch_norm: bool = False
-    ) -> None:
-        super().__init__()
-        self.widths = stage_widths(image_side(shape), width)[::-1]
-        self.slope = slope
-        self.convolutions = nn.ModuleList()
-        self.norms = nn.ModuleList()
-        for level, (inputs, outputs) in enumerate(
-            zip((shape.channels, *self.widths[:-1]), self.widths, strict=True)
-        ):
-            convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
-            self.convolutions.append(spectrally_normalised(convolution) if spectral else convolution)
-            self.norms.append(nn.BatchNorm2d(outputs) if batch_norm and level > 0 else nn.Identity())
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """The maps after every stage, from (n, width / 8, H/2, W/2) to (n, width, 4, 4)."""
-        maps = images.contiguous(memory_format=torch.channels_last)
-        levels = []
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            maps = F.leaky_relu(norm(convolution(maps)), self.slope, inplace=True)
-            levels.append(maps)
-        return levels
-
-
-class Discriminator(nn.Module):
-    """The trunk and one convolution over its last maps: unbounded scores, higher for real images.
-
-    Shape: (n, C, H, W) in [-1, 1] to (n, outputs). 2,764,737 parameters at 64 px with one output, without
-    BatchNorm, at a width of 512.
+    Source: Radford et al. 2016. The published counts belong to ``batch_norm=False`` and no attention; where
+    it stands: heykeetae/Self-Attention-GAN.
     """
 
     def __init__(
@@ -253,32 +227,58 @@ class Discriminator(nn.Module):
         slope: float,
         spectral: bool,
         batch_norm: bool = False,
+        attention: bool = False,
+    ) -> None:
+        super().__init__()
+        self.widths = stage_widths(image_side(shape), width)[::-1]
+        self.slope = slope
+        self.convolutions = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        self.attentions = nn.ModuleList()
+        for level, (inputs, outputs) in enumerate(
+            zip((shape.channels, *self.widths[:-1]), self.widths, strict=True)
+        ):
+            convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
+            self.convolutions.append(spectrally_normalised(convolution) if spectral else convolution)
+            self.norms.append(nn.BatchNorm2d(outputs) if batch_norm and level > 0 else nn.Identity())
+            attends = attention and shape.height >> (level + 1) in JUDGED_ATTENTION_SIDES
+            self.attentions.append(SelfAttention(outputs) if attends else nn.Identity())
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """The maps after every stage, from (n, width / 8, H/2, W/2) to (n, width, 4, 4)."""
+        maps = images.contiguous(memory_format=torch.channels_last)
+        levels = []
+        for convolution, norm, attend in zip(self.convolutions, self.norms, self.attentions, strict=True):
+            maps = attend(F.leaky_relu(norm(convolution(maps)), self.slope, inplace=True))
+            levels.append(maps)
+        return levels
+
+
+class Discriminator(nn.Module):
+    """The trunk and one convolution over its last maps: unbounded scores, higher for real images.
+
+    Shape: (n, C, H, W) in [-1, 1] to (n, outputs). 2,764,737 parameters at 64 px with one output, without
+    BatchNorm and attention, at a width of 512.
+    """
+
+    def __init__(
+        self,
+        shape: ImageShape,
+        *,
+        width: int,
+        slope: float,
+        spectral: bool,
+        batch_norm: bool = False,
+        attention: bool = False,
         outputs: int = 1,
     ) -> None:
         super().__init__()
-        self.trunk = Trunk(shape, width=width, slope=slope, spectral=spectral, batch_norm=batch_norm)
+        self.trunk = Trunk(
+            shape, width=width, slope=slope, spectral=spectral, batch_norm=batch_norm, attention=attention
+        )
         self.head = nn.Conv2d(self.trunk.widths[-1], outputs, 4)
 
     def forward(self, images: Tensor) -> Tensor:
         """Scores of images."""
         scores: Tensor = self.head(self.trunk(images)[-1])
         return scores.flatten(1)
-
-
-def initialise_normal(networks: Sequence[nn.Module]) -> None:
-    """Draw convolution weights from N(0, 0.02), BatchNorm weights from N(1, 0.02), set their biases to 0.
-
-    Source: Radford et al. 2016; reference: pytorch/examples dcgan.
-    """
-    for module in (module for network in networks for module in network.modules()):
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(_own_weight(module), 0.0, 0.02)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1.0, 0.02)
-            nn.init.zeros_(module.bias)
-
-
-def _own_weight(layer: nn.Module) -> Tensor:
-    # Under spectral norm, ``layer.weight`` is computed afresh at each access: writing to it would do nothing.
-    name = "parametrizations.weight.original" if parametrize.is_parametrized(layer, "weight") else "weight"
-    return layer.get_parameter(name)

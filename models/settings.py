@@ -14,16 +14,60 @@ def split_at_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-#: Several values in one setting; on the command line ``--set augment=flip,shift``, or nothing for none.
-Augmentations = Annotated[tuple[Literal["flip", "shift"], ...], BeforeValidator(split_at_commas)]
+def named_or_none(value: object) -> object:
+    """The same, where ``none`` says that there is no value."""
+    return () if value == "none" else split_at_commas(value)
+
+
+#: What the core does to real images alone, so that a perfect model makes images that were changed so.
+Plain = Literal["flip", "shift"]
+
+#: Several values in one setting; on the command line ``--set augment=flip,shift``, or ``none``.
+PlainAugmentations = Annotated[tuple[Plain, ...], BeforeValidator(named_or_none)]
+Augmentations = Annotated[tuple[Plain | Literal["diffaugment"], ...], BeforeValidator(named_or_none)]
 Betas = Annotated[tuple[float, float], BeforeValidator(split_at_commas)]
 
 
-class BaselineConfig(PluginConfig):
-    """What every baseline of synthesis from noise lets the user choose."""
+class DescentConfig(PluginConfig):
+    """How the steps of any optimiser are tamed."""
 
-    augment: Augmentations = setting(
-        ("flip", "shift"),
-        "plain augmentations of real images; where left and right differ (heart, brain) use shift alone",
-        source="published: flipping and panning for all methods but HAGAN",
+    gradient_clip: float | None = setting(
+        None,
+        "largest norm of a network's gradient; a longer one is scaled down to it; none keeps all",
+        source="published: none is named",
+        gt=0,
+    )
+    lr_warmup: int = setting(
+        0,
+        "time over which the learning rates rise from 0",
+        unit="steps",
+        source="published: none is named",
+        ge=0,
+    )
+    lr_decay_from: float = setting(
+        1.0,
+        "share of the training's epochs after which the learning rates fall, linearly to 0 at its end",
+        source="published: none is named, so they never fall",
+        ge=0,
+        le=1,
+    )
+
+
+class AveragingConfig(PluginConfig):
+    """How a network's average follows it."""
+
+    ema_decay: float | None = setting(
+        None,
+        "decay of an averaged network that samples; none samples with the network itself",
+        source="published: none is named",
+        ge=0,
+        lt=1,
+    )
+    ema_start: int = setting(
+        0, "time before which that average is a copy", unit="steps", source="ours: from the start", ge=0
+    )
+    ema_warmup: bool = setting(
+        True,
+        "begin with a smaller decay, (1 + step) / (10 + step)",
+        source="ours: so that the first weights don't outlive a short training",
     )

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import torch
+from pydantic import BeforeValidator
 from torch import Tensor, nn
 
-from harness.api import Batch, Clock, PluginConfig, Synthesizer, setting
+from harness.api import Batch, Clock, ImageShape, Synthesizer, setting
 
 from .adversarial import AdversarialModel, Fake, Terms
+from .averaging import decay_at, follow
+from .diffaugment import Change, diff_augment
 from .latents import Distribution, LatentLaw, SeededDraws
 from .losses import AdversarialLoss
 from .optimizers import adam
-from .settings import Betas
+from .settings import Augmentations, AveragingConfig, Betas, DescentConfig, split_at_commas
+
+Changes = Annotated[tuple[Change, ...], BeforeValidator(split_at_commas)]
 
 
-class SynthesisConfig(PluginConfig):
+class SynthesisConfig(DescentConfig, AveragingConfig):
     """What every GAN from noise lets the user choose."""
+
+    augment: Augmentations = setting(
+        ("flip", "shift"),
+        "flip and shift change real images alone, diffaugment both real and generated ones; or none",
+        source="published: flipping and panning for all methods but HAGAN",
+    )
+    diffaugment: Changes = setting(
+        ("color", "translation", "cutout"),
+        "what diffaugment changes",
+        source="reference: data-efficient-gans, all three for a few hundred images",
+        min_length=1,
+    )
 
     latent_dim: int | None = setting(
         None,
@@ -55,12 +74,21 @@ class AdversarialSynthesizer(AdversarialModel, Synthesizer):
     """
 
     loss: AdversarialLoss
+    config: SynthesisConfig
+
+    def __init__(self, shape: ImageShape, config: SynthesisConfig) -> None:
+        super().__init__(shape, config)
+        self.config = config
+        # The rest is for the core to do.
+        self.augmentations = tuple(name for name in config.augment if name != "diffaugment")
 
     def compose(
         self, generator: nn.Module, discriminator: nn.Module, law: LatentLaw, config: SynthesisConfig
     ) -> None:
         """Take in the parts, and make an optimiser for each network."""
         self.law = law
+        averages = config.ema_decay is not None
+        self.average = copy.deepcopy(generator).requires_grad_(False) if averages else None
         optimizers = {
             "generator": self.optimizer(generator, config.lr, config),
             "discriminator": self.optimizer(discriminator, config.lr_discriminator or config.lr, config),
@@ -81,18 +109,47 @@ class AdversarialSynthesizer(AdversarialModel, Synthesizer):
         with torch.set_grad_enabled(needs_gradient):
             return Fake(self.generator(latents), latents)
 
+    def train_step(self, batch: Batch, clock: Clock) -> dict[str, Tensor]:
+        """The adversarial step; then the average follows the generator, where there is one."""
+        logs = super().train_step(batch, clock)
+        if self.average is not None and "generator" in logs:
+            follow(self.average, self.generator, decay_at(self.config, clock.step))
+        return logs
+
+    def augmented(self, images: Tensor, clock: Clock) -> Tensor:
+        """Real or generated images as the discriminator is to see them, with gradients through the change.
+
+        Every image that a loss judges comes from here: one side changed and the other not would teach the
+        generator to make changed images.
+        """
+        return diff_augment(images, self.changes_at(clock))
+
+    def changes_at(self, clock: Clock) -> Sequence[Change]:
+        """What DiffAugment changes in this step."""
+        return self.config.diffaugment if "diffaugment" in self.config.augment else ()
+
     def discriminator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Real images against generated ones."""
-        scores_real, scores_fake = self.judge(real, fake.images.detach())
+        return self.losses_between(self.augmented(real, clock), self.augmented(fake.images.detach(), clock))
+
+    def losses_between(self, real: Tensor, fake: Tensor) -> Terms:
+        """The discriminator's losses on what it sees of both."""
+        scores_real, scores_fake = self.judge(real, fake)
         return {"real": self.loss.real(scores_real), "fake": self.loss.fake(scores_fake)}
 
     def generator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Images that pass for real."""
-        return {"adversarial": self.loss.generator(self.discriminator(fake.images))}
+        scores = self.discriminator(self.augmented(fake.images, clock))
+        return {"adversarial": self.loss.generator(scores)}
+
+    @property
+    def sampler(self) -> nn.Module:
+        """The generator that samples: the average, where there is one."""
+        return self.generator if self.average is None else self.average
 
     def sample(self, seeds: Tensor) -> Tensor:
         """One image for each seed."""
-        images: Tensor = self.generator(self.seeded_latents(seeds))
+        images: Tensor = self.sampler(self.seeded_latents(seeds))
         return images.contiguous()
 
     def seeded_latents(self, seeds: Tensor) -> Tensor:

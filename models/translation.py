@@ -8,22 +8,22 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from harness.api import Batch, Clock, ImageShape, PluginConfig, Translator, setting
+from harness.api import Batch, Clock, ImageShape, Translator, setting
 
 from .adversarial import AdversarialModel, Fake, Terms
 from .judges import Judges
 from .losses import CROSS_ENTROPY, absolute_error
 from .optimizers import adam
-from .settings import Augmentations, Betas
+from .settings import Betas, DescentConfig, PlainAugmentations
 from .unet import Norm, ResidualUNet
 
 
-class TranslationConfig(PluginConfig):
+class TranslationConfig(DescentConfig):
     """What every translator lets the user choose."""
 
-    augment: Augmentations = setting(
+    augment: PlainAugmentations = setting(
         ("flip", "shift"),
-        "plain augmentations, the same for source and target; where left and right differ use shift alone",
+        "plain augmentations, the same for source and target; or none",
         source="reference: Isola et al. 2017 mirror and jitter",
     )
     width: int = setting(

@@ -11,21 +11,30 @@ from torch.nn import functional as F
 from harness.api import Clock, ImageShape, setting
 
 from .adversarial import Fake, Terms
+from .initialisation import initialise_orthogonal
 from .latents import NoiseLaw, latent_dimension
 from .layers import Generator, Trunk, spectrally_normalised
 from .losses import CROSS_ENTROPY, squared_error
 from .mixing import box_masks, mix
 from .optimizers import adam
-from .settings import BaselineConfig, Betas
+from .settings import Betas
 from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 SLOPE = 0.1
 
 
-class UNetGANConfig(SynthesisConfig, BaselineConfig):
+class UNetGANConfig(SynthesisConfig):
     """Options of UNetGAN."""
 
     betas: Betas = setting((0.0, 0.999), "Adam's betas", source="reference: boschresearch/unetgan")
+    attention: bool = setting(
+        True, "self-attention on the generator's 16 x 16 and 32 x 32 maps", source="published: as SAGAN"
+    )
+    orthogonal_init: bool = setting(
+        False,
+        "draw first weights as orthogonal matrices instead of by torch's law",
+        source="ours: off, so that all methods but one begin alike",
+    )
     mix_share: float = setting(
         0.5,
         "share of the discriminator's steps that are taken on mixed images, once the ramp is over",
@@ -60,19 +69,25 @@ class Scores(NamedTuple):
 class UNetGAN(AdversarialSynthesizer):
     """SAGAN's generator against a U-Net.
 
-    3,603,509 and 6,182,338 parameters at 64 px. Of the original training, the orthogonal first weights and
-    the averaged generator are left out: the published protocol has one generator for all.
+    3,603,509 and 6,182,338 parameters at 64 px.
     """
 
-    version = 1
+    version = 2
     Config = UNetGANConfig
     resolutions = (32, 64, 128, 256)
     presets: ClassVar = {
         "reference": {
             "lr": 1e-4,
             "lr_discriminator": 5e-4,
+            "batch_size": 20,
+            "latent_dim": 128,
             "latent_distribution": "normal",
-            "augment": ("flip",),
+            "attention": False,
+            "orthogonal_init": True,
+            "ema_decay": 0.9999,
+            "ema_start": 21_000,
+            "ema_warmup": False,
+            "augment": "flip",
         }
     }
 
@@ -81,8 +96,13 @@ class UNetGAN(AdversarialSynthesizer):
     def __init__(self, shape: ImageShape, config: UNetGANConfig) -> None:
         super().__init__(shape, config)
         law = NoiseLaw(latent_dimension(config.latent_dim, shape), config.latent_distribution)
-        generator = Generator(shape, law.dimension, width=config.width, attention=True, spectral=True)
-        self.compose(generator, UNetDiscriminator(shape, config.width), law, config)
+        generator = Generator(
+            shape, law.dimension, width=config.width, attention=config.attention, spectral=True
+        )
+        discriminator = UNetDiscriminator(shape, config.width)
+        if config.orthogonal_init:
+            initialise_orthogonal([generator, discriminator])
+        self.compose(generator, discriminator, law, config)
 
     def optimizer(self, network: nn.Module, lr: float, config: SynthesisConfig) -> torch.optim.Optimizer:
         """Adam with the reference implementation's eps."""
@@ -90,10 +110,10 @@ class UNetGAN(AdversarialSynthesizer):
 
     def discriminator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Real against fake, or what the discriminator makes of their mixture."""
-        plain_fake = fake.images.detach()
+        real, fake_images = self.augmented(real, clock), self.augmented(fake.images.detach(), clock)
         if self.mixes_at(clock):
-            return self.mixed_losses(real, plain_fake)
-        on_real, on_fake = _split(self.discriminator(torch.cat([real, plain_fake])), 2)
+            return self.mixed_losses(real, fake_images)
+        on_real, on_fake = _split(self.discriminator(torch.cat([real, fake_images])), 2)
         return {
             "real": (CROSS_ENTROPY.real(on_real.image) + CROSS_ENTROPY.real(on_real.pixels)) / 2,
             "fake": (CROSS_ENTROPY.fake(on_fake.image) + CROSS_ENTROPY.fake(on_fake.pixels)) / 2,
@@ -116,7 +136,7 @@ class UNetGAN(AdversarialSynthesizer):
 
     def generator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Images, and pixels, that pass for real."""
-        scores = self.discriminator(fake.images)
+        scores = self.discriminator(self.augmented(fake.images, clock))
         return {
             "image": CROSS_ENTROPY.generator(scores.image) / 2,
             "pixels": CROSS_ENTROPY.generator(scores.pixels) / 2,

@@ -8,19 +8,19 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from harness.api import Clock, ImageShape, setting
+from harness.api import ImageShape, setting
 
-from .adversarial import Fake, Terms
+from .adversarial import Terms
 from .latents import NoiseLaw, latent_dimension
 from .layers import Discriminator, Generator
 from .losses import WASSERSTEIN
-from .settings import BaselineConfig, Betas
+from .settings import Betas
 from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 SLOPE = 0.2
 
 
-class WGANConfig(SynthesisConfig, BaselineConfig):
+class WGANConfig(SynthesisConfig):
     """Options of WGAN."""
 
     architecture: Literal["mlp", "conv"] | None = setting(
@@ -54,10 +54,18 @@ class WGAN(AdversarialSynthesizer):
     13,301,632 and 6,423,553 parameters at 64 px.
     """
 
-    version = 1
+    version = 2
     Config = WGANConfig
     resolutions = (32, 64, 128, 256)
-    presets: ClassVar = {"reference": {"lr": 5e-5, "latent_distribution": "normal", "augment": ()}}
+    presets: ClassVar = {
+        "reference": {
+            "lr": 5e-5,
+            "batch_size": 64,
+            "latent_dim": 100,
+            "latent_distribution": "normal",
+            "augment": "none",
+        }
+    }
     loss = WASSERSTEIN
 
     config: WGANConfig
@@ -83,11 +91,11 @@ class WGAN(AdversarialSynthesizer):
             return super().optimizer(network, lr, config)
         return torch.optim.RMSprop(network.parameters(), lr=lr)
 
-    def discriminator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
+    def losses_between(self, real: Tensor, fake: Tensor) -> Terms:
         """The critic's estimate, and the gradient penalty where it is asked for."""
-        terms = super().discriminator_losses(real, fake, clock)
+        terms = super().losses_between(real, fake)
         if self.config.gradient_penalty:
-            penalty = gradient_penalty(self.discriminator, real, fake.images.detach())
+            penalty = gradient_penalty(self.discriminator, real, fake)
             terms["penalty"] = self.config.gradient_penalty * penalty
         return terms
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from harness_models.adversarial import AdversarialModel
+from harness_models.diffaugment import diff_augment
 from harness_models.hagan.attnmix import attnmix
-from harness_models.hagan.diffaugment import diff_augment
 from harness_models.hagan.objective import FAKE, REAL, consistency_loss, image_loss, pixel_loss
 from harness_models.mixing import box_masks, mix
 from harness_models.wgan import MLPGenerator

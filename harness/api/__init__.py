@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BenchError, DataError, PluginError, ScoreError, SpecError, WeightsError
-from .dataset import Dataset, Pair, RemoteFile, Slice, Split, Square
+from .dataset import Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
 from .executor import BUSY, USER_ERROR, Ended, Executor, Job, Resources, SubmittedJob
 from .features import FeatureSpace, WeightsFile, WeightsLocator
 from .metric import Goal, Metric, Population, Targets
@@ -33,6 +33,7 @@ __all__ = [
     "Ended",
     "Executor",
     "FeatureSpace",
+    "Flip",
     "Goal",
     "ImageShape",
     "Job",

@@ -16,6 +16,7 @@ from .settings import ConfigT, PluginConfig
 
 Split = Literal["train", "val", "test"]
 Square = Literal["crop", "pad", "stretch"]
+Flip = Literal["left-right", "up-down"]
 
 
 class Pair(NamedTuple):
@@ -86,6 +87,8 @@ class Dataset(abc.ABC, Generic[ConfigT]):
         needs_root: Whether there must be a folder (or archive) with raw data.
         square: How slices that are not square become so: ``"crop"`` to the short side around the
             centre, ``"pad"`` to the long side with black, or ``"stretch"``.
+        flips: Mirrorings after which an image still shows what a patient could look like; empty where that
+            is not known. A cell that mirrors others says so in its record.
         modalities: What pairs can be made of; empty for a set that has no pairs.
         regions: Names of all regions that the slices of pairs may have.
         pair: The modalities to read; None for the set as its options describe it.
@@ -103,6 +106,7 @@ class Dataset(abc.ABC, Generic[ConfigT]):
     Config: ClassVar[type[PluginConfig]]
     needs_root: ClassVar[bool] = True
     square: Square = "crop"
+    flips: tuple[Flip, ...] = ()
     modalities: ClassVar[tuple[str, ...]] = ()
     regions: ClassVar[tuple[str, ...]] = ()
     pair: Pair | None = None

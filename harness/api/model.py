@@ -66,6 +66,8 @@ class Model(torch.nn.Module, abc.ABC, Generic[ConfigT]):
         resolutions: Image sides that the networks can make; None for any.
         presets: Named sets of overrides, ``{"reference": {"lr": 2e-4}}``; ``bench run --preset``.
             One of the core's names, such as ``smoke``, adds to the core's.
+        presets_from: What a preset changes from an image side on, where its original has other settings for
+            large images: ``{"reference": {256: {"lr": 2e-5}}}``.
         augmentations: Those of ``AUGMENTATIONS`` that the core applies to real images before ``train_step``.
             A setting called ``augment`` says which; other names in it are the model's own affair.
         config: Its settings, as given.
@@ -78,6 +80,7 @@ class Model(torch.nn.Module, abc.ABC, Generic[ConfigT]):
     Config: ClassVar[type[PluginConfig]]
     resolutions: ClassVar[tuple[int, ...] | None] = None
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    presets_from: ClassVar[Mapping[str, Mapping[int, Mapping[str, Any]]]] = {}
     ablation: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     augmentations: tuple[str, ...] = ()
 

@@ -54,6 +54,12 @@ class Protocol(PluginConfig):
         None, "train on a seeded subset of so many images, spread over patients; none means all",
         unit="images", source="ours: for trials", ge=1,
     )  # fmt: skip
+    shift_reach: float = setting(
+        1 / 64,
+        "longest translation of the augmentation shift, as a share of the side; at least one pixel",
+        source="published: panning, without a length; ours: one pixel of 64, the least that moves anything",
+        gt=0, le=0.5,
+    )  # fmt: skip
     channels: Literal[1, 3] = setting(
         3, "channels of a model's images; 3 replicates grey", source="inferred: Table I"
     )

@@ -75,6 +75,8 @@ def _show_model(plugins: Registry, name: str) -> None:
     print(f"resolutions: {sides}\n")
     _print_config(model.Config)
     _print_presets(model.presets)
+    for preset, sides in model.presets_from.items():
+        _print_presets({f"{preset}, from {side} px on": changed for side, changed in sides.items()})
 
 
 def _show_dataset(plugins: Registry, name: str) -> None:
@@ -83,7 +85,7 @@ def _show_dataset(plugins: Registry, name: str) -> None:
     for title in ("obtain", "licence", "citation", "published_count"):
         if text := getattr(dataset, title):
             print(f"{title.replace('_', ' ')}: {text}")
-    for title in ("modalities", "regions"):
+    for title in ("flips", "modalities", "regions"):
         if names := getattr(dataset, title):
             print(f"{title}: {', '.join(names)}")
     print()

@@ -59,7 +59,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="List the cells and wher
 
 def grid(
     name: Annotated[
-        str, typer.Argument(help="Name of a shipped grid (table2, table3, table4, paired), or a TOML file.")
+        str,
+        typer.Argument(
+            help="A shipped grid (table2, table3, both also with -parity; table4, paired), or a TOML file."
+        ),
     ],
     models: Models = None,
     datasets: Datasets = None,

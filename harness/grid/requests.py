@@ -54,7 +54,7 @@ def requests_at(grid: Grid, point: Point, options: GridOptions) -> Iterator[Grid
     settings: dict[str, Any] = {}
     for presets, own in ((grid.presets, grid.settings_of(point)), (options.presets, options.settings)):
         for preset in presets:
-            settings |= preset_settings(preset, point.model, model)
+            settings |= preset_settings(preset, point.model, model, point.resolution)
         settings |= own
     rows: list[tuple[str | None, Mapping[str, Any]]] = [(None, {})]
     if grid.ablation:

@@ -29,6 +29,7 @@ from ..scoring.scorer import Report, Scorer
 from ..scoring.weights import Weights
 from ..tasks import Task
 from ..training.arithmetic import effective_precision
+from ..training.augmentation import augmentation_caveats, augmented_once
 from ..training.checkpoints import load_networks
 from ..training.loop import Interrupted, Trainer, TrainingProgress
 from ..training.observers import Observers
@@ -192,10 +193,9 @@ class _Work:
         """Score the networks of a finished cell by further metrics, without training again."""
         task = self._task()
         scorer = self._scorer(metrics, task)
-        best, last = (
-            scorer.report(*task.generate(load_model(self.folder, self.device, which)))
-            for which in ("best", "last")
-        )
+        models = [load_model(self.folder, self.device, which) for which in ("best", "last")]
+        best, last = (scorer.report(*task.generate(model)) for model in models)
+        best.context.update(self._augmented_real(scorer, task, models[0]))
         known = record.scores
         update = {
             "scores": {"best": known["best"] | best.scores, "last": known["last"] | last.scores},
@@ -252,10 +252,19 @@ class _Work:
         outputs = self.task.generate(model)
         self.task.picture(self.folder.samples, outputs)
         report = self.scorer.report(*outputs)
+        report.context.update(self._augmented_real(self.scorer, self.task, model))
         progress.best = report.scores
         if last_is_best:
             progress.last = report.scores
         return report
+
+    def _augmented_real(self, scorer: Scorer, task: Task, model: Model) -> dict[str, float]:
+        """What real images score after the augmentation that the model imitates: SCORE_augmented_real."""
+        if not task.imitates or not model.augmentations:
+            return {}
+        moved = augmented_once(task.train.images, model.augmentations, self.spec.protocol.shift_reach)
+        scores = scorer.score(moved)
+        return {f"{name}_augmented_real": scores[name] for name in scorer.goals}
 
     def _record(self, trainer: Trainer, status: Status, error: str | None, report: Report) -> Record:
         progress: TrainingProgress = trainer.progress
@@ -285,7 +294,10 @@ class _Work:
                 "libraries": images.libraries,
                 **self.task.facts,
             },
-            caveats=list(trainer.model.caveats(trainer.last_clock)),
+            caveats=[
+                *trainer.model.caveats(trainer.last_clock),
+                *augmentation_caveats(trainer.model.augmentations, self.cell.dataset.flips),
+            ],
             versions=versions(),
             plugins=brought_by({"models": [spec.model.name], "datasets": [spec.dataset.name]})
             | self._judges(self.scorer),

@@ -37,7 +37,7 @@ def settings_by_owner(request: RunRequest, model: type[Model], dataset: type[Dat
     """
     settings: dict[str, Any] = {}
     for preset in request.presets:
-        settings |= preset_settings(preset, request.model, model)
+        settings |= preset_settings(preset, request.model, model, request.resolution)
     settings |= request.settings
     owned = SettingsByOwner({}, {}, {})
     for name, value in settings.items():
@@ -64,7 +64,7 @@ def dataset_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(DATASET_PREFIX): read_value(value) for name, value in settings.items()}
 
 
-def preset_settings(name: str, model_name: str, model: type[Model]) -> Mapping[str, Any]:
+def preset_settings(name: str, model_name: str, model: type[Model], resolution: int) -> Mapping[str, Any]:
     """The settings of a preset: the core's, with what the model's task and the model add to them.
 
     Raises:
@@ -76,7 +76,10 @@ def preset_settings(name: str, model_name: str, model: type[Model]) -> Mapping[s
             f"preset of model {model_name}", name, known, hint=f"bench show model {model_name}"
         )
     task = task_of(model)
-    return {**CORE_PRESETS.get(name, {}), **task.presets.get(name, {}), **model.presets.get(name, {})}
+    settings = {**CORE_PRESETS.get(name, {}), **task.presets.get(name, {}), **model.presets.get(name, {})}
+    for side, others in sorted(model.presets_from.get(name, {}).items()):
+        settings |= others if resolution >= side else {}
+    return settings
 
 
 def read_value(value: Any) -> Any:
@@ -108,4 +111,5 @@ def validate(config: type[ConfigT], values: Mapping[str, Any], owner: str) -> Co
 def _problems(error: ValidationError) -> Iterable[str]:
     for problem in error.errors():
         name = ".".join(map(str, problem["loc"]))
-        yield f"{name}={problem['input']!r}: {problem['msg']}"
+        # What is wrong with several settings together belongs to none of them.
+        yield f"{name}={problem['input']!r}: {problem['msg']}" if name else problem["msg"]

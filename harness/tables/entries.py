@@ -12,16 +12,22 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
+from ..api import Goal
 from ..cell.spec import label_of
 from ..errors import BenchError, PluginError
 from ..grid.definition import Grid
 from ..grid.planned import GridOptions
 from ..grid.requests import requests_at
 from ..running.resolve import complete, model_class
+from .sheets import number
 from .survey import Installed, Result, Which, conditions
 
 CAVEAT = "†"
 """Marks scores that come with a caveat, such as a leak of training data."""
+LIMITED = "‡"
+"""Marks scores near what real images score after the augmentation that a model was trained with."""
+NEAR = 0.1
+"""How near that is, relative to it; on the better side everything is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +61,16 @@ class Entry:
         left_out: How many cells are there and not averaged, by reason: diverged, failed, stale.
         used: The results behind ``values``.
         notes: What a reader must know.
+        augmented_real: What real images score after the augmentation of ``used``; None without one.
+        is_limited: Whether the mean is near that: it may say more of the augmentation than of the model.
     """
 
     values: list[float]
     left_out: Counter[str]
     used: list[Result]
     notes: list[str]
+    augmented_real: float | None = None
+    is_limited: bool = False
 
     @property
     def mean(self) -> float | None:
@@ -244,7 +254,27 @@ def _entry(results: Sequence[Result], score: str, installed: Installed, which: W
         notes.append(f"{others} other setup(s) are left out; --where NAME=VALUE chooses")
     for result in used:
         notes += [f"{CAVEAT} {caveat}" for caveat in result.record.caveats]
-    return Entry([r.record.scores[which][score] for r in used], left_out, used, list(dict.fromkeys(notes)))
+    values = [result.record.scores[which][score] for result in used]
+    limit = _augmented_real(used, score)
+    is_limited = bool(values) and limit is not None and _is_near(mean(values), limit, installed.goal(score))
+    if is_limited and limit is not None:
+        notes.append(
+            f"{LIMITED} {score} is near what real images score after the same augmentation, {number(limit)}: "
+            "a better model would not score better"
+        )
+    return Entry(values, left_out, used, list(dict.fromkeys(notes)), limit, is_limited)
+
+
+def _augmented_real(used: Sequence[Result], score: str) -> float | None:
+    """What the records say of augmented real images; None where one of them says nothing."""
+    found = [result.record.context.get(f"{score}_augmented_real") for result in used]
+    known = [value for value in found if value is not None]
+    return mean(known) if known and len(known) == len(found) else None
+
+
+def _is_near(value: float, limit: float, goal: Goal) -> bool:
+    excess = value - limit if goal == "lower" else limit - value
+    return excess <= NEAR * abs(limit)
 
 
 def _defaults(model: str) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import pandas
 
 from ..cell.spec import label_of
 from ..grid.definition import Grid
-from .entries import CAVEAT, Entry, Place, Row, column_of, rows_of, terms_of
+from .entries import CAVEAT, LIMITED, Entry, Place, Row, column_of, rows_of, terms_of
 from .published import lookup
 from .sheets import Column, Rank, Sheet, SheetCell, decimals_of, number
 from .survey import Installed, Survey, Which
@@ -114,6 +114,15 @@ def _describe(place: Place, entries: Mapping[Row, Entry], which: Which) -> list[
         lines.append(
             f"{place.dataset} {place.resolution} px: {place.score} of real against real {number(floor)}{at}"
         )
+    limits: dict[str, list[str]] = {}
+    for row, entry in entries.items():
+        if entry.augmented_real is not None:
+            limits.setdefault(number(entry.augmented_real), []).append(row.label)
+    lines += [
+        f"{place.dataset} {place.resolution} px: {place.score} of real images after the augmentation of "
+        f"{', '.join(labels)} {limit}"
+        for limit, labels in limits.items()
+    ]
     return lines
 
 
@@ -176,6 +185,8 @@ def _text(entry: Entry, seeds: int) -> str:
         text += f" ± {entry.deviation:.{decimals_of(entry.mean)}f}"
     if any(result.record.caveats for result in entry.used):
         text += CAVEAT
+    if entry.is_limited:
+        text += LIMITED
     remarks = [f"n={len(entry.values)}"] if len(entry.values) < seeds else []
     remarks += [f"{count} {reason}" for reason, count in entry.left_out.items()]
     return f"{text} ({', '.join(remarks)})" if remarks else text

@@ -24,6 +24,7 @@ class Synthesis(Task):
     kind = Synthesizer
     metrics = ("fid", "kid", "swd", "ms_ssim")
     presets: ClassVar = {"smoke": {"metrics": "swd,ms_ssim"}}
+    imitates = True
 
     def __init__(self, spec: RunSpec, whole: ImageSet) -> None:
         self.train, self.held_out = whole, None

@@ -40,6 +40,7 @@ class Task(abc.ABC):
         presets: What it adds to the core's presets.
         train: What the model is trained on.
         held_out: Patients that are kept apart; None where there are none.
+        imitates: Whether a perfect model makes images such as it was trained on, augmentation included.
         notes: What a reader of the scores must be told, one line each.
         facts: What a record says of the data, beyond what it says of all.
     """
@@ -48,6 +49,8 @@ class Task(abc.ABC):
     metrics: ClassVar[tuple[str, ...]]
     always_holds_out: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    imitates: ClassVar[bool]
 
     train: ImageSet
     held_out: ImageSet | None

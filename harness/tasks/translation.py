@@ -29,6 +29,7 @@ class Translation(Task):
     metrics = ("psnr", "ssim", "mae", "swd")
     always_holds_out = True
     presets: ClassVar = {"smoke": {"metrics": "psnr,ssim,mae"}}
+    imitates = False
 
     held_out: ImageSet
 

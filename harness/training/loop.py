@@ -105,7 +105,7 @@ class Trainer:
             steps_per_epoch=self.count // batch_size,
         )
         self.log = Log(folder.log)
-        self._augment = compose(model.augmentations)
+        self._augment = compose(model.augmentations, spec.protocol.shift_reach)
         self.compiled = False
         self._saved = time.monotonic()
         self._finite = torch.ones((), dtype=torch.bool, device=self.device)

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator
+from typing import Any, Literal
 
 from harness.api import setting
 
-from ..settings import Augmentations, split_at_commas
+from ..settings import Augmentations
 from ..synthesis import SynthesisConfig
-from .diffaugment import Change
 from .discriminator import PixelBranch
 from .reverse_skip import SamplingSource
 
-Changes = Annotated[tuple[Change, ...], BeforeValidator(split_at_commas)]
+Shown = Literal["plain", "augmented"]
 
 
 class HAGANConfig(SynthesisConfig):
     """Options of HAGAN."""
 
     augment: Augmentations = setting(
-        (), "plain augmentations of real images", source="published: none for HAGAN"
+        ("diffaugment",),
+        "flip and shift change real images alone, diffaugment both real and generated ones; or none",
+        source="published: DiffAugment, and no plain augmentation of real images",
     )
 
     attention: bool = setting(
         True, "self-attention on the generator's 16 x 16 and 32 x 32 maps", source="published: as SAGAN"
-    )
-    diffaugment: Changes = setting(
-        ("color", "translation", "cutout"),
-        "what DiffAugment changes in real and generated images; nothing switches it off",
-        source="reference: data-efficient-gans, all three for a few hundred images",
     )
 
     attnmix: bool = setting(True, "train on mixed images, with the consistency of Eq. 5", source="published")
@@ -41,6 +35,11 @@ class HAGANConfig(SynthesisConfig):
         source="inferred: the label then stays in [0, 1]",
         gt=0,
         le=0.5,
+    )
+    mixing: Shown = setting(
+        "plain",
+        "what is mixed, and held to Eq. 5: plain images, or those that DiffAugment made of them",
+        source="inferred: Eq. 1 to 5 name x and G(z), the list of what D is shown T(x) and T(G(z))",
     )
     feature_consistency: bool = setting(
         True,
@@ -94,7 +93,7 @@ class HAGANConfig(SynthesisConfig):
 ABLATION: Mapping[str, Mapping[str, Any]] = {
     "Base Model": {
         "attention": False,
-        "diffaugment": (),
+        "augment": (),
         "attnmix": False,
         "feature_consistency": False,
         "reverse_skip": False,

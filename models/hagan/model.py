@@ -8,15 +8,16 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from harness.api import Batch, Clock, ImageShape
 
 from ..adversarial import Fake, Terms
+from ..diffaugment import Change, diff_augment_alike
 from ..latents import NoiseLaw, SeededDraws, latent_dimension
 from ..synthesis import AdversarialSynthesizer
 from .attnmix import attnmix
 from .config import ABLATION, HAGANConfig
-from .diffaugment import diff_augment
 from .discriminator import HierarchicalDiscriminator, Judgement
 from .generator import ReverseSkipGenerator, Synthesis
 from .objective import FAKE, REAL, consistency_loss, image_loss, pixel_loss
@@ -42,7 +43,7 @@ class HAGAN(AdversarialSynthesizer):
     3,603,509 and 2,765,188 parameters at 64 px.
     """
 
-    version = 1
+    version = 2
     Config = HAGANConfig
     resolutions = (32, 64, 128, 256)
     # Both stages, also in a few epochs.
@@ -88,16 +89,25 @@ class HAGAN(AdversarialSynthesizer):
         images, attended = self.generator(latents, skips)
         return GuidedFake(images, latents, attended, judged_real)
 
+    def changes_at(self, clock: Clock) -> Sequence[Change]:
+        """T(x) in the second stage, x in the first."""
+        return super().changes_at(clock) if self._is_hybrid(clock) else ()
+
     def discriminator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Eq. 7, over T(x), T(G(z)) and the mixed images i."""
         assert isinstance(fake, GuidedFake)
         plain_fake = fake.images.detach()
-        batches = [self._augmented(real, clock), self._augmented(plain_fake, clock)]
+        mixes = self.config.attnmix and self._is_hybrid(clock)
+        saliency = None if fake.attended is None or not mixes else self.generator.saliency(fake.attended)
+        changed_real = self.augmented(real, clock)
+        changed_fake, moved_saliency = self._augmented_alike(plain_fake, saliency, clock)
+        batches = [changed_real, changed_fake]
         mixed = None
-        if self.config.attnmix and self._is_hybrid(clock):
-            saliency = None if fake.attended is None else self.generator.saliency(fake.attended)
-            mixed = attnmix(real, plain_fake, saliency, self.config.alpha)
-            batches += [mixed.images, real, plain_fake]
+        if mixes:
+            is_plain = self.config.mixing == "plain"
+            parts = (real, plain_fake) if is_plain else (changed_real, changed_fake)
+            mixed = attnmix(*parts, saliency if is_plain else moved_saliency, self.config.alpha)
+            batches += [mixed.images, *parts]
         judged = self._judge_each(batches, known={real: fake.judged_real} if fake.judged_real else {})
 
         labels: list[tuple[Tensor | float, Tensor | float]] = [(REAL, REAL), (FAKE, FAKE)]
@@ -118,7 +128,7 @@ class HAGAN(AdversarialSynthesizer):
 
     def generator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Eq. 8, over T(G(z))."""
-        judgement = self.discriminator(self._augmented(fake.images, clock))
+        judgement = self.discriminator(self.augmented(fake.images, clock))
         terms = {"image": image_loss(judgement, REAL)}
         if self.config.pixel_branch != "none":
             terms["pixel"] = self.config.beta_pixel_generator * pixel_loss(judgement, REAL)
@@ -134,7 +144,7 @@ class HAGAN(AdversarialSynthesizer):
         skips = (
             None if self.reverse_skip is None else self.reverse_skip.for_sampling(draws, self.discriminator)
         )
-        generated: Synthesis = self.generator(latents, skips)
+        generated: Synthesis = self.sampler(latents, skips)
         return generated
 
     @torch.no_grad()
@@ -159,8 +169,14 @@ class HAGAN(AdversarialSynthesizer):
         """Whether the second stage has begun."""
         return not self.config.staged_training or clock.epoch >= self.config.warmup_epochs
 
-    def _augmented(self, images: Tensor, clock: Clock) -> Tensor:
-        return diff_augment(images, self.config.diffaugment) if self._is_hybrid(clock) else images
+    def _augmented_alike(
+        self, images: Tensor, saliency: Tensor | None, clock: Clock
+    ) -> tuple[Tensor, Tensor | None]:
+        """T(G(z)), and where its saliency went; this only where it is asked for."""
+        if saliency is None or self.config.mixing == "plain":
+            return self.augmented(images, clock), None
+        maps = F.interpolate(saliency, images.shape[2:], mode="bilinear", align_corners=False)
+        return diff_augment_alike(images, maps, self.changes_at(clock))
 
     def _judge_each(self, batches: Sequence[Tensor], known: Mapping[Tensor, Judgement]) -> list[Judgement]:
         """Judge batches of one length in one pass, each distinct one once."""

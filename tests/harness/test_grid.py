@@ -72,18 +72,38 @@ def plan(grid: Grid, tmp_path: Path, **options: Any) -> Plan:
 
 def test_the_shipped_grids_are_the_published_tables_and_the_translators() -> None:
     sizes = {name: len(list(load_grid(name).narrowed(seeds=(0,)).points())) for name in shipped()}
-    assert sizes == {"table2": 7 * 3, "table3": 7 * 2, "table4": 1, "paired": 3}
+    parity = {"table2-parity": 7 * 3, "table3-parity": 7 * 2}
+    assert sizes == {"table2": 7 * 3, "table3": 7 * 2, **parity, "table4": 1, "paired": 3}
     assert load_grid("table3").resolutions == (256,)
     assert load_grid("table4").ablation
 
 
 def test_every_shipped_cell_resolves_over_phantom(tmp_path: Path) -> None:
-    for name, cells in (("table2", 7), ("table3", 7), ("table4", 5), ("paired", 3)):
+    for name, cells in (
+        ("table2", 7),
+        ("table3", 7),
+        ("table2-parity", 7),
+        ("table3-parity", 7),
+        ("table4", 5),
+        ("paired", 3),
+    ):
         grid = load_grid(name).narrowed(datasets=("phantom",), seeds=(0,))
         found = plan(grid, tmp_path, presets=("smoke",)).cells
         assert len(found) == cells
         assert {cell.standing for cell in found} == {"new"}
         assert {cell.epochs for cell in found} == {4}
+
+
+@pytest.mark.parametrize("name", ["table2", "table3"])
+def test_parity_differs_from_the_published_reading_in_augmentation_alone(name: str) -> None:
+    published, parity = load_grid(name), load_grid(f"{name}-parity")
+    assert list(published.points()) == list(parity.points())
+    for point in published.points():
+        settings = parity.settings_of(point)
+        augment = settings.pop("augment")
+        assert settings == published.settings_of(point)
+        assert augment == ("none" if point.model == "ddpm" else "diffaugment")
+    assert parity.table.published == "", "the published numbers are of another protocol"
 
 
 def test_cells_come_seed_by_seed_with_their_settings(tmp_path: Path, registry: Registry) -> None:

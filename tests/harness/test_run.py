@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from bench_example.dataset import Discs
+from bench_example.model import LinearGAN
 from filelock import FileLock
 from PIL import Image
 
@@ -71,6 +72,27 @@ def test_record_names_who_brought_each_plugin_and_what_read_the_raw_files(run_ti
     }
     # The discs are computed, and only resized.
     assert record.dataset["libraries"] == {"numpy": version("numpy"), "pillow": version("pillow")}
+
+
+def test_record_says_what_augmented_real_images_score_and_whose_anatomy_is_mirrored(
+    run_tiny: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"metrics": "brightness,swd"}
+    with monkeypatch.context() as undeclared:
+        undeclared.setattr(Discs, "flips", ())
+        mirrored = run_tiny(settings=settings).record
+    assert {"brightness_augmented_real", "swd_augmented_real"} <= set(mirrored.context)
+    assert mirrored.context["swd_augmented_real"] > 0
+    assert any("mirrored left-right" in caveat for caveat in mirrored.caveats)
+    declared = run_tiny(seed=1, settings=settings).record
+    assert declared.caveats == []
+    name = "swd_augmented_real"
+    assert declared.context[name] == mirrored.context[name], "the same images, whatever was drawn before"
+    further = run_tiny(settings={"metrics": "brightness,swd,ms_ssim"}).record
+    assert "ms_ssim_augmented_real" in further.context
+    monkeypatch.setattr(LinearGAN, "augmentations", ())
+    plain = run_tiny(seed=2, settings=settings).record
+    assert not [name for name in plain.context if name.endswith("_augmented_real")]
 
 
 def test_folder_holds_log_networks_and_a_picture(run_tiny: Run) -> None:

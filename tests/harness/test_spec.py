@@ -46,6 +46,25 @@ def test_preset_of_a_model_adds_to_the_one_of_the_core() -> None:
     assert made.protocol.limit == 64
 
 
+@pytest.mark.parametrize(("resolution", "lr", "batch_size"), [(64, 2e-4, 128), (256, 2e-5, 64)])
+def test_a_preset_may_have_other_settings_for_large_images_and_some_of_the_protocol(
+    resolution: int, lr: float, batch_size: int
+) -> None:
+    made = spec(model="ddpm", resolution=resolution, presets=("reference",))
+    assert made.model.config["lr"] == lr
+    assert made.model.config["lr_warmup"] == 5000
+    assert made.protocol.batch_size == batch_size
+    told = spec(model="ddpm", resolution=resolution, presets=("reference",), settings={"batch_size": 8})
+    assert told.protocol.batch_size == 8, "what a user says wins"
+
+
+def test_settings_that_do_not_go_together_are_told_in_their_own_words() -> None:
+    with pytest.raises(SpecError) as caught:
+        spec(model="ddpm", resolution=32, settings={"variance": "fixed_large", "sampling_steps": 10})
+    assert "leaves noise" in caught.value.found
+    assert "{" not in caught.value.found
+
+
 def test_identity_ignores_the_order_of_settings_and_further_metrics() -> None:
     one = spec(settings={"lr": 0.1, "epochs": 3})
     other = spec(settings={"epochs": 3, "lr": 0.1, "metrics": "brightness,swd"})

@@ -101,6 +101,23 @@ def test_a_caveat_is_a_dagger_with_its_words(records: Records) -> None:
     assert "linear-gan: † leaks training data" in sheet.notes
 
 
+@pytest.mark.parametrize(
+    ("goal", "score", "marked"),
+    [("lower", 21.9, True), ("lower", 5.0, True), ("lower", 22.1, False), ("higher", 18.1, True)],
+)
+def test_a_score_near_that_of_augmented_real_images_is_marked(
+    records: Records, monkeypatch: pytest.MonkeyPatch, goal: str, score: float, marked: bool
+) -> None:
+    monkeypatch.setattr(Brightness, "goals", {"brightness": goal})
+    records.add(score, context={"brightness_augmented_real": 20.0})
+    records.add(20.0, model="faulty")
+    sheet = sheet_of(records)
+    assert rows(sheet)["linear-gan"][0].endswith("‡") == marked
+    assert rows(sheet)["faulty"] == ["20.00"], "trained without augmentation"
+    assert any("‡ brightness is near" in note for note in sheet.notes) == marked
+    assert "brightness of real images after the augmentation of linear-gan 20.00" in sheet.caption
+
+
 def test_other_conditions_never_share_a_column(records: Records) -> None:
     records.add(10.0)
     records.add(11.0, model="faulty")

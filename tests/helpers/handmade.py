@@ -82,6 +82,7 @@ class Records:
                 "spec": spec,
                 "identity": spec.identity,
                 "scores": {"best": scores, "last": {name: value + 1 for name, value in scores.items()}},
+                "context": {},
                 **changes,
             }
         )

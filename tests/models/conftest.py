@@ -41,16 +41,26 @@ class Tiny:
         return torch.rand(size, generator=stream) * 2 - 1
 
 
+def reference(model: type[Model], **settings: Any) -> dict[str, Any]:
+    """The model's own part of its reference preset, with a small network."""
+    preset = {**model.presets["reference"], **settings}
+    return {name: value for name, value in preset.items() if name in model.Config.model_fields}
+
+
 NARROW = {"width": 64}
 NARROWEST = {"width": 16}
 TINY = {
     "dcgan": Tiny(DCGAN, NARROW),
-    "dcgan, reference": Tiny(DCGAN, {**NARROW, **DCGAN.presets["reference"]}),
+    "dcgan, reference": Tiny(DCGAN, reference(DCGAN, **NARROW)),
     "sagan": Tiny(SAGAN, NARROW),
+    "sagan, reference": Tiny(SAGAN, reference(SAGAN, **NARROW, augment="diffaugment", gradient_clip=1.0)),
     "infogan": Tiny(InfoGAN, NARROW),
     "wgan": Tiny(WGAN),
     "wgan, penalty": Tiny(WGAN, {**NARROW, "architecture": "conv", "gradient_penalty": 10.0}),
     "unetgan": Tiny(UNetGAN, {**NARROW, "mix_warmup_epochs": 0}),
+    "unetgan, reference": Tiny(
+        UNetGAN, reference(UNetGAN, **NARROW, mix_warmup_epochs=0, ema_start=2, augment="diffaugment")
+    ),
     "hagan": Tiny(HAGAN, {**NARROW, "staged_training": False}),
     "hagan, no skip at sampling": Tiny(HAGAN, {**NARROW, "reverse_skip_sampling": "off", "warmup_epochs": 1}),
     "hagan, training images": Tiny(HAGAN, {**NARROW, "reverse_skip_sampling": "train"}),
@@ -61,7 +71,7 @@ TINY = {
     "duald": Tiny(DualD, NARROWEST, ImageShape(2, 32, 32)),
     "duald, residual": Tiny(DualD, {**NARROWEST, "residual": True}),
     "unet-l1": Tiny(UNetL1, NARROWEST),
-    "pix2pix, reference": Tiny(Pix2Pix, {**NARROWEST, **Pix2Pix.presets["reference"]}),
+    "pix2pix, reference": Tiny(Pix2Pix, reference(Pix2Pix, **NARROWEST)),
 }
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from harness_models.averaging import follow
+from harness_models.averaging import decay_at, follow
 from harness_models.ddpm import DDPM
 from pydantic import ValidationError
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ def test_the_average_by_hand() -> None:
     average, network = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
     network.weight.data.fill_(3.0)
     network.running_mean.fill_(7.0)
-    follow(average, network, decay=0.9, step=10_000)
+    follow(average, network, decay=0.9)
     assert average.weight.item() == pytest.approx(0.9 * 1 + 0.1 * 3)
     assert average.running_mean.item() == 7.0, "buffers are copied"
 
@@ -27,10 +27,11 @@ def test_the_average_forgets_the_first_weights_soon() -> None:
     average, network = nn.Linear(1, 1), nn.Linear(1, 1)
     average.weight.data.fill_(0.0)
     network.weight.data.fill_(1.0)
-    follow(average, network, decay=0.9999, step=0)
+    config = DDPM.Config(ema_decay=0.9999)
+    follow(average, network, decay_at(config, 0))
     assert average.weight.item() == pytest.approx(0.9)
     for step in range(1, 100):
-        follow(average, network, decay=0.9999, step=step)
+        follow(average, network, decay_at(config, step))
     assert average.weight.item() > 0.999
 
 
@@ -100,3 +101,22 @@ def test_steps_that_do_not_divide_the_thousand_are_refused() -> None:
     for name in ("sampling_steps", "preview_steps"):
         with pytest.raises(ValidationError, match="a divisor of 1000"):
             DDPM.Config(**{name: 600})
+
+
+def test_the_variance_of_a_sampling_step_by_hand(tinies) -> None:
+    betas = torch.linspace(1e-4, 0.02, 1000)
+    kept = (1 - betas).cumprod(0)
+    # At the last time: beta_t, and beta_t (1 - kept before) / (1 - kept).
+    expected = {"fixed_large": 0.02, "fixed_small": 0.02 * (1 - kept[998]) / (1 - kept[999])}
+    for variance, value in expected.items():
+        model = tinies["ddpm"].build(variance=variance, sampling_steps=1000)
+        scheduler = model._scheduler("ddpm")
+        scheduler.set_timesteps(1000)
+        assert scheduler._get_variance(999).item() == pytest.approx(float(value), rel=1e-4)
+    assert expected["fixed_small"] < 0.02
+
+
+def test_a_large_variance_must_not_stay_in_the_image() -> None:
+    with pytest.raises(ValidationError, match="leaves noise"):
+        DDPM.Config(variance="fixed_large", sampling_steps=100)
+    DDPM.Config(variance="fixed_large", sampler="ddim", sampling_steps=100)

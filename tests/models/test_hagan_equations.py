@@ -179,7 +179,7 @@ class Mean(nn.Module):
 
 def simple(**settings: object) -> HAGAN:
     """HAGAN with a discriminator that can be computed in the head, its mask MASK, and nothing random."""
-    base = {"width": 64, "reverse_skip": False, "attention": False, "diffaugment": (), "warmup_epochs": 10}
+    base = {"width": 64, "reverse_skip": False, "attention": False, "augment": (), "warmup_epochs": 10}
     model = HAGAN(ImageShape(1, 32, 32), HAGAN.Config(**{**base, **settings}))
     model.discriminator = Mean()
     return model

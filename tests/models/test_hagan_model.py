@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from harness_models import synthesis
 from harness_models.hagan import HAGAN
 from harness_models.hagan import model as model_module
 from harness_models.hagan.reverse_skip import BANK_SIZE, MeanSkip, NoSkip, TrainingImagesSkip
@@ -180,14 +181,16 @@ def test_the_bank_keeps_the_newest_images() -> None:
 
 def calls_in(clock: Clock, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> list[str]:
     called = []
-    for name in ("diff_augment", "attnmix", "consistency_loss"):
-        function = getattr(model_module, name)
+    modules = {"diff_augment": synthesis, "attnmix": model_module, "consistency_loss": model_module}
+    for name, module in modules.items():
+        function = getattr(module, name)
 
         def watch(*args: Any, name: str = name, function: Any = function, **kwargs: Any) -> Any:
-            called.append(name)
+            if name != "diff_augment" or args[1]:
+                called.append(name)
             return function(*args, **kwargs)
 
-        monkeypatch.setattr(model_module, name, watch)
+        monkeypatch.setattr(module, name, watch)
     hagan(**settings).train_step(Batch(images()), clock)
     return called
 
@@ -217,7 +220,8 @@ def test_mixing_can_be_switched_off(monkeypatch) -> None:
     [
         ({}, FIRST_STAGE, 2),
         ({}, SECOND_STAGE, 5),
-        ({"diffaugment": ()}, SECOND_STAGE, 3),
+        ({"augment": "none"}, SECOND_STAGE, 3),
+        ({"mixing": "augmented"}, SECOND_STAGE, 3),
         ({"attnmix": False}, SECOND_STAGE, 2),
     ],
 )
@@ -227,7 +231,7 @@ def test_every_batch_is_judged_once(settings, clock, judged, reverse_skip) -> No
     model.discriminator.trunk.register_forward_pre_hook(lambda _, batch: seen.append(len(batch[0])))
     model.train_step(Batch(images()), clock)
     # In the second stage the reverse skip needs x itself where otherwise only T(x) is judged.
-    extra = reverse_skip and settings == {"attnmix": False}
+    extra = reverse_skip and settings in ({"attnmix": False}, {"mixing": "augmented"})
     assert sum(seen[:-1]) == 4 * (judged + extra)
     assert seen[-1] == 4, "the generator's step"
     assert len(seen) == 2 + reverse_skip
@@ -244,7 +248,7 @@ def test_the_ablation_rows_are_the_published_ones_in_order() -> None:
     rows = [HAGAN.Config(**overrides) for overrides in HAGAN.ablation.values()]
     assert [row.attention for row in rows] == [False, True, True, True, True]
     assert [row.attnmix for row in rows] == [False, True, True, True, True]
-    assert [bool(row.diffaugment) for row in rows] == [False, True, True, True, True]
+    assert [bool(row.augment) for row in rows] == [False, True, True, True, True]
     assert [row.reverse_skip for row in rows] == [False, False, True, True, True]
     assert [row.pixel_branch for row in rows] == ["none", "none", "none", "lateral", "lateral"]
     assert [row.staged_training for row in rows] == [False, False, False, False, True]

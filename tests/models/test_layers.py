@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from harness_models import layers
+from harness_models.initialisation import initialise_normal, initialise_orthogonal
 from harness_models.layers import Discriminator, Generator, SelfAttention, Trunk, attend, stage_widths
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -136,8 +137,33 @@ def test_only_output_layers_are_without_spectral_norm() -> None:
 def test_normal_init_reaches_the_weights_under_spectral_norm(spectral: bool) -> None:
     torch.manual_seed(0)
     network = Discriminator(ImageShape(3, 32, 32), width=64, slope=0.2, spectral=spectral)
-    layers.initialise_normal([network])
+    initialise_normal([network])
     weights = [value for name, value in network.named_parameters() if "weight" in name]
     assert len(weights) == 4
     for weight in weights:
         assert weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+def test_orthogonal_first_weights_are_orthogonal_and_normed_ones_too() -> None:
+    network = Discriminator(ImageShape(1, 32, 32), width=64, slope=0.1, spectral=True)
+    initialise_orthogonal([network])
+    for convolution in network.trunk.convolutions:
+        rows = convolution.parametrizations.weight.original.detach().flatten(1)
+        gram = rows @ rows.T if rows.shape[0] <= rows.shape[1] else rows.T @ rows
+        torch.testing.assert_close(gram, torch.eye(len(gram)), atol=1e-5, rtol=0)
+
+
+def test_the_discriminators_attention_has_the_parameters_of_its_original() -> None:
+    shape = ImageShape(3, 64, 64)
+    network = Discriminator(shape, width=512, slope=0.1, spectral=True, attention=True)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 3_175_299
+    sides = [
+        64 >> level + 1 for level, block in enumerate(network.trunk.attentions) if list(block.parameters())
+    ]
+    assert sides == [8, 4]
+
+
+def test_latents_up_to_128_values_are_read_as_they_are() -> None:
+    for length, read in ((100, 100), (128, 128), (129, 100)):
+        generator = Generator(ImageShape(1, 32, 32), length, width=64, attention=False, spectral=False)
+        assert generator.first_maps(torch.zeros(2, length)).shape == (2, read, 1, 1)

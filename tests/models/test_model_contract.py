@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from harness.api import Model, Translator
+from harness.cell.protocol import Protocol
 
 
 def state_of(model: Model) -> dict[str, Any]:
@@ -162,8 +163,11 @@ def test_every_setting_is_documented(tiny) -> None:
 
 
 def test_presets_and_ablation_rows_are_valid_settings(tiny) -> None:
-    for overrides in (*tiny.model.presets.values(), *tiny.model.ablation.values()):
-        tiny.model.Config(**overrides)
+    larger = [changed for sides in tiny.model.presets_from.values() for changed in sides.values()]
+    for overrides in (*tiny.model.presets.values(), *larger, *tiny.model.ablation.values()):
+        own = {name: value for name, value in overrides.items() if name in tiny.model.Config.model_fields}
+        tiny.model.Config(**own)
+        Protocol(**{name: value for name, value in overrides.items() if name not in own})
 
 
 def test_every_baseline_has_the_settings_of_its_original(tiny) -> None:
@@ -173,7 +177,13 @@ def test_every_baseline_has_the_settings_of_its_original(tiny) -> None:
 
 @pytest.mark.parametrize(
     ("given", "means"),
-    [("shift", ("shift",)), ("flip, shift", ("flip", "shift")), ("", ()), (["flip"], ("flip",))],
+    [
+        ("shift", ("shift",)),
+        ("flip, shift", ("flip", "shift")),
+        ("", ()),
+        ("none", ()),
+        (["flip"], ("flip",)),
+    ],
 )
 def test_augmentations_can_be_chosen_on_the_command_line(tiny, given, means) -> None:
     assert tiny.build(augment=given).augmentations == means
@@ -181,7 +191,8 @@ def test_augmentations_can_be_chosen_on_the_command_line(tiny, given, means) -> 
 
 def test_plain_augmentation_is_for_the_baselines(tiny) -> None:
     default = tiny.model.Config().augment
-    assert default == (() if tiny.model is HAGAN else ("flip", "shift"))
+    assert default == (("diffaugment",) if tiny.model is HAGAN else ("flip", "shift"))
+    assert "diffaugment" not in tiny.build().augmentations, "what the core is told to do"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ class Discs(Dataset):
     Config = Config
     needs_root = False
     licence = "public domain"
+    # A mirrored disc is a disc: a model may train on mirrored images without a word in its record.
+    flips = ("left-right", "up-down")
     # What pairs can be made of, and where their scores are also taken.
     modalities = ("disc", "ring")
     regions = ("inside",)

@@ -1,4 +1,8 @@
-"""DiffAugment: the same random changes to real and generated images, with gradients through them."""
+"""DiffAugment: the same random changes to real and generated images, with gradients through them.
+
+Where both sides are changed alike, the generator has nothing to gain from making changed images: what it
+learns is the plain ones. Augmenting real images alone teaches it to make augmented ones.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,16 @@ def diff_augment(images: Tensor, changes: Sequence[Change]) -> Tensor:
         if change in changes:
             images = function(images)
     return images
+
+
+def diff_augment_alike(images: Tensor, maps: Tensor, changes: Sequence[Change]) -> tuple[Tensor, Tensor]:
+    """The same for images with maps (n, 1, H, W) of what is where in them: moved and cut alike."""
+    for change, function in CHANGES.items():
+        if change == "color" and change in changes:
+            images = function(images)
+        elif change in changes:
+            images, maps = function(torch.cat([images, maps], dim=1)).split([images.shape[1], 1], dim=1)
+    return images, maps
 
 
 def color(images: Tensor) -> Tensor:
