@@ -18,6 +18,7 @@ from .options import (
     registry,
     settings_of,
     survey_of,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -108,8 +109,10 @@ def compare(
 
     registry()
     installed = Installed()
-    found = survey_of(results, where).results
-    ours, theirs = (comparing.Side(name, _selected(found, name)) for name in (first, second))
+    found = survey_of(results, where)
+    for problem in found.problems:
+        tell(problem)
+    ours, theirs = (comparing.Side(name, _selected(found.results, name)) for name in (first, second))
     scores = installed.scores(names_of(metric) or ("fid",))
     comparisons = [comparing.compare(ours, theirs, score, installed, which) for score in scores]
     print(render(comparison_sheet(first, second, comparisons), form), end="")

@@ -82,9 +82,10 @@ def compare(first: Side, second: Side, score: str, installed: Installed, which: 
     ours, theirs = (_by_pair(side, score, installed, which, notes) for side in (first, second))
     common = sorted(set(ours) & set(theirs))
     if not common:
+        stale = _stale([*first.results, *second.results], score, installed)
         raise SpecError(
             f"no two cells with {score} share data, conditions and seed "
-            f"({len(ours)} against {len(theirs)} usable cells)",
+            f"({len(ours)} against {len(theirs)} usable cells{stale})",
             needed="the same grid for both models",
             hint="bench grid table2 --models A,B; --metric NAME where other scores were computed",
         )
@@ -121,6 +122,12 @@ def compare(first: Side, second: Side, score: str, installed: Installed, which: 
         np.stack([pairs.of(complete) for pairs in sets], axis=-1), lower_is_better=goal == "lower"
     )
     return Comparison(score, goal, sets, scale[0] - scale[1], is_relative, list(notes))
+
+
+def _stale(results: Iterable[Result], score: str, installed: Installed) -> str:
+    """What makes results of other versions unusable, in the words of the first of them."""
+    reasons = [reason for result in results if (reason := installed.why_stale(result, score))]
+    return f"; {len(reasons)} are stale: {reasons[0]}" if reasons else ""
 
 
 def _by_pair(

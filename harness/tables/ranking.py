@@ -12,7 +12,7 @@ from scipy import stats
 from ..api import Goal
 from ..errors import SpecError
 from .entries import Entry, Place, Row, column_of
-from .statistics import comparable, told_apart, why_no_test
+from .statistics import MIN_PAIRS, comparable, told_apart, too_few
 from .survey import Installed, Result, Which
 
 MIN_MODELS = 3
@@ -47,53 +47,52 @@ def ranking(results: Sequence[Result], score: str, installed: Installed, which: 
     Raises:
         SpecError: Too few models, or too few seeds to say anything about them.
     """
-    goal = installed.goal(score)
-    rows = [Row(model, model, {}) for model in sorted({result.spec.model.name for result in results})]
-    columns: dict[Place, dict[Row, Entry]] = {}
-    notes: list[str] = []
-    for label, side in sorted({(result.spec.dataset.label, result.spec.resolution) for result in results}):
-        place = Place(label, side, score)
-        column, left = column_of(rows, place, results, installed, which)
-        if any(entry.values for entry in column.values()):
-            columns[place] = column
-            notes += [
-                *left,
-                *(f"{row.label}: {note}" for row, entry in column.items() for note in entry.notes),
-            ]
-    ranked = [row for row in rows if columns and all(column[row].values for column in columns.values())]
-    notes += [f"{row.label} has no {score} on every set" for row in rows if row not in ranked]
-    sets = [f"{place.dataset} {place.resolution} px" for place in columns]
+    columns, notes = _columns(results, score, installed, which)
+    sets = {place: f"{place.dataset} {place.resolution} px" for place in columns}
+    rows = dict.fromkeys(row for column in columns.values() for row in column)
+    lacks = {row: [name for place, name in sets.items() if not columns[place][row].values] for row in rows}
+    ranked = [row for row, where in lacks.items() if not where]
+    missing = [f"{row.label} has no {score} on {', '.join(where)}" for row, where in lacks.items() if where]
     if len(ranked) < MIN_MODELS:
         raise SpecError(
-            f"{len(ranked)} models have {score} on each of {', '.join(sets) or 'no set'}",
+            f"{len(ranked)} models have {score} on each of {', '.join(sets.values()) or 'no set'}"
+            + "".join(f"; {words}" for words in missing),
             needed=f"{MIN_MODELS} to rank",
-            hint="--datasets NAME,NAME and --res choose sets; bench compare A B compares two models",
+            hint="--datasets and --res choose sets, --metric a score; bench compare A B compares two models",
         )
-    scores = [
-        [_by_seed(column[row]) for column in columns.values()] for row in ranked
-    ]  # by model, by set, by seed
-    seeds = sorted(set.intersection(*(set(own) for sets_of in scores for own in sets_of)))
-    values = np.array([[[own[seed] for own in sets_of] for seed in seeds] for sets_of in scores])
-    values = values.reshape(len(ranked), len(seeds), len(sets))
-    if why := why_no_test(values[0] - values[1]):
+    scores = [[_by_seed(column[row]) for column in columns.values()] for row in ranked]
+    seeds = sorted(set.intersection(*(set(own) for by_set in scores for own in by_set)))
+    if why := too_few(len(seeds), len(sets)):
         raise SpecError(
-            f"no ranking: {len(seeds)} seeds that all models have, {len(sets)} sets; {why}",
-            needed="6 pairs of two models or more, and 2 seeds",
+            f"no ranking over {len(seeds)} seeds that all models share on {', '.join(sets.values())}: {why}",
+            needed=f"{MIN_PAIRS} cells of each model, of 2 seeds or more",
             hint="bench grid table2 --seeds 0,1,2,3,4,5",
         )
+    values = np.array([[[own[seed] for own in by_set] for seed in seeds] for by_set in scores])
+    goal = installed.goal(score)
     scale, _ = comparable(values, lower_is_better=goal == "lower")
     mean = stats.rankdata(values if goal == "lower" else -values, axis=0).mean(axis=(1, 2))
     order = np.argsort(mean, kind="stable")
-    apart = told_apart(scale)[np.ix_(order, order)]
+    level = runs_without(told_apart(scale)[np.ix_(order, order)])
+    ranks = {ranked[at].label: float(mean[at]) for at in order}
     return Ranking(
-        score,
-        goal,
-        {ranked[at].label: float(mean[at]) for at in order},
-        runs_without(apart),
-        sets,
-        seeds,
-        list(dict.fromkeys(notes)),
+        score, goal, ranks, level, [*sets.values()], seeds, list(dict.fromkeys([*notes, *missing]))
     )
+
+
+def _columns(
+    results: Sequence[Result], score: str, installed: Installed, which: Which
+) -> tuple[dict[Place, dict[Row, Entry]], list[str]]:
+    """Entries of the models on each set where any has the score, and what a table would leave out."""
+    rows = [Row(model, model, {}) for model in sorted({result.spec.model.name for result in results})]
+    columns, notes = {}, []
+    for label, side in sorted({(result.spec.dataset.label, result.spec.resolution) for result in results}):
+        place = Place(label, side, score)
+        column, left = column_of(rows, place, results, installed, which)
+        notes += [*left, *(f"{row.label}: {note}" for row, entry in column.items() for note in entry.notes)]
+        if any(entry.values for entry in column.values()):
+            columns[place] = column
+    return columns, notes
 
 
 def _by_seed(entry: Entry) -> dict[int, float]:
@@ -102,16 +101,11 @@ def _by_seed(entry: Entry) -> dict[int, float]:
 
 def runs_without(apart: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """The longest runs of two neighbours or more in which no pair is apart, as first and last."""
-    count = len(apart)
-    runs = [
-        (
-            first,
-            max(last for last in range(first, count) if not apart[first : last + 1, first : last + 1].any()),
-        )
-        for first in range(count)
-    ]
-    return [
-        (first, last)
-        for at, (first, last) in enumerate(runs)
-        if last > first and (at == 0 or runs[at - 1][1] < last)
-    ]
+    runs: list[tuple[int, int]] = []
+    for first in range(len(apart)):
+        last = first
+        while last + 1 < len(apart) and not apart[first : last + 1, last + 1].any():
+            last += 1
+        if last > first and (not runs or runs[-1][1] < last):
+            runs.append((first, last))
+    return runs

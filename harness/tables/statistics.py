@@ -52,9 +52,8 @@ def paired_t(differences: Floats) -> PairedT:
     return PairedT(mean, low, high, tested.pvalue)
 
 
-def why_no_test(differences: Floats) -> str | None:
-    """Why differences (seeds, sets) are too few, or too equal, for a test; None where they are not."""
-    seeds, sets = differences.shape
+def too_few(seeds: int, sets: int) -> str | None:
+    """Why so many seeds on so many sets allow no test; None where they do."""
     if seeds * sets < MIN_PAIRS:
         return (
             f"{seeds * sets} pairs are too few for a test: with fewer than {MIN_PAIRS}, chance alone lets "
@@ -62,6 +61,13 @@ def why_no_test(differences: Floats) -> str | None:
         )
     if seeds < 2:
         return "one seed on each set allows no test: what another seed would give is unknown"
+    return None
+
+
+def why_no_test(differences: Floats) -> str | None:
+    """Why differences (seeds, sets) allow no test; None where they do."""
+    if why := too_few(*differences.shape):
+        return why
     if np.isnan(paired_t(differences).p):
         return "the differences do not vary over seeds, so there is nothing to judge them by"
     return None
@@ -114,7 +120,8 @@ def has_ratios(scores: Floats, *, lower_is_better: bool) -> NDArray[np.bool_]:
     # noise of each, the scale would be a ratio where noise looks small by chance, and intervals too short.
     together = scores.mean(axis=-3)
     is_far = together.mean(axis=-2) >= FAR * together.std(axis=-2, ddof=1)
-    return np.logical_and((scores > 0).all(axis=(-3, -2, -1)), is_far.all(axis=-1))
+    found: NDArray[np.bool_] = (scores > 0).all(axis=(-3, -2, -1)) & is_far.all(axis=-1)
+    return found
 
 
 def comparable(scores: Floats, *, lower_is_better: bool) -> tuple[Floats, bool]:

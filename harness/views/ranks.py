@@ -7,6 +7,8 @@ The form is Demsar's (2006). There is no one critical distance here, because pai
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -28,7 +30,8 @@ def ranks_figure(ranking: Ranking) -> Figure:
     """The diagram of a ranking; the best model is on the left."""
     names = list(ranking.ranks)
     half = (len(names) + 1) // 2
-    depth = LINE * (len(ranking.level) + 0.7)
+    bars = _stacked(ranking.level)
+    depth = LINE * (max((line for line, _ in bars), default=-1) + 1.7)
     height = HEAD + depth + LINE * (half + 1.8)
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -43,16 +46,11 @@ def ranks_figure(ranking: Ranking) -> Figure:
     for rank in range(1, len(names) + 1):
         axes.plot([across(rank)] * 2, [HEAD - 0.07, HEAD], color="black", linewidth=1)
         axes.text(across(rank), HEAD - 0.1, str(rank), ha="center", va="bottom", fontsize=8)
-    for number, (first, last) in enumerate(ranking.level):
-        ends = [across(ranking.ranks[names[at]]) for at in (first, last)]
-        at = HEAD + LINE * (number + 0.6)
-        axes.plot(
-            [ends[0] - BEYOND, ends[1] + BEYOND],
-            [at] * 2,
-            color="black",
-            linewidth=3.5,
-            solid_capstyle="butt",
-        )
+    for line, ends in bars:
+        left, right = (across(ranking.ranks[names[end]]) for end in ends)
+        at = HEAD + LINE * (line + 0.6)
+        style: dict[str, Any] = {"color": "black", "linewidth": 3.5, "solid_capstyle": "butt"}
+        axes.plot([left - BEYOND, right + BEYOND], [at, at], **style)
     for place, name in enumerate(names):
         is_left = place < half
         x, value = across(ranking.ranks[name]), f"{ranking.ranks[name]:.2f}"
@@ -67,3 +65,14 @@ def ranks_figure(ranking: Ranking) -> Figure:
     words = "Bars join models that can't be told apart: paired t test over seeds, Holm over all pairs, 5 %."
     axes.text(0.5, height - 0.06, words, ha="center", va="bottom", fontsize=7)
     return figure
+
+
+def _stacked(bars: Sequence[tuple[int, int]]) -> list[tuple[int, tuple[int, int]]]:
+    """Each bar with the first line on which it touches no other."""
+    ends: list[int] = []
+    placed = []
+    for bar in bars:
+        line = next((line for line, end in enumerate(ends) if end < bar[0]), len(ends))
+        ends[line : line + 1] = [bar[1]]
+        placed.append((line, bar))
+    return placed
