@@ -180,3 +180,9 @@ def judge_others(seeds: int, sets: int, count: int, rng: np.random.Generator) ->
     scores, _ = draw(World("", on_sets=1.0), count, 2, seeds, sets, rng)
     found = paired_t(scores[:, 0] - scores[:, 1])
     return float(np.mean((found.low <= 0) & (found.high >= 0)))
+
+
+def judge_power(seeds: int, sets: int, difference: float, count: int, rng: np.random.Generator) -> float:
+    """How often a true difference, in deviations of a model's scores over seeds, is found."""
+    scores, _ = draw(World(""), count, 2, seeds, sets, rng)
+    return float(np.mean(paired_t(scores[:, 0] - scores[:, 1] + difference).p < 0.05))

@@ -22,6 +22,7 @@ from _comparisons import (
     judge_family,
     judge_marks,
     judge_others,
+    judge_power,
     judge_ratios,
 )
 
@@ -50,6 +51,14 @@ def main() -> None:
         for scores in (2, 5)
         for alike in (0.0, 0.9)
     ]
+    found = [
+        (
+            seeds,
+            sets,
+            *(judge_power(seeds, sets, difference, options.repeats, rng) for difference in (1, 2, 3)),
+        )
+        for seeds, sets in ((6, 1), (10, 1), (3, 3), (6, 3), (10, 3))
+    ]
     others = [(*size, judge_others(*size, options.repeats, rng)) for size in ((3, 3), (10, 3), (10, 10))]
     marked = [
         (
@@ -63,11 +72,17 @@ def main() -> None:
         for seeds, sets in ((6, 1), (10, 1), (3, 3), (6, 3))
         for world in (WORLDS[0], WORLDS[1], WORLDS[4])
     ]
-    report(options, compared, ratios, others, families, marked)
+    report(options, compared, ratios, others, found, families, marked)
 
 
 def report(
-    options: argparse.Namespace, compared: Any, ratios: Any, others: Any, families: Any, marked: Any
+    options: argparse.Namespace,
+    compared: Any,
+    ratios: Any,
+    others: Any,
+    found: Any,
+    families: Any,
+    marked: Any,
 ) -> None:
     shown = [judged for *_, judged in compared if judged.covered is not None]
     covered = [*(one.covered for one in shown), *(share for *_, share in ratios if share is not None)]
@@ -98,6 +113,10 @@ def report(
         others=_report.table(
             ["seeds x sets", "covered"], ([f"{seeds} x {sets}", said(share)] for seeds, sets, share in others)
         ),
+        found=_report.table(
+            ["seeds x sets", "1 deviation", "2 deviations", "3 deviations"],
+            ([f"{seeds} x {sets}", *map(said, shares)] for seeds, sets, *shares in found),
+        ),
         families=_report.table(
             ["scores", "correlation", "each by itself", "Holm"],
             ([scores, alike, said(plain), said(adjusted)] for scores, alike, (plain, adjusted) in families),
@@ -126,6 +145,7 @@ def report(
         ],
         "ratios": ratios,
         "others": others,
+        "found": found,
         "families": families,
         "marks": marked,
     }
@@ -169,6 +189,12 @@ Sets differ by one deviation of the noise. So often does the same interval hold 
 there could be: it does not speak of them.
 
 {others}
+
+## True differences
+
+How often a true difference is found; in deviations of a model's scores over seeds, normal noise.
+
+{found}
 
 ## Several scores
 
