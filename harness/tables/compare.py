@@ -110,7 +110,7 @@ def compare(first: Side, second: Side, score: str, installed: Installed, which: 
                 if at == key
             },
         )
-        for key, name in names.items()
+        for key, name in sorted(names.items(), key=lambda named: named[1])
     ]
     complete = sorted(set.intersection(*(set(pairs.scores) for pairs in sets)))
     if incomplete := len(common) - len(complete) * len(sets):
