@@ -22,16 +22,19 @@ from .options import (
     registry,
     roots_of,
     survey_of,
+    tell,
 )
+from .table import Which
 
 
 def figure(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="5|6|7|paired|curves|GRID",
+            metavar="5|6|7|paired|curves|ranks|GRID",
             help="5, 6: samples at 64 and 256 px. 7: a model's own explanation. paired: source, output, "
-            "target and error of translators. A grid's file: its samples.",
+            "target and error of translators. ranks: mean ranks of models, and which can't be told apart. A "
+            "grid's file: its samples.",
         ),
     ],
     models: Annotated[
@@ -42,6 +45,8 @@ def figure(
     ] = None,
     res: OneResolution = None,
     where: Where = None,
+    metric: Annotated[str, typer.Option(help="For ranks: the score.")] = "fid",
+    which: Which = "best",
     count: Annotated[int, typer.Option(min=1, help="Images in a row; for 7 and paired, rows.")] = 8,
     seed: Annotated[
         int, typer.Option(min=0, help="First seed of the samples, or number of the first held-out slice.")
@@ -60,8 +65,11 @@ def figure(
     from ..views.drawing import EXPLAINED, SAMPLES_OF, Drawing, Selection, has_modalities
 
     registry()
+    found = survey_of(results, where)
+    for problem in found.problems:
+        tell(problem)
     drawing = Drawing(
-        [result for result in survey_of(results, where).results if has_modalities(result, source, target)],
+        [result for result in found.results if has_modalities(result, source, target)],
         out or results / "figures",
         CellImages(roots_of(data_root), cache_folder(cache)),
         pick_device(device),
@@ -71,6 +79,8 @@ def figure(
         paths = drawing.explanations(name, chosen, count, seed)
     elif name == "curves":
         paths = drawing.curves(chosen)
+    elif name == "ranks":
+        paths = drawing.ranks(chosen, metric, which)
     else:
         from ..grid.definition import load_grid
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,7 +18,11 @@ from .options import (
     registry,
     settings_of,
     survey_of,
+    tell,
 )
+
+if TYPE_CHECKING:
+    from ..tables.survey import Result
 
 Form = Annotated[
     Literal["md", "latex", "csv", "html"], typer.Option("--format", help="md, latex, csv or html.")
@@ -96,23 +101,35 @@ def compare(
     form: Form = "md",
     results: Results = RESULTS,
 ) -> None:
-    """Compare two models, paired over seeds and data sets, with bootstrap intervals."""
+    """Compare two models by cells that share data, conditions and seed; fewer than 6 pairs are no test."""
     from ..tables import compare as comparing
+    from ..tables.comparison_sheet import comparison_sheet
     from ..tables.sheets import render
     from ..tables.survey import Installed
 
     registry()
     installed = Installed()
-    found = survey_of(results, where).results
-    sides = [_selected(found, name) for name in (first, second)]
+    found = survey_of(results, where)
+    for problem in found.problems:
+        tell(problem)
+    ours, theirs = (comparing.Side(name, _selected(found.results, name)) for name in (first, second))
     scores = installed.scores(names_of(metric) or ("fid",))
-    comparisons = [comparing.compare(sides[0], sides[1], score, installed, which) for score in scores]
-    print(render(comparing.comparison_sheet(first, second, comparisons), form), end="")
+    comparisons = [comparing.compare(ours, theirs, score, installed, which) for score in scores]
+    print(render(comparison_sheet(first, second, comparisons), form), end="")
 
 
-def _selected(found: list[Any], name: str) -> list[Any]:
+def _selected(found: Sequence[Result], name: str) -> list[Result]:
+    """The results of ``MODEL`` or ``MODEL@NAME=VALUE,NAME=VALUE``.
+
+    Raises:
+        SpecError: There are none.
+    """
+    from ..plugins import unknown_name
     from ..tables.survey import matching
 
     model, _, conditions = name.partition("@")
     own = [result for result in found if result.spec.model.name == model]
+    if not own:
+        known = {result.spec.model.name for result in found}
+        raise unknown_name("model among the records", model, known, hint="bench list models; --results DIR")
     return list(matching(own, settings_of(conditions.split(","), "@"))) if conditions else own

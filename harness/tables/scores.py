@@ -9,8 +9,9 @@ import pandas
 from ..cell.spec import label_of
 from ..grid.definition import Grid
 from .entries import CAVEAT, LIMITED, Entry, Place, Row, column_of, rows_of, terms_of
+from .marks import describe_marks, marks_of
 from .published import lookup
-from .sheets import Column, Rank, Sheet, SheetCell, decimals_of, number
+from .sheets import Column, Rank, Sheet, SheetCell, arrow, decimals_of, number
 from .survey import Installed, Survey, Which
 
 MISSING = "–"  # noqa: RUF001
@@ -68,7 +69,15 @@ def score_sheet(
         for row, place in table
     }
     seeds = max((len(entry.values) for entry in table.values()), default=0)
-    columns, makers = _layout(grid, table, places, published, installed, seeds, against_published)
+    marks = {
+        place: marks_of(
+            {row: entry for (row, at), entry in table.items() if at == place},
+            lower_is_better=installed.goal(place.score) == "lower",
+        )
+        for place in places
+    }
+    captions |= dict.fromkeys(describe_marks(marks))
+    columns, makers = _layout(grid, table, places, marks, published, installed, seeds, against_published)
     return Sheet(
         label=grid.name,
         caption=_caption(grid, which, seeds, captions, against_published),
@@ -149,6 +158,7 @@ def _layout(
     grid: Grid,
     table: Mapping[tuple[Row, Place], Entry],
     places: Sequence[Place],
+    marks: Mapping[Place, Mapping[Row, Rank] | None],
     published: Mapping[tuple[Row, Place], float | None],
     installed: Installed,
     seeds: int,
@@ -160,12 +170,12 @@ def _layout(
     several = len(grid.resolutions) > 1
     for place in places:
         group = f"{place.dataset} {place.resolution} px" if several else place.dataset
-        arrow = "↓" if installed.goal(place.score) == "lower" else "↑"
-        ranks = _ranks({row: entry for (row, at), entry in table.items() if at == place}, arrow == "↓")
-        columns.append(Column(f"{place.score} {arrow}", group))
+        columns.append(Column(f"{place.score} {arrow(installed.goal(place.score))}", group))
         makers.append(
-            lambda row, place=place, ranks=ranks: SheetCell(  # type: ignore[misc]
-                _text(table[row, place], seeds), ranks.get(row, ""), table[row, place].mean
+            lambda row, place=place: SheetCell(  # type: ignore[misc]
+                _text(table[row, place], seeds),
+                (marks[place] or {}).get(row, ""),
+                table[row, place].mean,
             )
         )
         if against_published:
@@ -201,17 +211,6 @@ def _difference(ours: float | None, theirs: float | None) -> SheetCell:
         return SheetCell(MISSING)
     difference = ours - theirs
     return SheetCell(("+" if difference > 0 else "") + number(difference), value=difference)
-
-
-def _ranks(entries: Mapping[Row, Entry], lower: bool) -> dict[Row, Rank]:
-    """Best and second; equal means share a rank. One value alone is no winner."""
-    means = sorted({entry.mean for entry in entries.values() if entry.mean is not None}, reverse=not lower)
-    names: dict[float, Rank] = dict(zip(means, ("best", "second"), strict=False)) if len(means) > 1 else {}
-    return {
-        row: names[entry.mean]
-        for row, entry in entries.items()
-        if entry.mean is not None and entry.mean in names
-    }
 
 
 def _numbers(

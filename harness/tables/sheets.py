@@ -10,6 +10,8 @@ from typing import Literal
 
 import pandas
 
+from ..api import Goal
+
 Format = Literal["md", "latex", "csv", "html"]
 Rank = Literal["", "best", "second"]
 
@@ -73,6 +75,11 @@ def number(value: float, digits: int = 4) -> str:
     """A number with so many significant digits, never in exponential notation; a real minus sign."""
     decimals = decimals_of(value, digits)
     return f"{value:.{decimals}f}".replace("-", "−")  # noqa: RUF001
+
+
+def arrow(goal: Goal) -> str:
+    """Where better scores lie, for a head."""
+    return "↓" if goal == "lower" else "↑"
 
 
 def decimals_of(value: float, digits: int = 4) -> int:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from .. import plugins
 from ..api import Goal
@@ -16,6 +16,7 @@ from ..errors import BenchError, PluginError, SpecError
 from ..plugins import Kind, Registry
 
 Which = Literal["best", "last"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +197,13 @@ def matching(results: Iterable[Result], where: Mapping[str, Any]) -> Iterator[Re
         settings = result.spec.settings
         if all(name in settings and settings[name] == value for name, value in wanted.items()):
             yield result
+
+
+def differing(settings: Mapping[T, Mapping[str, Any]]) -> dict[T, str]:
+    """The settings of each that not all share, as ``NAME=VALUE NAME=VALUE``; empty where all are equal."""
+    keys = dict.fromkeys(key for own in settings.values() for key in own)
+    apart = [key for key in keys if len({repr(own.get(key)) for own in settings.values()}) > 1]
+    return {thing: " ".join(f"{key}={own.get(key)}" for key in apart) for thing, own in settings.items()}
 
 
 def conditions(result: Result, features: Mapping[str, str] | None) -> tuple[str, str]:

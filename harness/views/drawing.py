@@ -17,7 +17,8 @@ from ..grid.definition import Grid
 from ..running.images import CellImages
 from ..running.model import load_model
 from ..tables.entries import Row, rows_of, terms_of
-from ..tables.survey import Result
+from ..tables.ranking import ranking
+from ..tables.survey import Installed, Result, Which
 from .figures import (
     curves_figure,
     explain,
@@ -27,6 +28,7 @@ from .figures import (
     translations,
 )
 from .gallery import samples_of, shown_runs
+from .ranks import ranks_figure
 
 SAMPLES_OF = {"5": "table2", "6": "table3"}
 """The published figures of samples show the grids of these tables."""
@@ -41,6 +43,15 @@ class Selection:
     models: tuple[str, ...] | None = None
     datasets: tuple[str, ...] | None = None
     resolution: int | None = None
+
+    def holds(self, result: Result) -> bool:
+        """Whether a result is one of them."""
+        spec = result.spec
+        return (
+            (self.models is None or spec.model.name in self.models)
+            and (self.datasets is None or spec.dataset.name in self.datasets)
+            and self.resolution in (None, spec.resolution)
+        )
 
 
 @dataclass
@@ -129,17 +140,26 @@ class Drawing:
                 paths += save_figure(figure, self._stem("curves", label, resolution))
         return paths or _nothing("a log")
 
+    def ranks(self, chosen: Selection, score: str, which: Which) -> list[Path]:
+        """The critical-difference diagram of the chosen runs by one score.
+
+        Raises:
+            SpecError: Too few models, sets or seeds for a ranking.
+        """
+        runs = [result for result in self.results if chosen.holds(result)]
+        ranked = ranking(runs, score, Installed(), which)
+        self.problems += ranked.notes
+        return save_figure(ranks_figure(ranked), self.folder / f"ranks-{score.replace('/', '-')}")
+
     def _stem(self, name: str, label: str, resolution: int) -> Path:
         return self.folder / f"{name}-{label.replace(' ', '-')}-{resolution}"
 
     def _places(self, chosen: Selection) -> list[tuple[str, str, int]]:
         """Model, label of the data set and resolution of the chosen runs."""
         places = {
-            (spec.model.name, spec.dataset.label, spec.resolution)
-            for spec in (result.spec for result in self.results)
-            if (chosen.models is None or spec.model.name in chosen.models)
-            and (chosen.datasets is None or spec.dataset.name in chosen.datasets)
-            and chosen.resolution in (None, spec.resolution)
+            (result.spec.model.name, result.spec.dataset.label, result.spec.resolution)
+            for result in self.results
+            if chosen.holds(result)
         }
         return sorted(places)
 

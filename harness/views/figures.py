@@ -22,7 +22,7 @@ from ..cell.records import read_log
 from ..data.image_set import ImageSet
 from ..data.pixels import to_model_range, to_store_range
 from ..files import atomic_write
-from ..tables.survey import Result
+from ..tables.survey import Result, differing
 from ..tasks.sampling import translate_images
 
 FORMATS = ("png", "pdf")
@@ -139,13 +139,10 @@ def curves_figure(results: Sequence[Result], title: str) -> Figure | None:
 
 def _names(results: Sequence[Result]) -> dict[Result, str]:
     """Each run's model, and with it those settings that not all runs of this model share."""
-    names = {}
+    names: dict[Result, str] = {}
     for model in {result.spec.model.name for result in results}:
         own = {result: result.spec.settings for result in results if result.spec.model.name == model}
-        keys = dict.fromkeys(key for settings in own.values() for key in settings)
-        differing = [key for key in keys if len({repr(settings.get(key)) for settings in own.values()}) > 1]
-        for result, settings in own.items():
-            names[result] = " ".join([model, *(f"{key}={settings.get(key)}" for key in differing)])
+        names |= {result: f"{model} {settings}".strip() for result, settings in differing(own).items()}
     return names
 
 

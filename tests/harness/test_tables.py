@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from handmade import GRID, Records, sheet_of
 
 from harness.cell.records import Store
 from harness.errors import SpecError
+from harness.grid.definition import Grid
 from harness.tables.scores import score_sheet
 from harness.tables.sheets import Column, Sheet, render
 from harness.tables.survey import Survey, matching, survey
@@ -36,25 +38,87 @@ def test_mean_and_sample_deviation_over_seeds(records: Records) -> None:
     assert "40 generated against 40 real, 4 epochs" in sheet.caption
 
 
+def seeds(records: Records, scores: Sequence[float], **cell: Any) -> None:
+    for seed, score in enumerate(scores):
+        records.add(score, seed=seed, **cell)
+
+
+LOW = [1.0, 1.2, 1.1, 1.3, 0.9, 1.0]
+LEVEL = [1.1, 1.0, 1.2, 1.2, 1.1, 0.9]
+"""Differences from the first: -0.1, 0.2, -0.1, 0.1, -0.2, 0.1."""
+HIGH = [3.0, 3.3, 3.1, 3.2, 2.9, 3.1]
+
+
 def test_lower_is_better_here_and_the_first_two_are_ranked(records: Records) -> None:
-    records.add(3.0)
-    records.add(2.0, model="faulty")
+    seeds(records, HIGH)
+    seeds(records, LOW, model="faulty")
     assert Brightness.goals == {"brightness": "lower"}
     sheet = sheet_of(records)
     assert ranks(sheet) == {"linear-gan": ["second"], "faulty": ["best"]}
     assert sheet.columns[1] == Column("brightness ↓", "discs")
+    assert "Bold: the best row" in sheet.caption
+    assert "No ranking" not in sheet.caption
 
 
 def test_higher_is_better_where_the_metric_says_so(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Brightness, "goals", {"brightness": "higher"})
-    records.add(3.0)
-    records.add(2.0, model="faulty")
+    seeds(records, HIGH)
+    seeds(records, LOW, model="faulty")
     assert ranks(sheet_of(records)) == {"linear-gan": ["best"], "faulty": ["second"]}
 
 
-def test_one_value_is_no_winner(records: Records) -> None:
-    records.add(3.0)
+def ablation_of(
+    records: Records, monkeypatch: pytest.MonkeyPatch, rows: Mapping[str, Sequence[float]]
+) -> Grid:
+    """A grid of rows that differ in a setting, with a record for each of their scores."""
+    configs = {name: {"latent_dim": number} for number, name in enumerate(rows, start=2)}
+    monkeypatch.setattr(LinearGAN, "ablation", configs)
+    for name, scores in rows.items():
+        seeds(records, scores, config=configs[name])
+    return GRID.narrowed(models=("linear-gan",), ablation=True)
+
+
+def test_what_chance_may_have_put_behind_bears_the_mark_of_the_best(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind = [score + 0.1 for score in HIGH[::-1]]
+    rows = {"a": LEVEL, "b": HIGH, "c": LOW, "d": behind}
+    grid = ablation_of(records, monkeypatch, rows)
+    assert ranks(sheet_of(records, grid)) == {
+        "a": ["best"], "b": ["second"], "c": ["best"], "d": ["second"],
+    }  # fmt: skip
+
+
+def test_fewer_than_six_seeds_are_no_ranking(records: Records) -> None:
+    seeds(records, LOW[:5])
+    seeds(records, HIGH[:5], model="faulty")
+    sheet = sheet_of(records)
+    assert ranks(sheet) == {"linear-gan": [""], "faulty": [""]}
+    assert "No ranking is claimed: fewer than 6 seeds in common" in sheet.caption
+    assert "Bold" not in sheet.caption
+
+
+def test_rows_of_few_seeds_bear_no_mark_beside_those_of_many(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = ablation_of(records, monkeypatch, {"a": LOW, "b": HIGH, "c": [0.1, 0.1]})
+    sheet = sheet_of(records, grid)
+    assert ranks(sheet) == {"a": ["best"], "b": ["second"], "c": [""]}
+    assert "rows of fewer than 6 seeds are not ranked" in sheet.caption
+
+
+def test_seeds_that_rows_do_not_share_rank_nothing(records: Records) -> None:
+    seeds(records, LOW)
+    for seed, score in enumerate(HIGH, start=1):
+        records.add(score, model="faulty", seed=seed)
     assert ranks(sheet_of(records)) == {"linear-gan": [""], "faulty": [""]}
+
+
+def test_one_value_is_no_winner(records: Records) -> None:
+    seeds(records, LOW)
+    sheet = sheet_of(records)
+    assert ranks(sheet) == {"linear-gan": [""], "faulty": [""]}
+    assert "ranking" not in sheet.caption
 
 
 def test_missing_diverged_and_failed_are_marked_and_never_averaged(records: Records) -> None:
