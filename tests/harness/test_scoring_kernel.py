@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from measured import scores_of
 
 from harness.api import Population, ScoreError
 from harness.scoring.metrics.kernel import KernelDistance, kernel_distance
@@ -55,9 +56,8 @@ def test_sizes_may_differ_and_repetition_gives_the_same():
 
 def test_held_out_patients_show_overfitting():
     train, held_out = cloud(80, 0), cloud(80, 1, shift=0.6)
-    scores = KernelDistance("inception", "kid").compute(
-        Population(train), Population(held_out), Population(cloud(80, 2))
-    )
+    metric = KernelDistance("inception", "kid")
+    scores = scores_of(metric, Population(train), Population(held_out), Population(cloud(80, 2)))
     assert scores["kid_overfit"] == scores["kid_held_out"] - scores["kid"]
     assert scores["kid_overfit"] > 5 * scores["kid_std"] / 10
 

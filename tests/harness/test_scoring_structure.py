@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from measured import scores_of
 from scipy.ndimage import gaussian_filter
 
 from harness.api import Population, ScoreError
@@ -69,7 +70,7 @@ def test_a_collapsed_generator_scores_higher_than_a_diverse_one():
 
 def test_real_pairs_stand_beside_the_samples():
     real, fake = smooth(6, 0), noise(6, 1)
-    scores = PairwiseMSSSIM().compute(Population(real), None, Population(fake))
+    scores = scores_of(PairwiseMSSSIM(), Population(real), None, Population(fake))
     assert scores == {"ms_ssim": mean_pairwise_ms_ssim(fake), "ms_ssim_real": mean_pairwise_ms_ssim(real)}
     assert PairwiseMSSSIM().goals == {"ms_ssim": "lower"}
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ...api import Population
 
 Positions = NDArray[np.intp]
+
+
+class Real(NamedTuple):
+    """The real images as they are, for metrics that draw parts of them."""
+
+    train: Population
+    held_out: Population | None
 
 
 def halves(population: Population, rng: np.random.Generator) -> tuple[Positions, Positions]:

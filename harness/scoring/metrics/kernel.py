@@ -9,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from ...api import Metric, Population, ScoreError
+from .draws import Real
 
 _SUBSETS = 100
 _LARGEST = 100
 
 
-class KernelDistance(Metric):
+class KernelDistance(Metric[Real]):
     """Squared maximum mean discrepancy under the kernel (x'y / d + 1)^3, in one feature space.
 
     The mean over 100 pairs of random subsets of min(100, N/2) images, by torch-fidelity's function. It is
@@ -37,10 +38,13 @@ class KernelDistance(Metric):
         self.goals = {score: "lower"}
         self.score = score
 
-    def compute(
-        self, train: Population, held_out: Population | None, generated: Population
-    ) -> dict[str, float]:
+    def reference(self, train: Population, held_out: Population | None) -> Real:
+        """The features of the real images."""
+        return Real(train, held_out)
+
+    def compute(self, reference: Real, generated: Population, device: torch.device) -> dict[str, float]:
         """Mean and spread, e.g. ``{"kid": 0.012, "kid_std": 0.003}``."""
+        train, held_out = reference
         mean, spread = kernel_distance(train.values, generated.values)
         scores = {self.score: mean, f"{self.score}_std": spread}
         if held_out is not None:
