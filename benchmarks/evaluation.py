@@ -25,8 +25,7 @@ from torch import Tensor
 
 from harness.api import Population
 from harness.data.prepare import prepare
-from harness.plugins import Registry
-from harness.running.resolve import make_dataset
+from harness.running.datasets import make_dataset
 from harness.scoring.metrics.patches import SlicedWasserstein, _all_patches
 from harness.scoring.metrics.structure import PairwiseMSSSIM, draw_pairs, ms_ssim
 from harness.scoring.scorer import Scorer
@@ -55,7 +54,7 @@ def main() -> None:
 def real_images(root: Path | None, cache: Path) -> tuple[str, Images]:
     """397 images of 64 px, as a model with three channels is scored against them."""
     name, options = ("phantom", {"images": COUNT}) if root is None else ("covid-ct", {})
-    dataset = make_dataset(Registry(), name, options, root)
+    dataset = make_dataset(name, options, root)
     images = np.array(prepare(dataset, name, [SIDE], cache)[SIDE].images)[:COUNT]
     return name, np.broadcast_to(images, (len(images), 3, SIDE, SIDE))
 
