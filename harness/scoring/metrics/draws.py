@@ -39,10 +39,16 @@ def part(population: Population, size: int, rng: np.random.Generator) -> Positio
     return _joined(_by_patient(population, rng))[:size]
 
 
+def patient_numbers(population: Population) -> Positions:
+    """A number for each image, the same for images of one patient; images without patients are their own."""
+    if population.patients is None:
+        return np.arange(len(population.values))
+    return np.unique(population.patients, return_inverse=True)[1]
+
+
 def _by_patient(population: Population, rng: np.random.Generator) -> list[Positions]:
     """The positions of every patient's images, patients in random order."""
-    count = len(population.values)
-    patients = np.arange(count) if population.patients is None else population.patients
+    patients = patient_numbers(population)
     order = np.argsort(patients, kind="stable")
     _, starts = np.unique(patients[order], return_index=True)
     groups = np.split(order, starts[1:])
