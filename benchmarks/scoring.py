@@ -35,9 +35,8 @@ from scipy.ndimage import gaussian_filter
 from harness.api import FeatureSpace, Population
 from harness.data.pictures import save_png
 from harness.data.prepare import prepare
-from harness.plugins import Registry
+from harness.running.datasets import make_dataset
 from harness.running.environment import describe, versions
-from harness.running.resolve import make_dataset
 from harness.scoring.generated import load_images
 from harness.scoring.metrics.frechet import Frechet, frechet_distance
 from harness.scoring.metrics.kernel import KernelDistance
@@ -178,7 +177,7 @@ def speed_of_frechet() -> list[dict[str, Any]]:
 def speed_of_neighbours() -> list[dict[str, Any]]:
     train, fake = Population(features(6528, 1)), Population(features(6528, 2, shift=0.02))
     seconds = {
-        metric.needs: timed(lambda metric=metric: metric.compute(train, None, fake))[0]
+        metric.needs: timed(lambda metric=metric: metric.compute(metric.reference(train, None), fake, CPU))[0]
         for metric in (KernelDistance("kid", "kid"), Manifold("manifold"))
     }
     return [
@@ -328,7 +327,7 @@ def random_space() -> Inception:
 
 def write_images(real: Path, fake: Path, side: int, cache: Path) -> None:
     """Phantoms as real images, and blurred noisy phantoms of other patients as generated ones, in PNG."""
-    dataset = make_dataset(Registry(), "phantom", {"images": 2 * COUNT}, None)
+    dataset = make_dataset("phantom", {"images": 2 * COUNT}, None)
     images = np.asarray(prepare(dataset, "phantom", [side], cache)[side].images)
     rng = np.random.default_rng(0)
     blurred = gaussian_filter(images[COUNT:].astype(float), (0, 0, side / 64, side / 64))

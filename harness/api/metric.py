@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    import torch
+
 Goal = Literal["lower", "higher"]
+ReferenceT = TypeVar("ReferenceT")
 
 
 class Targets(NamedTuple):
@@ -38,10 +42,12 @@ class Population(NamedTuple):
     targets: Targets | None = None
 
 
-class Metric(abc.ABC):
+class Metric(abc.ABC, Generic[ReferenceT]):
     """A pure function of real and generated images, or of their features.
 
-    It is made with the options of its registration: ``MyMetric(**options)``.
+    It is made with the options of its registration, ``MyMetric(**options)``, and written as
+    ``class MyMetric(Metric[X])``, where X is what it keeps of the real images. These stay the same through
+    all evaluations of a training, so ``reference`` is called once and ``compute`` many times.
 
     Attributes:
         version: Raise it whenever the same input gives another number.
@@ -63,23 +69,31 @@ class Metric(abc.ABC):
     goals: Mapping[str, Goal]
 
     @abc.abstractmethod
-    def compute(
-        self, train: Population, held_out: Population | None, generated: Population
-    ) -> dict[str, float]:
-        """Score the generated images.
+    def reference(self, train: Population, held_out: Population | None) -> ReferenceT:
+        """All that scoring needs of the real images, computed once and handed to ``compute`` and ``context``.
 
         Args:
             train: The real images that the model was trained on.
             held_out: Real images of patients that it never saw, where the protocol keeps some apart.
-            generated: What the model sampled.
 
         Raises:
             ScoreError: Too few images, or images that can't be compared.
         """
 
-    def context(
-        self, train: Population, held_out: Population | None, generated: Population
-    ) -> dict[str, float]:
+    @abc.abstractmethod
+    def compute(self, reference: ReferenceT, generated: Population, device: torch.device) -> dict[str, float]:
+        """Score the generated images.
+
+        Args:
+            reference: What ``reference`` returned; it must stay as it is.
+            generated: What the model sampled.
+            device: Where to compute what is large.
+
+        Raises:
+            ScoreError: Too few images, or images that can't be compared.
+        """
+
+    def context(self, reference: ReferenceT, generated: Population, device: torch.device) -> dict[str, float]:
         """Numbers that say how far to trust the scores: a floor, an interval. Nobody is judged by them.
 
         Called once for a final sample, so it may take many times as long as ``compute``.

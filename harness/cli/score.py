@@ -50,7 +50,7 @@ def score(
     cross_check: Annotated[
         bool,
         typer.Option(
-            "--cross-check", help="Also compute FID through clean-fid and torch-fidelity themselves."
+            "--cross-check", help="Also compute FID and KID through clean-fid and torch-fidelity themselves."
         ),
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Write everything to this JSON file.")] = None,
@@ -106,7 +106,7 @@ def _show(scored: ForeignScores) -> None:
             [("", "theirs", "ours", "relative difference", "")]
             + [
                 (
-                    f"{scored.cross_checked}, {one.package}",
+                    f"{one.score}, {one.package}",
                     f"{one.theirs:.8g}",
                     f"{one.ours:.8g}",
                     f"{one.difference:+.1e}",

@@ -159,7 +159,7 @@ class _Work:
             ],
             self.spec,
             self.folder,
-            lambda: self.scorer.score(*task.preview(model)),
+            lambda: self.scorer.score(*task.preview(model), only=[self.spec.protocol.selecting_metric]),
             self._selection(),
         )
         trainer.resume()
@@ -242,10 +242,9 @@ class _Work:
         return next(iter(first.goals.items()))
 
     def _present(self, model: Model, progress: TrainingProgress) -> Report:
-        """Ask the best networks once more: for the picture, and for how far to trust their scores."""
+        """Score the last and the best networks by all metrics: evaluations computed only what chooses."""
         last_is_best = progress.best_epoch == self.spec.protocol.epochs
-        if self.task.has_previews(model) and not last_is_best:
-            # Evaluations saw previews, which only choose; what counts is what the model makes in the end.
+        if not last_is_best:
             progress.last = self.scorer.score(*self.task.generate(model))
         assert progress.best_networks is not None  # the last epoch is always evaluated
         model.load_state_dict(load_networks(self.folder.best, progress.best_networks))

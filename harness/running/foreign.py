@@ -62,14 +62,12 @@ class ForeignScores:
         report: Scores, context and notes.
         goals: Whether lower or higher is better, by score.
         cross_checks: What other packages compute, where that was asked for.
-        cross_checked: Name of the score that was cross-checked.
         facts: Numbers of images, fingerprints, versions and device.
     """
 
     report: Report
     goals: Mapping[str, Goal]
     cross_checks: list[CrossCheck]
-    cross_checked: str
     facts: Mapping[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,7 +79,7 @@ class ForeignScores:
             "cross_check": [
                 {
                     "package": one.package,
-                    "score": self.cross_checked,
+                    "score": one.score,
                     "theirs": one.theirs,
                     "ours": one.ours,
                     "remark": one.remark,
@@ -120,9 +118,9 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
     scorer = make_scorer(request.metrics, real.train, real.held_out, place)
     scorer.check(len(images))
     report = scorer.report(images)
-    name, checks = "", list[CrossCheck]()
+    checks = list[CrossCheck]()
     if request.cross_check:
-        name, remark, checks = _cross_checks(real.train, images, place)
+        remark, checks = _cross_checks(real.train, images, place)
         report.notes.extend(remark)
     facts = {
         "score_versions": scorer.versions(),
@@ -135,7 +133,7 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
         "versions": versions(),
         "device": describe(place.device),
     }
-    return ForeignScores(report, scorer.goals, checks, name, facts)
+    return ForeignScores(report, scorer.goals, checks, facts)
 
 
 def real_images(request: ForeignRequest, resolution: int, cache: Path) -> RealImages:
@@ -168,17 +166,17 @@ def real_images(request: ForeignRequest, resolution: int, cache: Path) -> RealIm
 
 def _cross_checks(
     train: Population, images: NDArray[np.uint8], place: ScoringPlace
-) -> tuple[str, list[str], list[CrossCheck]]:
-    """Our distance beside that of two packages; with random weights where the real ones are missing."""
-    name, remarks = "fid", []
+) -> tuple[list[str], list[CrossCheck]]:
+    """Our distances beside those of two packages; with random weights where the real ones are missing."""
+    names, remarks = ("fid", "kid"), []
     space = plugins.current().make("features", "inception", weights=place.weights)
     try:
         space.check()
     except WeightsError as error:
         remarks.append(f"{error.found}; the cross-check uses random weights, which is no FID")
-        name = "fd_random"
+        names = ("fd_random", "kid_random")
         space = plugins.current().make("features", "inception-random", weights=place.weights)
-    return name, remarks, cross_check(train.values, images, space, place.device)
+    return remarks, cross_check(train.values, images, space, place.device, names)
 
 
 def _images(given: NDArray[np.uint8] | Path) -> NDArray[np.uint8]:

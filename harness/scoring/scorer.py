@@ -1,9 +1,9 @@
-"""From images to scores: every feature space runs once, real features are computed once for ever."""
+"""From images to scores: every feature space runs once, and whatever is of real images is computed once."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,7 +43,7 @@ class Scorer:
         spaces: The feature spaces that they need, by registered name.
         train: uint8 (N, C, H, W) images that models are trained on, with their patients.
         held_out: Real images of patients that no model saw; None if there are none.
-        device: Where feature networks run.
+        device: Where feature networks run and metrics compute.
         cache: Folder for the features of real images; None keeps them in memory only.
 
     Raises:
@@ -53,7 +53,7 @@ class Scorer:
 
     def __init__(
         self,
-        metrics: Mapping[str, Metric],
+        metrics: Mapping[str, Metric[Any]],
         spaces: Mapping[str, FeatureSpace],
         train: Population,
         held_out: Population | None,
@@ -75,6 +75,7 @@ class Scorer:
         self._cache = FeatureCache(cache) if cache else None
         self._fingerprints = {side: "" for side in self._real}
         self._features: dict[tuple[RealSide, str], Population] = {}
+        self._references: dict[str, Any] = {}
         self._check_names()
 
     @property
@@ -101,20 +102,26 @@ class Scorer:
         for space in self.spaces.values():
             space.check()
 
-    def score(self, generated: NDArray[np.uint8], targets: Targets | None = None) -> dict[str, float]:
-        """All scores of ``generated``, uint8 (M, C, H, W).
+    def score(
+        self,
+        generated: NDArray[np.uint8],
+        targets: Targets | None = None,
+        only: Collection[str] | None = None,
+    ) -> dict[str, float]:
+        """The scores of ``generated``, uint8 (M, C, H, W).
 
         Args:
             generated: The images.
             targets: What each should have been; None outside of a paired task.
+            only: The metrics to compute, by name; None for all.
 
         Raises:
             ScoreError: Too few images, another size than the real ones, or a metric that returns NaN.
         """
         scores: dict[str, float] = {}
         with full_precision():  # an evaluation may be called amid training in bfloat16
-            for name, metric, populations in self._prepared(generated, targets):
-                _add(scores, name, metric, metric.compute(*populations))
+            for name, samples in self._prepared(generated, targets, self.metrics if only is None else only):
+                self._compute(scores, name, samples)
         return scores
 
     def report(self, generated: NDArray[np.uint8], targets: Targets | None = None) -> Report:
@@ -126,9 +133,9 @@ class Scorer:
         scores: dict[str, float] = {}
         context: dict[str, float] = {}
         with full_precision():
-            for name, metric, populations in self._prepared(generated, targets):
-                _add(scores, name, metric, metric.compute(*populations))
-                context |= metric.context(*populations)
+            for name, samples in self._prepared(generated, targets, self.metrics):
+                self._compute(scores, name, samples)
+                context |= self.metrics[name].context(self._reference(name), samples, self.device)
         return Report(scores, context, self.notes(len(generated)))
 
     def notes(self, n_generated: int) -> list[str]:
@@ -153,25 +160,33 @@ class Scorer:
         }
 
     def _prepared(
-        self, generated: NDArray[np.uint8], targets: Targets | None
-    ) -> Iterator[tuple[str, Metric, tuple[Population, Population | None, Population]]]:
-        """Every metric with its three populations; each feature space runs once for all its metrics."""
+        self, generated: NDArray[np.uint8], targets: Targets | None, names: Collection[str]
+    ) -> Iterator[tuple[str, Population]]:
+        """Each of the metrics with the samples as it needs them; a feature space runs once for all of its."""
         self._check_generated(generated)
         self._check_targets(targets is not None)
         for need in ["images", *self.spaces]:
-            metrics = {name: metric for name, metric in self.metrics.items() if metric.needs == need}
-            if not metrics:
+            asking = [name for name in names if self.metrics[name].needs == need]
+            if not asking:
                 continue
             if need == "images":
                 samples = Population(generated, targets=targets)
             else:
                 samples = Population(self._extract(need, generated))
-            populations = (self._side("train", need), self._held_out(need), samples)
-            for name, metric in metrics.items():
-                yield name, metric, populations
+            for name in asking:
+                yield name, samples
 
-    def _held_out(self, need: str) -> Population | None:
-        return self._side("held_out", need) if "held_out" in self._real else None
+    def _compute(self, scores: dict[str, float], name: str, samples: Population) -> None:
+        metric = self.metrics[name]
+        _add(scores, name, metric, metric.compute(self._reference(name), samples, self.device))
+
+    def _reference(self, name: str) -> Any:
+        """What a metric keeps of the real images, computed when it is asked for the first time."""
+        if name not in self._references:
+            need = self.metrics[name].needs
+            held_out = self._side("held_out", need) if "held_out" in self._real else None
+            self._references[name] = self.metrics[name].reference(self._side("train", need), held_out)
+        return self._references[name]
 
     def _side(self, side: RealSide, need: str) -> Population:
         """Real images as ``need`` wants them: the images, or their features in canonical order."""
@@ -267,7 +282,7 @@ def _checked(
     return features
 
 
-def _add(scores: dict[str, float], name: str, metric: Metric, result: Mapping[str, float]) -> None:
+def _add(scores: dict[str, float], name: str, metric: Metric[Any], result: Mapping[str, float]) -> None:
     missing = set(metric.goals) - set(result)
     if missing:
         raise ScoreError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from .. import plugins
 from ..api import FeatureSpace, Metric, WeightsLocator
@@ -10,7 +11,7 @@ from ..api import FeatureSpace, Metric, WeightsLocator
 
 def make_metrics(
     names: Iterable[str], weights: WeightsLocator
-) -> tuple[dict[str, Metric], dict[str, FeatureSpace]]:
+) -> tuple[dict[str, Metric[Any]], dict[str, FeatureSpace]]:
     """Make the metrics called ``names``, and every feature space that one of them needs, once.
 
     Raises:
@@ -18,6 +19,6 @@ def make_metrics(
         PluginError: One can't be loaded.
     """
     registry = plugins.current()
-    metrics: dict[str, Metric] = {name: registry.make("metrics", name) for name in names}
+    metrics: dict[str, Metric[Any]] = {name: registry.make("metrics", name) for name in names}
     needed = {metric.needs for metric in metrics.values()} - {"images"}
     return metrics, {name: registry.make("features", name, weights=weights) for name in sorted(needed)}

@@ -70,10 +70,6 @@ class Synthesis(Task):
         """The same seeds by the model's shorter way."""
         return Outputs(sample_images(model, self.count, preview=True))
 
-    def has_previews(self, model: Synthesizer) -> bool:
-        """Whether it has a shorter way."""
-        return type(model).preview is not Synthesizer.preview
-
     def picture(self, path: Path, outputs: Outputs) -> None:
         """Samples beside real images."""
         real = self.train.images[evenly(len(self.train), 36)]

@@ -102,10 +102,6 @@ class Task(abc.ABC):
         return self.generate(model)
 
     @abc.abstractmethod
-    def has_previews(self, model: Any) -> bool:
-        """Whether these are something else than what the scores of a record are of."""
-
-    @abc.abstractmethod
     def picture(self, path: Path, outputs: Outputs) -> None:
         """Save a picture of what the model makes."""
 

@@ -90,10 +90,6 @@ class Translation(Task):
         """Translations of the validation slices."""
         return self._translated(model, self.choosing)
 
-    def has_previews(self, model: Translator) -> bool:
-        """Whether there are validation patients."""
-        return self.choosing is not self.held_out
-
     def picture(self, path: Path, outputs: Outputs) -> None:
         """Source, output and target of held-out slices."""
         chosen = evenly(len(self.held_out), 12)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from measured import context_of, scores_of
 
 from harness.api import Population
 from harness.scoring.metrics.draws import halves, part
@@ -11,9 +12,8 @@ def cloud(n, seed, d=24, shift=0.0):
 
 
 def context(train, generated, held_out=None):
-    values = Frechet("inception", "fid").context(
-        Population(train), None if held_out is None else Population(held_out), Population(generated)
-    )
+    held_out = None if held_out is None else Population(held_out)
+    values = context_of(Frechet("inception", "fid"), Population(train), held_out, Population(generated))
     return {name.removeprefix("fid_"): value for name, value in values.items()}
 
 
@@ -37,7 +37,7 @@ def test_one_patient_has_no_halves_and_images_without_patients_are_their_own():
 
 def context_of_one_patient():
     train = Population(cloud(20, 0), np.full(20, "p"))
-    values = Frechet("inception", "fid").context(train, None, Population(cloud(20, 1)))
+    values = context_of(Frechet("inception", "fid"), train, None, Population(cloud(20, 1)))
     return {name.removeprefix("fid_") for name in values}
 
 
@@ -87,7 +87,7 @@ def test_the_interval_is_about_as_wide_as_new_samples_scatter():
 def test_copies_of_training_images_look_perfect_and_overfit():
     train, held_out = cloud(60, 0), cloud(30, 1)
     metric = Frechet("inception", "fid")
-    scores = metric.compute(Population(train), Population(held_out), Population(train.copy()))
+    scores = scores_of(metric, Population(train), Population(held_out), Population(train.copy()))
     assert scores["fid"] == pytest.approx(0, abs=1e-9)
     assert scores["fid_held_out"] > 1
     copied = context(train, train.copy(), held_out)

@@ -1,3 +1,5 @@
+from collections import defaultdict
+
 import numpy as np
 import pytest
 import torch
@@ -39,8 +41,14 @@ def few_features(monkeypatch):
 def test_both_packages_themselves_say_what_we_say(space, few_features):
     fake = np.repeat(images(5, 1), 3, 1)
     fake[3, 0] //= 2  # one that is not grey
-    rows = crosscheck.cross_check(images(6, 0), fake, space, CPU)
-    assert [row.package for row in rows] == ["clean-fid", "torch-fidelity"]
+    rows = crosscheck.cross_check(images(6, 0), fake, space, CPU, ("fid", "kid"))
+    assert [(row.score, row.package) for row in rows] == [
+        ("fid", "clean-fid"), ("fid", "torch-fidelity"), ("kid", "torch-fidelity"),
+    ]  # fmt: skip
+    *rows, kernel = rows
+    # Theirs is a mean over random subsets of two or three images: near ours and no more.
+    assert kernel.ours == pytest.approx(kernel.theirs, rel=0.5)
+    assert "random subsets" in kernel.remark
     for row in rows:
         assert row.theirs > 0.001
         assert abs(row.difference) < 5e-5
@@ -53,12 +61,12 @@ def test_where_clean_fids_frechet_fails_its_features_get_ours_and_a_remark(space
         raise TypeError("sqrtm() got an unexpected keyword argument 'disp'")
 
     monkeypatch.setattr(crosscheck.cleanfid, "fid_from_feats", as_on_scipy_1_18)
-    monkeypatch.setattr(crosscheck, "_by_torch_fidelity", lambda *_: 1.0)
-    row, _ = crosscheck.cross_check(images(3, 0), images(3, 1), space, CPU)
+    monkeypatch.setattr(crosscheck, "_by_torch_fidelity", lambda *_: defaultdict(float))
+    row, *_ = crosscheck.cross_check(images(3, 0), images(3, 1), space, CPU, ("fid", "kid"))
     assert "SciPy" in row.remark
     assert abs(row.difference) < 1e-5
 
 
 def test_difference_is_relative_to_theirs_and_finite_at_zero():
-    assert crosscheck.CrossCheck("p", 2.0, 3.0).difference == 0.5
-    assert crosscheck.CrossCheck("p", 0.0, 1e-9).difference == 1e-9
+    assert crosscheck.CrossCheck("fid", "p", 2.0, 3.0).difference == 0.5
+    assert crosscheck.CrossCheck("fid", "p", 0.0, 1e-9).difference == 1e-9

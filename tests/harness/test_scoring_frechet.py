@@ -2,6 +2,7 @@ import mpmath
 import numpy as np
 import pytest
 import scipy.linalg
+from measured import scores_of
 
 from harness.api import Population, ScoreError
 from harness.scoring.metrics.frechet import Frechet, frechet_distance
@@ -116,7 +117,7 @@ def test_nan_and_other_dimensions_are_errors():
 def test_the_score_carries_the_name_it_was_registered_with():
     x, y = gaussian(10, 4, 0), gaussian(10, 4, 1)
     metric = Frechet(space="inception-random", score="fd_random")
-    scores = metric.compute(Population(x), None, Population(y))
+    scores = scores_of(metric, Population(x), None, Population(y))
     assert scores == {"fd_random": frechet_distance(x, y)}
     assert metric.goals == {"fd_random": "lower"}
     assert metric.needs == "inception-random"

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from measured import context_of, scores_of
 
 from harness.api import Population, ScoreError, Targets
 from harness.scoring.metrics import paired, structure
@@ -90,10 +91,10 @@ def test_empty_regions_are_left_out_and_counted(score):
     some[1:, :, 8:20, 8:20] = True
     generated = Population(translated, targets=Targets(target, {"some": some, "nowhere": nowhere}))
     metric = PairedScore(score)
-    scores = metric.compute(Population(target), None, generated)
+    scores = scores_of(metric, Population(target), None, generated)
     measure = getattr(paired, score)
     assert scores.keys() == {score, f"{score}/some"}
     assert scores[score] == pytest.approx(measure(target, translated).mean())
     assert scores[f"{score}/some"] == pytest.approx(measure(target, translated, some)[1:].mean())
-    counts = metric.context(Population(target), None, generated)
+    counts = context_of(metric, Population(target), None, generated)
     assert counts == {f"{score}/some_n": 2, f"{score}/nowhere_n": 0}

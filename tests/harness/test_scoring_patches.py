@@ -3,7 +3,12 @@ import pytest
 import torch
 
 from harness.api import ScoreError
-from harness.scoring.metrics.patches import _projected_distance, laplacian_pyramid, sliced_wasserstein
+from harness.scoring.metrics.patches import (
+    _mean_distance,
+    _projections,
+    laplacian_pyramid,
+    sliced_wasserstein,
+)
 
 
 def waves(n, seed, period=16, side=32, noise=10):
@@ -72,7 +77,8 @@ def test_a_pixel_is_blurred_to_the_binomial_weights():
 def test_projected_distance_of_shifted_clouds():
     # Along a unit direction v, a cloud moved by s is |s.v| away; the mean over directions in 2-D is |s| 2/pi.
     cloud = torch.from_numpy(np.random.default_rng(0).normal(size=(500, 2))).float()
-    distance = _projected_distance(cloud, cloud + torch.tensor([3.0, 4.0]), np.random.default_rng(1))
+    moved = cloud + torch.tensor([3.0, 4.0])
+    distance = _mean_distance(_projections(1, cloud), _projections(1, moved))
     assert distance == pytest.approx(5 * 2 / np.pi, rel=0.05)
 
 

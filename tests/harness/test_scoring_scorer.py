@@ -45,8 +45,13 @@ class Mean(Metric):
     def __init__(self, score="brightness", result=None):
         self.goals = {score: "lower"}
         self.result = result
+        self.calls = []
 
-    def compute(self, train, held_out, generated):
+    def reference(self, train, held_out):
+        self.calls.append("reference")
+
+    def compute(self, reference, generated, device):
+        self.calls.append("compute")
         return self.result or {next(iter(self.goals)): float(generated.values.mean())}
 
 
@@ -85,6 +90,28 @@ def test_only_the_spaces_that_are_asked_for_run():
     scores = make({"brightness": Mean()}, space).score(images(3, 1))
     assert space.calls == []
     assert scores == {"brightness": images(3, 1).mean()}
+
+
+def test_the_real_side_of_a_metric_is_computed_once_and_only_when_it_is_asked_for():
+    first, second = Mean("first"), Mean("second")
+    scorer = make({"a": first, "b": second})
+    for _ in range(3):
+        assert scorer.score(images(3, 1), only=["a"]).keys() == {"first"}
+    assert first.calls == ["reference", "compute", "compute", "compute"]
+    assert second.calls == []
+    assert scorer.report(images(3, 1)).scores.keys() == {"first", "second"}
+    assert second.calls == ["reference", "compute"]
+
+
+@pytest.mark.parametrize("name", ["fd", "kd", "manifold", "swd", "ms_ssim"])
+def test_a_kept_real_side_gives_the_numbers_of_a_fresh_one(name):
+    metrics = distances() | {"swd": SlicedWasserstein(), "ms_ssim": PairwiseMSSSIM()}
+    held_out = Population(images(10, 5), people(10))
+    kept = make({name: metrics[name]}, held_out=held_out)
+    kept.report(np.repeat(images(9, 2), 3, 1))
+    for fake in (images(10, 1), np.repeat(images(12, 3), 3, 1)):
+        fresh = make({name: metrics[name]}, held_out=held_out)
+        assert kept.report(fake) == fresh.report(fake)
 
 
 def test_real_features_outlive_the_process(tmp_path):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from measured import scores_of
 from scipy.ndimage import gaussian_filter
 
 from harness.api import Population, ScoreError
@@ -9,6 +10,7 @@ from harness.scoring.metrics.structure import (
     draw_pairs,
     mean_pairwise_ms_ssim,
     ms_ssim,
+    pairwise_ms_ssim,
     ssim_map,
 )
 
@@ -69,9 +71,32 @@ def test_a_collapsed_generator_scores_higher_than_a_diverse_one():
 
 def test_real_pairs_stand_beside_the_samples():
     real, fake = smooth(6, 0), noise(6, 1)
-    scores = PairwiseMSSSIM().compute(Population(real), None, Population(fake))
-    assert scores == {"ms_ssim": mean_pairwise_ms_ssim(fake), "ms_ssim_real": mean_pairwise_ms_ssim(real)}
-    assert PairwiseMSSSIM().goals == {"ms_ssim": "lower"}
+    scores = scores_of(PairwiseMSSSIM(), Population(real), None, Population(fake))
+    assert scores["ms_ssim"] == mean_pairwise_ms_ssim(fake)
+    assert scores["ms_ssim_real"] == mean_pairwise_ms_ssim(real)
+    assert scores["ms_ssim_gap"] == abs(scores["ms_ssim"] - scores["ms_ssim_real"])
+
+
+def test_neither_noise_nor_collapse_wins():
+    # Judged by the mean alone, noise would be the most diverse generator of all.
+    real = Population(smooth(30, 0))
+    gaps = {
+        name: scores_of(PairwiseMSSSIM(), real, None, Population(fake))["ms_ssim_gap"]
+        for name, fake in (
+            ("honest", smooth(30, 1)), ("noise", noise(30, 1)), ("collapsed", np.repeat(smooth(2, 2), 15, 0)),
+        )
+    }  # fmt: skip
+    assert PairwiseMSSSIM().goals == {"ms_ssim_gap": "lower"}
+    assert min(gaps, key=gaps.get) == "honest"
+
+
+def test_a_patient_counts_once_however_many_images_it_has():
+    images, patients = smooth(15, 0), np.array([f"p{i}" for i in range(15)])
+    once = pairwise_ms_ssim(Population(images, patients)).error
+    ten_times = Population(np.repeat(images, 10, 0), np.repeat(patients, 10))
+    assert pairwise_ms_ssim(ten_times).error > 0.7 * once
+    assert pairwise_ms_ssim(Population(ten_times.values)).error < 0.7 * pairwise_ms_ssim(ten_times).error
+    assert pairwise_ms_ssim(Population(images, np.full(15, "p"))).error is None
 
 
 def test_two_images_are_enough_and_one_is_an_error():

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ...api import Population
 
 Positions = NDArray[np.intp]
+
+
+class Real(NamedTuple):
+    """The real images as they are, for metrics that draw parts of them."""
+
+    train: Population
+    held_out: Population | None
 
 
 def halves(population: Population, rng: np.random.Generator) -> tuple[Positions, Positions]:
@@ -30,10 +39,16 @@ def part(population: Population, size: int, rng: np.random.Generator) -> Positio
     return _joined(_by_patient(population, rng))[:size]
 
 
+def patient_numbers(population: Population) -> Positions:
+    """A number for each image, the same for images of one patient; images without patients are their own."""
+    if population.patients is None:
+        return np.arange(len(population.values))
+    return np.unique(population.patients, return_inverse=True)[1]
+
+
 def _by_patient(population: Population, rng: np.random.Generator) -> list[Positions]:
     """The positions of every patient's images, patients in random order."""
-    count = len(population.values)
-    patients = np.arange(count) if population.patients is None else population.patients
+    patients = patient_numbers(population)
     order = np.argsort(patients, kind="stable")
     _, starts = np.unique(patients[order], return_index=True)
     groups = np.split(order, starts[1:])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...api import Metric, Population, ScoreError
-from .draws import halves, part
+from .draws import Real, halves, part
 
 _EPS = torch.finfo(torch.float64).eps
 _DRAWS = 10
@@ -94,7 +94,7 @@ def _trace_of_root_by_cholesky(a: Tensor, b: Tensor) -> Tensor | None:
     return roots.sum() if rounding <= 1e-11 * roots.sum() else None
 
 
-class Frechet(Metric):
+class Frechet(Metric[Real]):
     """The Fréchet distance to the training images, in one feature space.
 
     Its expectation grows as the number of images falls, so it never stands alone: ``context`` gives a floor
@@ -115,18 +115,19 @@ class Frechet(Metric):
         self.goals = {score: "lower"}
         self.score = score
 
-    def compute(
-        self, train: Population, held_out: Population | None, generated: Population
-    ) -> dict[str, float]:
+    def reference(self, train: Population, held_out: Population | None) -> Real:
+        """The features of the real images."""
+        return Real(train, held_out)
+
+    def compute(self, reference: Real, generated: Population, device: torch.device) -> dict[str, float]:
         """The distance, e.g. ``{"fid": 41.3}``."""
+        train, held_out = reference
         scores = {self.score: frechet_distance(train.values, generated.values)}
         if held_out is not None:
             scores[f"{self.score}_held_out"] = frechet_distance(held_out.values, generated.values)
         return scores
 
-    def context(
-        self, train: Population, held_out: Population | None, generated: Population
-    ) -> dict[str, float]:
+    def context(self, reference: Real, generated: Population, device: torch.device) -> dict[str, float]:
         """What the distance is worth at these numbers of images; the names below begin with ``fid_``.
 
         - ``floor``: distance between random halves of the training patients, mean of 10 draws. No
@@ -138,6 +139,7 @@ class Frechet(Metric):
         - ``overfit``: distance to held-out patients minus that to equally many training images, mean of
           10 draws. Above 0, samples are nearer to what was trained on.
         """
+        train, held_out = reference
         rng = np.random.default_rng(0)
         result = self._floor(train, generated, rng)
         error = _bootstrap_deviation(train.values, generated.values, rng)

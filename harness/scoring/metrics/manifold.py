@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,45 @@ _K_PRECISION = 3
 _K_DENSITY = 5
 
 
-class Manifold(Metric):
+class RealManifold(NamedTuple):
+    """The real images among themselves.
+
+    Attributes:
+        centre: float64 (d,), what all features are shifted by.
+        features: float64 (N, d), shifted.
+        radii: float64 (N, 5), distances of each to its 1st to 5th nearest other.
+        held_out_rate: ``copy_rate`` of held-out images; None where there are none.
+    """
+
+    centre: NDArray[np.float64]
+    features: Tensor
+    radii: Tensor
+    held_out_rate: float | None = None
+
+    @classmethod
+    def of(cls, real: NDArray[np.float64], held_out: NDArray[np.float64] | None = None) -> RealManifold:
+        """Look among real features, float64 (N, d).
+
+        Raises:
+            ScoreError: Fewer than 6: some would have no fifth neighbour.
+        """
+        _check_count("real", real)
+        # Distances don't see a common shift, and rounding is smaller the shorter the vectors are.
+        centre = real.mean(0)
+        features = torch.from_numpy(real - centre)
+        alone = cls(centre, features, nearest(features, _K_DENSITY))
+        return alone if held_out is None else alone._replace(held_out_rate=alone.copy_rate(held_out))
+
+    def copy_rate(self, others: NDArray[np.float64]) -> float:
+        """Share of ``others`` at least as near to some image as its own nearest image."""
+        y = torch.from_numpy(others - self.centre)
+        copied = torch.zeros(len(y), dtype=torch.bool)
+        for rows, columns, distances in tiles(y, self.features):
+            copied[rows] |= (distances <= self.radii[columns, 0]).any(1)
+        return _share(copied)
+
+
+class Manifold(Metric[RealManifold]):
     """How samples lie among real images, by nearest neighbours in one feature space.
 
     The ball of an image reaches to its k-th nearest image of the same set; its surface belongs to it.
@@ -54,29 +92,30 @@ class Manifold(Metric):
         goals["copy_rate"] = "lower"
         self.goals = {f"{name}{suffix}": goal for name, goal in goals.items()}
 
+    def reference(self, train: Population, held_out: Population | None) -> RealManifold:
+        """The real images among themselves."""
+        return RealManifold.of(train.values, None if held_out is None else held_out.values)
+
     def compute(
-        self, train: Population, held_out: Population | None, generated: Population
+        self, reference: RealManifold, generated: Population, device: torch.device
     ) -> dict[str, float]:
         """All scores, each between 0 and 1 but for ``density`` (from 0) and ``authpct`` (0 to 100)."""
-        values = neighbour_scores(train.values, generated.values)
+        values = neighbour_scores(reference, generated.values)
         scores = {f"{name}{self.suffix}": value for name, value in values.items()}
-        if held_out is not None:
-            scores[f"copy_rate{self.suffix}_held_out"] = copy_rate(train.values, held_out.values)
+        if reference.held_out_rate is not None:
+            scores[f"copy_rate{self.suffix}_held_out"] = reference.held_out_rate
         return scores
 
 
-def neighbour_scores(real: NDArray[np.float64], generated: NDArray[np.float64]) -> dict[str, float]:
-    """The scores that ``Manifold`` describes, of float64 (N, d) and (M, d) features.
+def neighbour_scores(real: RealManifold, generated: NDArray[np.float64]) -> dict[str, float]:
+    """The scores that ``Manifold`` describes, of float64 (M, d) features.
 
     Raises:
-        ScoreError: Fewer than 6 images on a side: some would have no fifth neighbour.
+        ScoreError: Fewer than 6: some would have no fifth neighbour.
     """
-    for name, features in (("real", real), ("generated", generated)):
-        if len(features) <= _K_DENSITY:
-            raise ScoreError(f"{len(features)} {name} image(s)", needed=f"at least {_K_DENSITY + 1}")
-    x, y = _shifted(real, generated)
-    among_real = nearest(x, _K_DENSITY)
-    real_wide, real_wider, real_first = among_real[:, _K_PRECISION - 1], among_real[:, -1], among_real[:, 0]
+    _check_count("generated", generated)
+    x, y = real.features, torch.from_numpy(generated - real.centre)
+    real_first, real_wide, real_wider = (real.radii[:, k - 1] for k in (1, _K_PRECISION, _K_DENSITY))
     generated_wide = nearest(y, _K_PRECISION)[:, -1]
 
     precise, copied = torch.zeros(len(y), dtype=torch.bool), torch.zeros(len(y), dtype=torch.bool)
@@ -104,20 +143,9 @@ def neighbour_scores(real: NDArray[np.float64], generated: NDArray[np.float64]) 
     }
 
 
-def copy_rate(train: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """Share of ``others`` at least as near to some training image as its own nearest training image."""
-    x, y = _shifted(train, others)
-    first = nearest(x, 1)[:, 0]
-    copied = torch.zeros(len(y), dtype=torch.bool)
-    for rows, columns, distances in tiles(y, x):
-        copied[rows] |= (distances <= first[columns]).any(1)
-    return _share(copied)
-
-
-def _shifted(real: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
-    # Distances don't see a common shift, and rounding is smaller the shorter the vectors are.
-    centre = real.mean(0)
-    return torch.from_numpy(real - centre), torch.from_numpy(other - centre)
+def _check_count(side: str, features: NDArray[np.float64]) -> None:
+    if len(features) <= _K_DENSITY:
+        raise ScoreError(f"{len(features)} {side} image(s)", needed=f"at least {_K_DENSITY + 1}")
 
 
 def _share(mask: Tensor) -> float:

@@ -61,7 +61,7 @@ _MEASURES: Mapping[str, tuple[Measure, Goal]] = {
 }
 
 
-class PairedScore(Metric):
+class PairedScore(Metric[None]):
     """Mean over pairs of ``psnr``, ``ssim`` or ``mae``, whole and inside each region: SCORE and SCORE/REGION.
 
     Inside a region a pair counts only where the region is not empty; SCORE/REGION_n says how many pairs
@@ -80,9 +80,10 @@ class PairedScore(Metric):
         self._measure, goal = _MEASURES[score]
         self.goals: Mapping[str, Goal] = {score: goal}
 
-    def compute(
-        self, train: Population, held_out: Population | None, generated: Population
-    ) -> dict[str, float]:
+    def reference(self, train: Population, held_out: Population | None) -> None:
+        """Nothing: every image has its own target."""
+
+    def compute(self, reference: None, generated: Population, device: torch.device) -> dict[str, float]:
         """The means over pairs."""
         whole = self._values(generated, None)
         inside = {region: self._values(generated, region) for region in _targets(generated).regions}
@@ -90,9 +91,7 @@ class PairedScore(Metric):
             f"{self.score}/{region}": float(values.mean()) for region, values in inside.items() if len(values)
         }
 
-    def context(
-        self, train: Population, held_out: Population | None, generated: Population
-    ) -> dict[str, float]:
+    def context(self, reference: None, generated: Population, device: torch.device) -> dict[str, float]:
         """In how many pairs each region is not empty."""
         return {
             f"{self.score}/{region}_n": float(len(self._values(generated, region)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import numpy as np
@@ -20,9 +21,10 @@ _MOST_PATCHES = 1 << 17  # of one side and level: bounds memory at 77 MB a level
 _DIRECTIONS = 512
 _BLOCK = 64  # directions projected at once
 _COARSEST = 16
+_CPU = torch.device("cpu")
 
 
-class SlicedWasserstein(Metric):
+class SlicedWasserstein(Metric["RealPatches"]):
     """``swd``: how far the local structure of the samples is from that of real images, at every scale.
 
     Both sets are taken apart into Laplacian pyramids (down to 16 pixels). At every level 7x7 patches are
@@ -39,61 +41,101 @@ class SlicedWasserstein(Metric):
     version: ClassVar[int] = 1
     goals: Mapping[str, Goal] = {"swd": "lower"}
 
+    def reference(self, train: Population, held_out: Population | None) -> RealPatches:
+        """The projected patches of the training images."""
+        return RealPatches(train.values)
+
     def compute(
-        self, train: Population, held_out: Population | None, generated: Population
+        self, reference: RealPatches, generated: Population, device: torch.device
     ) -> dict[str, float]:
         """The distance to the training images, ``{"swd": ...}``."""
-        return {"swd": sliced_wasserstein(train.values, generated.values)}
+        return {"swd": reference.distance(generated.values, device)}
 
 
-def sliced_wasserstein(real: NDArray[np.uint8], generated: NDArray[np.uint8]) -> float:
+class RealPatches:
+    """The patches of real images along every direction, which only change with the images.
+
+    Holds up to 270 MB a level, at 1024 images and more.
+
+    Args:
+        images: uint8 (N, C, H, W).
+
+    Raises:
+        ScoreError: No images, or images smaller than a patch.
+    """
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        check_images(images)
+        if not len(images):
+            raise ScoreError("no images on one side", needed="at least one image on each side")
+        if min(images.shape[2:]) < _PATCH:
+            raise ScoreError(f"images of {images.shape[2:]} pixels", needed=f"at least {_PATCH} on each side")
+        self.images = images
+        self.channels = _channels(images)
+        self._projected: dict[int, list[list[NDArray[np.float32]]]] = {}
+
+    def distance(self, generated: NDArray[np.uint8], device: torch.device) -> float:
+        """The distance that ``SlicedWasserstein`` describes, to uint8 (M, C, H, W) images.
+
+        Raises:
+            ScoreError: No images, or other sizes than the real ones.
+        """
+        check_images(generated)
+        if not len(generated):
+            raise ScoreError("no images on one side", needed="at least one image on each side")
+        if self.images.shape[2:] != generated.shape[2:]:
+            raise ScoreError(
+                f"real images are {self.images.shape[2:]}, generated ones {generated.shape[2:]} pixels",
+                needed="one size",
+            )
+        # Grey images count the same whether they are stored in one channel or in three.
+        channels = max(self.channels, _channels(generated))
+        if channels not in self._projected:
+            levels = _all_patches(self.images, channels, device)
+            self._projected[channels] = [list(_projections(*level)) for level in enumerate(levels)]
+        distances = [
+            _mean_distance(self._projected[channels][level], _projections(level, patches))
+            for level, patches in enumerate(_all_patches(generated, channels, device))
+        ]
+        return 1000 * float(np.mean(distances))
+
+
+def sliced_wasserstein(
+    real: NDArray[np.uint8], generated: NDArray[np.uint8], device: torch.device = _CPU
+) -> float:
     """The distance that ``SlicedWasserstein`` describes, of uint8 (N, C, H, W) to uint8 (M, C, H, W) images.
 
     Raises:
         ScoreError: No images, other sizes on the two sides, or images smaller than a patch.
     """
-    for images in (real, generated):
-        check_images(images)
-    if not len(real) or not len(generated):
-        raise ScoreError("no images on one side", needed="at least one image on each side")
-    if real.shape[2:] != generated.shape[2:]:
-        raise ScoreError(
-            f"real images are {real.shape[2:]}, generated ones {generated.shape[2:]} pixels",
-            needed="one size",
-        )
-    if min(real.shape[2:]) < _PATCH:
-        raise ScoreError(f"images of {real.shape[2:]} pixels", needed=f"at least {_PATCH} on each side")
-    # Grey images count the same whether they are stored in one channel or in three.
-    grey = all(drop_equal_channels(images).shape[1] == 1 for images in (real, generated))
-    sides = [_all_patches(images, 1 if grey else 3) for images in (real, generated)]
-    distances = [
-        _projected_distance(_normalised(a), _normalised(b), np.random.default_rng(level))
-        for level, (a, b) in enumerate(zip(*sides, strict=True))
-    ]
-    return 1000 * float(np.mean(distances))
+    return RealPatches(real).distance(generated, device)
 
 
-def _all_patches(images: NDArray[np.uint8], channels: int) -> list[Tensor]:
-    """Random patches of every pyramid level, finest first: float32 (P, channels, 7, 7)."""
+def _channels(images: NDArray[np.uint8]) -> int:
+    return int(drop_equal_channels(images).shape[1])
+
+
+def _all_patches(images: NDArray[np.uint8], channels: int, device: torch.device) -> list[Tensor]:
+    """Random patches of every pyramid level, finest first, normalised: float32 (P, channels * 49)."""
     rng = np.random.default_rng(0)
     each = min(_PATCHES_PER_IMAGE, max(1, _MOST_PATCHES // len(images)))
     levels: list[list[Tensor]] = []
     order = canonical_order(images)
     for start in range(0, len(order), 64):
-        batch = torch.from_numpy(images[order[start : start + 64], :channels]).float()
+        batch = torch.from_numpy(images[order[start : start + 64], :channels]).to(device).float()
         pyramid = laplacian_pyramid(batch.expand(-1, channels, -1, -1))
         levels = levels or [[] for _ in pyramid]
         for found, level in zip(levels, pyramid, strict=True):
             found.append(_draw_patches(level, each, rng))
-    return [torch.cat(found) for found in levels]
+    return [_normalised(torch.cat(found)) for found in levels]
 
 
 def _draw_patches(images: Tensor, each: int, rng: np.random.Generator) -> Tensor:
     n, _, height, width = images.shape
-    top = torch.from_numpy(rng.integers(0, height - _PATCH + 1, (n, each)))
-    left = torch.from_numpy(rng.integers(0, width - _PATCH + 1, (n, each)))
+    top = torch.from_numpy(rng.integers(0, height - _PATCH + 1, (n, each))).to(images.device)
+    left = torch.from_numpy(rng.integers(0, width - _PATCH + 1, (n, each))).to(images.device)
     windows = images.unfold(2, _PATCH, 1).unfold(3, _PATCH, 1).permute(0, 2, 3, 1, 4, 5)
-    return windows[torch.arange(n)[:, None], top, left].flatten(0, 1)
+    return windows[torch.arange(n, device=images.device)[:, None], top, left].flatten(0, 1)
 
 
 def laplacian_pyramid(images: Tensor) -> list[Tensor]:
@@ -129,24 +171,43 @@ def _normalised(patches: Tensor) -> Tensor:
     return ((patches - mean) * scale).float().flatten(1)
 
 
-def _projected_distance(a: Tensor, b: Tensor, rng: np.random.Generator) -> float:
-    """Mean over random directions of the one-dimensional Wasserstein-1 distance."""
-    count = min(len(a), len(b))
-    total = 0.0
+def _projections(level: int, patches: Tensor) -> Iterator[NDArray[np.float32]]:
+    """Sorted projections of (P, d) patches of a level, 64 directions at a time: float32 (64, P) each."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # sorting lets go of the interpreter
+        yield from pool.map(lambda axes: _sorted(patches, axes), _directions(level, patches.shape[1]))
+
+
+def _directions(level: int, dimension: int) -> Iterator[Tensor]:
+    """The random unit vectors of a level, the same for every set: float32 (dimension, 64) each."""
+    rng = np.random.default_rng(level)
     for _ in range(0, _DIRECTIONS, _BLOCK):
-        directions = rng.standard_normal((a.shape[1], _BLOCK))
+        directions = rng.standard_normal((dimension, _BLOCK))
         directions /= np.linalg.norm(directions, axis=0)
-        axes = torch.from_numpy(directions).float()
-        difference = _sorted_projections(a, axes, count) - _sorted_projections(b, axes, count)
-        total += float(np.abs(difference).mean(dtype=np.float64)) * _BLOCK
-    return total / _DIRECTIONS
+        yield torch.from_numpy(directions).float()
 
 
-def _sorted_projections(patches: Tensor, axes: Tensor, count: int) -> NDArray[np.float32]:
-    """``count`` equally spaced quantiles of the projections: float32 (directions, count)."""
-    projected = (patches @ axes).T.contiguous().numpy()
-    projected.sort(axis=1)
-    if projected.shape[1] == count:
-        return projected
-    ranks = ((np.arange(count) + 0.5) * (projected.shape[1] / count)).astype(np.intp)
-    return projected[:, ranks]
+def _sorted(patches: Tensor, axes: Tensor) -> NDArray[np.float32]:
+    projected = axes.to(patches.device).T @ patches.T
+    if projected.device.type != "cpu":
+        return projected.sort(1).values.cpu().numpy()
+    along = projected.numpy()
+    along.sort(axis=1)  # several times as fast as torch's
+    return along
+
+
+def _mean_distance(a: Iterable[NDArray[np.float32]], b: Iterable[NDArray[np.float32]]) -> float:
+    """Mean over directions of the one-dimensional Wasserstein-1 distance between sorted projections."""
+    means = []
+    for one, other in zip(a, b, strict=True):
+        count = min(one.shape[1], other.shape[1])
+        difference = _quantiles(one, count) - _quantiles(other, count)
+        means.append(float(np.abs(difference, out=difference).mean(dtype=np.float64)))
+    return sum(means) / len(means)
+
+
+def _quantiles(along: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """``count`` equally spaced quantiles of sorted values."""
+    if along.shape[1] == count:
+        return along
+    ranks = ((np.arange(count) + 0.5) * (along.shape[1] / count)).astype(np.intp)
+    return along[:, ranks]

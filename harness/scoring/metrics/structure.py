@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -13,53 +13,91 @@ from torch import Tensor
 
 from ...api import Goal, Metric, Population, ScoreError
 from ..stored import canonical_order, check_images, drop_equal_channels
+from .draws import patient_numbers
+from .jackknife import deviation_of_pairs, together
 
 _WINDOW, _SIGMA = 11, 1.5
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 # Wang et al. 2003, section 3.2: weights of five scales, finest first.
 _SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _PAIRS = 1000
+_MOST_PIXELS = 1 << 24
+_CPU = torch.device("cpu")
 
 
-class PairwiseMSSSIM(Metric):
-    """``ms_ssim``: mean multi-scale structural similarity between pairs of samples. Lower is more diverse.
+class Similarity(NamedTuple):
+    """Mean MS-SSIM between pairs of images, and its standard error, None where it can't be known."""
 
-    A generator that makes one image scores 1. ``ms_ssim_real``, the same of training images, says what
-    diversity there is to reach; a score far *below* it means noise, not diversity. All pairs are compared
-    where there are at most 1000, else 1000 drawn from a fixed seed.
+    mean: float
+    error: float | None
+
+
+class PairwiseMSSSIM(Metric[Similarity]):
+    """``ms_ssim_gap``: how far the samples' diversity is from that of real images.
+
+    ``ms_ssim`` is the mean multi-scale structural similarity between pairs of samples, ``ms_ssim_real`` that
+    of training images, and the gap the absolute difference. A generator that makes one image has an
+    ``ms_ssim`` of 1, noise one near 0; neither is what real images have. All pairs are compared where there
+    are at most 1000, else 1000 drawn from a fixed seed. ``ms_ssim_se`` and ``ms_ssim_real_se`` are standard
+    errors, over samples and over patients; ``ms_ssim_gap_se`` is that of the difference.
 
     Source: Odena et al. 2017, "Conditional image synthesis with auxiliary classifier GANs", section 4.2.
     """
 
-    version: ClassVar[int] = 1
-    goals: Mapping[str, Goal] = {"ms_ssim": "lower"}
+    version: ClassVar[int] = 2
+    goals: Mapping[str, Goal] = {"ms_ssim_gap": "lower"}
 
-    def compute(
-        self, train: Population, held_out: Population | None, generated: Population
-    ) -> dict[str, float]:
-        """The similarity of samples and of real images, ``{"ms_ssim": ..., "ms_ssim_real": ...}``."""
-        return {
-            "ms_ssim": mean_pairwise_ms_ssim(generated.values),
-            "ms_ssim_real": mean_pairwise_ms_ssim(train.values),
+    def reference(self, train: Population, held_out: Population | None) -> Similarity:
+        """The similarity of the training images."""
+        return pairwise_ms_ssim(train)
+
+    def compute(self, reference: Similarity, generated: Population, device: torch.device) -> dict[str, float]:
+        """The gap, ``{"ms_ssim_gap": ..., "ms_ssim": ..., "ms_ssim_real": ...}``, and standard errors."""
+        made = pairwise_ms_ssim(generated, device)
+        scores = {
+            "ms_ssim_gap": abs(made.mean - reference.mean),
+            "ms_ssim": made.mean,
+            "ms_ssim_real": reference.mean,
         }
+        errors = {
+            "ms_ssim_gap_se": together(made.error, reference.error),
+            "ms_ssim_se": made.error,
+            "ms_ssim_real_se": reference.error,
+        }
+        return scores | {name: error for name, error in errors.items() if error is not None}
 
 
-def mean_pairwise_ms_ssim(images: NDArray[np.uint8]) -> float:
+def pairwise_ms_ssim(population: Population, device: torch.device = _CPU) -> Similarity:
     """Mean MS-SSIM over pairs of uint8 (N, C, H, W) images, N at least 2.
 
     Raises:
         ScoreError: A single image, or images smaller than the 11x11 window.
     """
+    images = population.values
     check_images(images)
     if len(images) < 2:
         raise ScoreError(f"{len(images)} image(s)", needed="at least 2 to make a pair")
     order = canonical_order(images)
     first, second = draw_pairs(len(images), _PAIRS)
-    similarities = [
-        ms_ssim(_as_float(images[order[first[i : i + 50]]]), _as_float(images[order[second[i : i + 50]]]))
-        for i in range(0, len(first), 50)
-    ]
-    return float(torch.cat(similarities).mean())
+    # So many pairs at once that their images, and what is kept of each in float64, stay below a gigabyte.
+    most = max(1, _MOST_PIXELS // (2 * images[0].size))
+    similarities = []
+    for start in range(0, len(first), most):
+        pairs = np.stack([first[start : start + most], second[start : start + most]])
+        drawn, rows = np.unique(pairs, return_inverse=True)
+        scales = _scales(_as_float(images[order[drawn]]).to(device))
+        for part in torch.from_numpy(rows.reshape(pairs.shape)).to(device).split(50, dim=1):
+            a, b = ([scale.of(side) for scale in scales] for side in part)
+            similarities.append(_compare(a, b).cpu())
+    values = torch.cat(similarities)
+    patients = patient_numbers(population)[order]
+    error = deviation_of_pairs(values.numpy(), patients[first], patients[second])
+    return Similarity(float(values.mean()), error)
+
+
+def mean_pairwise_ms_ssim(images: NDArray[np.uint8]) -> float:
+    """The mean of ``pairwise_ms_ssim`` for images without patients."""
+    return pairwise_ms_ssim(Population(images)).mean
 
 
 def draw_pairs(n: int, most: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -90,19 +128,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
     Source: Wang et al. 2003, "Multiscale structural similarity for image quality assessment", Eq. 7.
     """
-    _check_window(a)
-    smallest = min(a.shape[2:])
-    scales = sum(smallest >> k >= _WINDOW for k in range(len(_SCALES)))
-    weights = np.array(_SCALES[:scales]) / sum(_SCALES[:scales])
-    result = torch.ones(len(a), a.shape[1], dtype=a.dtype)
-    for k, weight in enumerate(weights):
-        luminance, contrast = _similarity(a, b)
-        last = k == scales - 1
-        term = (luminance * contrast if last else contrast).mean((2, 3))
-        result *= term.clamp(min=0) ** weight
-        if not last:
-            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
-    return result.mean(1)
+    return _compare(_scales(a), _scales(b))
 
 
 def ssim_map(a: Tensor, b: Tensor) -> Tensor:
@@ -119,8 +145,8 @@ def ssim_map(a: Tensor, b: Tensor) -> Tensor:
     Eq. 13, with its 11x11 Gaussian window of deviation 1.5, inside the image only.
     """
     _check_window(a)
-    luminance, contrast = _similarity(a, b)
-    return luminance * contrast
+    one, other = _Scale.at(a), _Scale.at(b)
+    return one.luminance(other) * one.contrast(other)
 
 
 def _check_window(images: Tensor) -> None:
@@ -130,20 +156,55 @@ def _check_window(images: Tensor) -> None:
         )
 
 
-def _similarity(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Luminance and contrast-structure terms at every position of the window."""
-    rows, columns = (_gaussian_filter(side, a) for side in a.shape[2:])
+class _Scale(NamedTuple):
+    """Images at one scale, with their mean and variance at every position of the window."""
 
-    def local(x: Tensor) -> Tensor:
-        return rows @ x @ columns.T
+    images: Tensor
+    mean: Tensor
+    variance: Tensor
 
-    mean_a, mean_b = local(a), local(b)
-    variance_a = local(a * a) - mean_a**2
-    variance_b = local(b * b) - mean_b**2
-    covariance = local(a * b) - mean_a * mean_b
-    luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
-    contrast = (2 * covariance + _C2) / (variance_a + variance_b + _C2)
-    return luminance, contrast
+    @classmethod
+    def at(cls, images: Tensor) -> _Scale:
+        mean = _local(images)
+        return cls(images, mean, _local(images * images) - mean**2)
+
+    def of(self, rows: Tensor) -> _Scale:
+        return _Scale(self.images[rows], self.mean[rows], self.variance[rows])
+
+    def luminance(self, other: _Scale) -> Tensor:
+        return (2 * self.mean * other.mean + _C1) / (self.mean**2 + other.mean**2 + _C1)
+
+    def contrast(self, other: _Scale) -> Tensor:
+        """The contrast and the structure term in one."""
+        covariance = _local(self.images * other.images) - self.mean * other.mean
+        return (2 * covariance + _C2) / (self.variance + other.variance + _C2)
+
+
+def _scales(images: Tensor) -> list[_Scale]:
+    """As many of the five scales as fit, finest first."""
+    _check_window(images)
+    count = sum(min(images.shape[2:]) >> k >= _WINDOW for k in range(len(_SCALES)))
+    scales = [_Scale.at(images)]
+    while len(scales) < count:
+        scales.append(_Scale.at(F.avg_pool2d(scales[-1].images, 2)))
+    return scales
+
+
+def _compare(a: Sequence[_Scale], b: Sequence[_Scale]) -> Tensor:
+    weights = np.array(_SCALES[: len(a)]) / sum(_SCALES[: len(a)])
+    result = torch.ones(a[0].images.shape[:2], dtype=a[0].images.dtype, device=a[0].images.device)
+    for k, (one, other, weight) in enumerate(zip(a, b, weights, strict=True), start=1):
+        term = one.contrast(other)
+        if k == len(a):
+            term = one.luminance(other) * term
+        result *= term.mean((2, 3)).clamp(min=0) ** weight
+    return result.mean(1)
+
+
+def _local(images: Tensor) -> Tensor:
+    """The mean of each image under the window at each of its positions."""
+    rows, columns = (_gaussian_filter(side, images) for side in images.shape[2:])
+    return rows @ images @ columns.T
 
 
 def _gaussian_filter(side: int, like: Tensor) -> Tensor:
