@@ -51,7 +51,7 @@ class _Nowhere:
         raise AssertionError("no weights are needed here")
 
 
-def check_metric(metric: type[Metric] | Metric, *, name: str | None = None, **options: Any) -> Checked:
+def check_metric(metric: type[Metric[Any]] | Metric[Any], *, name: str | None = None, **options: Any) -> Checked:
     """Check that a metric keeps its contract (``harness.api.Metric``).
 
     It is asked as in a run, by a ``Scorer``. Where it needs features, they are of a toy space.
@@ -63,7 +63,7 @@ def check_metric(metric: type[Metric] | Metric, *, name: str | None = None, **op
     """
     called = name or (metric if isinstance(metric, type) else type(metric)).__name__
     checks = Checks(f"metric {called}")
-    made: list[Metric] = []
+    made: list[Metric[Any]] = []
 
     def make() -> Iterator[str]:
         one = metric(**options) if isinstance(metric, type) else metric
@@ -85,7 +85,7 @@ def check_metric(metric: type[Metric] | Metric, *, name: str | None = None, **op
 class _MetricChecks:
     """The checks that need a metric which exists."""
 
-    def __init__(self, metric: Metric, name: str, checks: Checks) -> None:
+    def __init__(self, metric: Metric[Any], name: str, checks: Checks) -> None:
         self.metric = metric
         self.name = name
         self.checks = checks
