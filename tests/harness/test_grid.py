@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from bench_example.model import Config as LinearConfig
+from bench_example.model import LinearGANConfig as LinearConfig
 from bench_example.model import LinearGAN
 
 from harness import Register, hookimpl
