@@ -51,7 +51,9 @@ class _Nowhere:
         raise AssertionError("no weights are needed here")
 
 
-def check_metric(metric: type[Metric[Any]] | Metric[Any], *, name: str | None = None, **options: Any) -> Checked:
+def check_metric(
+    metric: type[Metric[Any]] | Metric[Any], *, name: str | None = None, **options: Any
+) -> Checked:
     """Check that a metric keeps its contract (``harness.api.Metric``).
 
     It is asked as in a run, by a ``Scorer``. Where it needs features, they are of a toy space.

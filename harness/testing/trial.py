@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +15,7 @@ from torch import Tensor
 from ..api import Batch, Clock, ImageShape, Model, Synthesizer, Translator
 from ..training.checkpoints import load_state, save_state
 
-BATCH = 4
+BATCH = 3
 """Images a step."""
 STEPS_PER_EPOCH = 2
 """So few that whatever waits for an epoch comes soon."""
@@ -80,20 +81,22 @@ class Trial:
         return torch.stack([torch.rand(size, generator=stream) for stream in streams]) * 2 - 1
 
 
-def save(model: Model, path: Path) -> None:
-    """Write a checkpoint as the training loop does."""
-    state = {
-        "model": model.state_dict(),
-        "optimizers": optimizer_states(model),
-        "random": torch.get_rng_state(),
-    }
+def state_of(model: Model) -> dict[str, Any]:
+    """A copy of all that the training loop writes into a checkpoint."""
+    state = {"model": model.state_dict(), "optimizers": optimizer_states(model)}
+    return {**copy.deepcopy(state), "random": torch.get_rng_state()}
+
+
+def through_file(state: dict[str, Any], path: Path) -> dict[str, Any]:
+    """A state as it comes back from a checkpoint file."""
     save_state(path, _IDENTITY, state)
+    loaded, _ = load_state(path, _IDENTITY)
+    assert loaded is not None
+    return loaded
 
 
-def restore(model: Model, path: Path) -> None:
-    """Go back to a checkpoint."""
-    state, _ = load_state(path, _IDENTITY)
-    assert state is not None
+def restore(model: Model, state: dict[str, Any]) -> None:
+    """Go back to a state."""
     model.load_state_dict(state["model"])
     for name, optimizer in model.optimizers().items():
         optimizer.load_state_dict(state["optimizers"][name])

@@ -16,31 +16,29 @@ _READERS = (
     "__bool__", "__float__", "__int__", "__index__", "__array__",
 )  # fmt: skip
 #: Optimisers count their steps on the host; what they read there has never been on a device.
-_ON_THE_HOST = str(Path(torch.optim.__file__).parent)
-
-
-class Waited(Exception):
-    """A value of a tensor was read back."""
+_ON_THE_HOST = Path(torch.optim.__file__).parent
 
 
 @contextmanager
-def never_waiting() -> Iterator[None]:
-    """Raise ``Waited`` where Python reads a value of a tensor: on an accelerator it would wait for it."""
+def noting_waits(waits: list[str]) -> Iterator[None]:
+    """Note every place where Python reads a value of a tensor: on an accelerator it would wait for it."""
     originals = {name: getattr(Tensor, name) for name in _READERS}
     try:
         for name, original in originals.items():
-            setattr(Tensor, name, _guarded(name, original))
+            setattr(Tensor, name, _noting(name, original, waits))
         yield
     finally:
         for name, original in originals.items():
             setattr(Tensor, name, original)
 
 
-def _guarded(name: str, original: Any) -> Any:
+def _noting(name: str, original: Any, waits: list[str]) -> Any:
     def read(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         frame = sys._getframe(1)
-        if frame.f_code.co_filename.startswith(_ON_THE_HOST):
-            return original(self, *args, **kwargs)
-        raise Waited(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} calls Tensor.{name}")
+        file = Path(frame.f_code.co_filename)
+        place = f"{file.name}:{frame.f_lineno} calls Tensor.{name}"
+        if not file.is_relative_to(_ON_THE_HOST) and place not in waits:
+            waits.append(place)
+        return original(self, *args, **kwargs)
 
     return read

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from bench_example.model import Config as LinearConfig
 from bench_example.model import LinearGAN
+from bench_example.model import LinearGANConfig as LinearConfig
 
 from harness import Register, hookimpl
 from harness.api import BUSY, setting

@@ -5,14 +5,13 @@ import signal
 from typing import Any
 
 import torch
-from bench_example.model import Config as LinearConfig
-from bench_example.model import LinearGAN
+from bench_example.model import LinearGAN, LinearGANConfig
 from torch import Tensor
 
 from harness.api import Batch, Clock, setting
 
 
-class Config(LinearConfig):
+class Config(LinearGANConfig):
     what: str = setting("nothing", "raise, nan-loss, nan-sample, exit, kill or interrupt", source="ours")
     step: int = setting(3, "when", source="ours")
 

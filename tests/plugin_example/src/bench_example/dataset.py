@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from harness.api import Dataset, PluginConfig, Slice, setting
+from harness.api import Dataset, PluginConfig, Slice, Split, setting
 
 
-class Config(PluginConfig):
+class DiscsConfig(PluginConfig):
     patients: int = setting(10, "how many patients", unit="patients", source="ours", ge=1)
 
 
-class Discs(Dataset):
+class Discs(Dataset[DiscsConfig]):
     version = 1
-    Config = Config
+    Config = DiscsConfig
     needs_root = False
     licence = "public domain"
     # A mirrored disc is a disc: a model may train on mirrored images without a word in its record.
@@ -35,7 +35,7 @@ class Discs(Dataset):
             disc = distance < radius
             shown = {"disc": disc, "ring": disc & (distance > radius / 2)}
             # One patient has one split: otherwise a model is tested on people it has seen.
-            split = "test" if number % 5 == 0 else "train"
+            split: Split = "test" if number % 5 == 0 else "train"
             if self.pair is None:
                 yield Slice(disc.astype(np.float32), patient=item, source=item, index=index, split=split)
                 continue

@@ -8,22 +8,21 @@ from torch import Tensor, nn
 from harness.api import Batch, Clock, ImageShape, PluginConfig, Synthesizer, setting
 
 
-class Config(PluginConfig):
+class LinearGANConfig(PluginConfig):
     # Each hyper-parameter with its default, what it is, and where the default comes from.
     lr: float = setting(0.01, "learning rate of both networks", source="ours", gt=0)
     latent_dim: int = setting(8, "length of the noise", source="ours", ge=1)
 
 
-class LinearGAN(Synthesizer):
+class LinearGAN(Synthesizer[LinearGANConfig]):
     version = 1
-    Config = Config
+    Config = LinearGANConfig
     presets = {"fast": {"lr": 0.05}}
     augmentations = ("flip", "shift")
 
-    def __init__(self, shape: ImageShape, config: Config) -> None:
+    def __init__(self, shape: ImageShape, config: LinearGANConfig) -> None:
         super().__init__(shape, config)
         pixels = shape.channels * shape.height * shape.width
-        self.config = config
         self.generator = nn.Sequential(
             nn.Linear(config.latent_dim, pixels),
             nn.Tanh(),
@@ -67,7 +66,8 @@ class LinearGAN(Synthesizer):
             torch.randn(self.config.latent_dim, generator=torch.Generator().manual_seed(int(seed)))
             for seed in seeds
         ]
-        return self.generator(torch.stack(noise).to(next(self.parameters()).device))
+        images: Tensor = self.generator(torch.stack(noise).to(next(self.parameters()).device))
+        return images
 
     def _descend(self, name: str, loss: Tensor) -> None:
         self._optimizers[name].zero_grad()
