@@ -17,9 +17,10 @@ from .cell.records import Record, Store
 from .cell.spec import RunRequest
 from .data.roots import default_cache
 from .errors import SpecError
-from .running.cell import Settings, run_cell
+from .running.cell import run_cell
 from .running.environment import pick_device
 from .running.foreign import DEFAULT_METRICS, ForeignRequest, score_foreign
+from .running.place import Settings
 from .running.scorers import ScoringPlace
 from .scoring.weights import Weights
 from .tables.survey import Survey, matching, survey

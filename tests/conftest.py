@@ -17,7 +17,8 @@ from harness import plugins
 from harness.cell.records import Store
 from harness.cell.spec import RunRequest
 from harness.plugins import Registry
-from harness.running.cell import Outcome, Settings, run_cell
+from harness.running.cell import Outcome, run_cell
+from harness.running.place import Settings
 
 
 @pytest.fixture(scope="session", autouse=True)

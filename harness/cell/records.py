@@ -25,10 +25,16 @@ Status = Literal["complete", "diverged", "failed"]
 
 
 class Scores(TypedDict):
-    """Scores by name, of the best and of the last networks; empty where nothing was evaluated."""
+    """Scores by name; empty where nothing was scored.
+
+    ``best`` and ``last`` are of the best and of the last networks, on samples that no evaluation saw.
+    ``selected`` is what the evaluation gave that chose the best ones: the best of many looks at the same
+    samples, as published scores are. It flatters, and holds only what the selecting metric computes.
+    """
 
     best: dict[str, float]
     last: dict[str, float]
+    selected: dict[str, float]
 
 
 class ScoreVersions(TypedDict):
@@ -57,7 +63,7 @@ class Record(BaseModel):
     Attributes:
         status: ``complete``; ``diverged`` (a loss or a sample was not finite: kept as a result);
             ``failed`` (the model raised an error: ``error`` holds it).
-        scores: ``best`` and ``last``: each a flat name -> number, empty where nothing was evaluated.
+        scores: Of the best networks, of the last ones, and what the best were selected by.
         context: How far the best scores can be trusted: floors, intervals and gaps, by names that begin
             with their score's.
         notes: What a reader of the scores must be told, one line each.

@@ -29,7 +29,8 @@ def cell(
     from ..api import BUSY
     from ..cell.records import Store
     from ..grid.jobs import unpack
-    from ..running.cell import Settings, run_cell
+    from ..running.cell import run_cell
+    from ..running.place import Settings
     from ..training.loop import Interrupted
 
     stop = StopSignal()

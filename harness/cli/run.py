@@ -113,7 +113,8 @@ def run(
         print(f"identity {spec.identity}\nfolder   {store.folder(spec).path}")
         return
 
-    from ..running.cell import Settings, run_cell
+    from ..running.cell import run_cell
+    from ..running.place import Settings
     from ..training.loop import Interrupted
     from .progress import Terminal
 

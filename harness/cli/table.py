@@ -32,7 +32,11 @@ Scores = Annotated[
     typer.Option("--metric", help="Scores or metrics, comma separated: fid,kid. Default: the grid's."),
 ]
 Which = Annotated[
-    Literal["best", "last"], typer.Option(help="Scores of the best evaluation of a training, or of the last.")
+    Literal["best", "last", "selected"],
+    typer.Option(
+        help="Scores of the best networks of a training, or of the last, on fresh samples; or those of the "
+        "evaluation that selected the best, as published scores are."
+    ),
 ]
 
 

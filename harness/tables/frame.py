@@ -15,8 +15,8 @@ def frame_of(results: Iterable[Result]) -> pandas.DataFrame:
     Returns:
         ``run``, ``model``, ``dataset``, ``pair`` (missing outside of a paired task), ``resolution``,
         ``seed``, ``status``, ``epochs`` (done), ``steps``, ``best_epoch``, ``identity``; every setting as
-        ``set.NAME``; every best score by its name, and every last one as ``last.NAME``; context as
-        ``context.NAME``.
+        ``set.NAME``; every best score by its name, every last one as ``last.NAME``, and what the best
+        networks were selected by as ``selected.NAME``; context as ``context.NAME``.
     """
     return pandas.DataFrame(
         {
@@ -32,8 +32,9 @@ def frame_of(results: Iterable[Result]) -> pandas.DataFrame:
             "best_epoch": result.record.best_epoch,
             "identity": result.record.identity,
             **{f"set.{name}": value for name, value in result.spec.settings.items()},
-            **result.record.scores.get("best", {}),
-            **{f"last.{name}": value for name, value in result.record.scores.get("last", {}).items()},
+            **result.record.scores["best"],
+            **{f"last.{name}": value for name, value in result.record.scores["last"].items()},
+            **{f"selected.{name}": value for name, value in result.record.scores["selected"].items()},
             **{f"context.{name}": value for name, value in result.record.context.items()},
         }
         for result in results

@@ -15,6 +15,11 @@ from .sheets import Column, Rank, Sheet, SheetCell, arrow, decimals_of, number
 from .survey import Installed, Survey, Which
 
 MISSING = "–"  # noqa: RUF001
+WHICH: Mapping[Which, str] = {
+    "best": "Best networks of each training, on fresh samples",
+    "last": "Last networks of each training, on fresh samples",
+    "selected": "Best evaluation of each training, on the samples that it was selected by",
+}
 
 
 def score_sheet(
@@ -32,7 +37,8 @@ def score_sheet(
         found: The records to take.
         scores: Scores or metrics to show; the grid's by default. Each comes with its regions, unless the
             list names a region, as ``mae,mae/lesion`` does: then it is taken as it stands.
-        which: Scores of the best evaluation, or of the last.
+        which: Scores of the best networks or of the last, on fresh samples, or what the best were
+            selected by.
         against_published: Put the published value and the difference beside each of ours.
     """
     installed = Installed()
@@ -145,7 +151,7 @@ def _caption(
         parts.append("One seed")
     else:
         parts.append("No score yet")
-    parts.append("Best evaluation of each training" if which == "best" else "Last evaluation")
+    parts.append(WHICH[which])
     if against_published:
         parts.append("In the columns beside: the published value, ours minus published")
     return ". ".join([*parts, *captions]) + "."

@@ -15,7 +15,7 @@ from ..cell.spec import RunSpec
 from ..errors import BenchError, PluginError, SpecError
 from ..plugins import Kind, Registry
 
-Which = Literal["best", "last"]
+Which = Literal["best", "last", "selected"]
 T = TypeVar("T")
 
 

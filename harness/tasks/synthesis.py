@@ -29,11 +29,13 @@ class Synthesis(Task):
     def __init__(self, spec: RunSpec, whole: ImageSet) -> None:
         self.train, self.held_out = whole, None
         protocol = spec.protocol
+        validation = None
         if protocol.held_out:
-            self.train, self.held_out = whole.select(["train", "val"]), whole.select("test")
+            self.train, validation, self.held_out = (whole.select(part) for part in ("train", "val", "test"))
             check_sides(self.train, self.held_out, "leave out held_out, or name a data root with split lists")
         if protocol.limit:
             self.train = self.train.limit(protocol.limit, spec.seed)
+        self.evaluated_against = validation if validation is not None and len(validation) else self.train
         self.samples = protocol.samples
 
     @classmethod
@@ -63,11 +65,11 @@ class Synthesis(Task):
         return self.samples or len(self.train)
 
     def generate(self, model: Synthesizer) -> Outputs:
-        """Samples of the first seeds."""
-        return Outputs(sample_images(model, self.count))
+        """Samples of fresh seeds: those after the ones that every evaluation looked at."""
+        return Outputs(sample_images(model, self.count, first_seed=self.count))
 
     def preview(self, model: Synthesizer) -> Outputs:
-        """The same seeds by the model's shorter way."""
+        """Samples of the first seeds, by the model's shorter way."""
         return Outputs(sample_images(model, self.count, preview=True))
 
     def picture(self, path: Path, outputs: Outputs) -> None:

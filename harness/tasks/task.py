@@ -40,6 +40,7 @@ class Task(abc.ABC):
         presets: What it adds to the core's presets.
         train: What the model is trained on.
         held_out: Patients that are kept apart; None where there are none.
+        evaluated_against: Real images that evaluations during training compare with, to choose the best.
         imitates: Whether a perfect model makes images such as it was trained on, augmentation included.
         notes: What a reader of the scores must be told, one line each.
         facts: What a record says of the data, beyond what it says of all.
@@ -54,6 +55,7 @@ class Task(abc.ABC):
 
     train: ImageSet
     held_out: ImageSet | None
+    evaluated_against: ImageSet
     notes: Sequence[str] = ()
     facts: Mapping[str, Any] = {}
 

@@ -16,8 +16,9 @@ from harness.cell.spec import RunRequest
 from harness.cli.score import score
 from harness.errors import DataError
 from harness.plugins import Registry
-from harness.running.cell import Settings, run_cell
+from harness.running.cell import run_cell
 from harness.running.images import CellImages
+from harness.running.place import Settings
 
 TINY = {"epochs": 4, "evaluate_every": 2, "batch_size": 8, "metrics": "brightness"}
 

@@ -21,7 +21,8 @@ from harness.grid.jobs import pack, unpack
 from harness.grid.plan import make_plan
 from harness.grid.planned import GridOptions, Plan
 from harness.plugins import Registry
-from harness.running.cell import Outcome, Settings
+from harness.running.cell import Outcome
+from harness.running.place import Settings
 from harness.running.resolve import resolve
 from harness.training.loop import Interrupted
 

@@ -151,7 +151,7 @@ def test_both_directions_are_cells_of_their_own(translate: Run, tmp_path: Path) 
     [
         ({"source": "", "target": ""}, "none was named", "--source disc --target ring"),
         ({"target": ""}, "a source modality, disc, without a target", "--source disc --target NAME"),
-        ({"model": "linear-gan"}, "was asked to translate disc", "leave out --source and --target"),
+        ({"model": "linear-gan"}, "cannot translate disc", "leave out --source and --target"),
         ({"target": "disc"}, "source and target are both disc", "--source disc --target ring"),
         ({"target": "rink"}, "unknown modality of dataset discs 'rink'", "bench show dataset discs"),
         ({"dataset": "covid-ct"}, "dataset covid-ct has no pairs", "bench list datasets"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -89,7 +90,7 @@ def test_record_says_what_augmented_real_images_score_and_whose_anatomy_is_mirro
     name = "swd_augmented_real"
     assert declared.context[name] == mirrored.context[name], "the same images, whatever was drawn before"
     further = run_tiny(settings={"metrics": "brightness,swd,ms_ssim"}).record
-    assert "ms_ssim_augmented_real" in further.context
+    assert "ms_ssim_gap_augmented_real" in further.context
     monkeypatch.setattr(LinearGAN, "augmentations", ())
     plain = run_tiny(seed=2, settings=settings).record
     assert not [name for name in plain.context if name.endswith("_augmented_real")]
@@ -242,11 +243,50 @@ def test_what_a_kill_left_half_written_is_cleared(run_tiny: Run, tmp_path: Path)
     assert not list(folder.path.glob(".*.part"))
 
 
+def test_scores_are_of_samples_that_no_evaluation_saw(
+    run_tiny: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, set[int]] = {"evaluations": set(), "report": set()}
+    kind = registry.load("models", "linear-gan")
+    sample = kind.sample
+
+    def noted(self: Any, seeds: torch.Tensor) -> torch.Tensor:
+        now = "report" if seeds.min() >= 40 else "evaluations"  # 40 training images, so 40 seeds each
+        seen[now] |= set(seeds.tolist())
+        return sample(self, seeds)
+
+    monkeypatch.setattr(kind, "sample", noted)
+    record = run_tiny().record
+    assert seen == {"evaluations": set(range(40)), "report": set(range(40, 80))}
+    logged = [line["scores"]["brightness"] for line in read_log(run_tiny().folder.log) if "scores" in line]
+    assert record.scores["selected"]["brightness"] == min(logged)
+    assert record.scores["best"]["brightness"] not in logged
+
+
+def test_held_out_cells_are_selected_by_validation_patients(
+    run_tiny: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Discs.read
+
+    def with_validation(self: Discs, item: str) -> Any:
+        for piece in read(self, item):
+            patient = int(item.removeprefix("patient"))
+            yield dataclasses.replace(piece, split="val") if patient % 5 == 1 else piece
+
+    monkeypatch.setattr(Discs, "read", with_validation)
+    record = run_tiny(settings={"held_out": True, "dataset.patients": 15}).record
+    # Of 15 patients with 4 images each, 3 choose, 3 are reported on, and 9 are trained on.
+    assert (record.dataset["patients"], record.dataset["held_out_patients"]) == (9, 3)
+    assert record.n_real == record.n_generated == 36
+    assert record.scores["selected"] != record.scores["best"]
+
+
 def test_failed_cell_says_why_and_is_tried_again_from_its_checkpoint(run_tiny: Run) -> None:
     failed = run_tiny(model="faulty", settings={"what": "raise", "step": 12})
     assert failed.record.status == "failed"
     assert "asked to fail" in (failed.record.error or "")
-    assert failed.record.scores["best"]
+    assert failed.record.scores["selected"]
+    assert not failed.record.scores["best"], "what was not finished has no final scores"
     assert run_tiny(model="faulty", settings={"what": "raise", "step": 12}).is_new
 
 

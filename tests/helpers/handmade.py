@@ -27,7 +27,7 @@ def plain_record(identity: str, status: Status = "complete", metric: str = "swd"
         status=status,
         identity=identity,
         spec=spec,
-        scores={"best": {}, "last": {}},
+        scores={"best": {}, "last": {}, "selected": {}},
         best_epoch=None,
         best_networks=None,
         epochs_done=1,
@@ -81,7 +81,11 @@ class Records:
             update={
                 "spec": spec,
                 "identity": spec.identity,
-                "scores": {"best": scores, "last": {name: value + 1 for name, value in scores.items()}},
+                "scores": {
+                    "best": scores,
+                    "last": {name: value + 1 for name, value in scores.items()},
+                    "selected": {name: value - 1 for name, value in scores.items()},
+                },
                 "context": {},
                 **changes,
             }

@@ -1,0 +1,174 @@
+"""The work on one cell: prepare, train, choose, score, record."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from .. import plugins
+from ..api import Goal, Model
+from ..cell.records import Record, RunFolder, Status
+from ..data.image_set import ImageSet
+from ..errors import BenchError, Diverged
+from ..files import clear_partial, storage_error
+from ..scoring.scorer import Report, Scorer
+from ..tasks import Task
+from ..training.augmentation import augmented_once
+from ..training.checkpoints import load_networks
+from ..training.loop import Interrupted, Trainer
+from ..training.observers import Observers
+from .images import open_task
+from .model import load_model, make_model
+from .place import Settings
+from .recording import Ending, make_record, with_scores
+from .resolve import ResolvedCell
+from .scorers import make_scorer, population
+
+
+class Work:
+    """The steps of one cell, in the order in which they are taken."""
+
+    def __init__(
+        self, cell: ResolvedCell, folder: RunFolder, settings: Settings, device: torch.device
+    ) -> None:
+        self.cell = cell
+        self.spec = cell.spec
+        self.folder = folder
+        self.settings = settings
+        self.device = device
+
+    def run(self) -> Record:
+        """Do what is not done yet; the record is written last.
+
+        Raises:
+            BenchError: Anything that the user can put right.
+            Interrupted: Somebody asked to stop; the state is saved.
+        """
+        clear_partial(self.folder.path)
+        started = time.monotonic()
+        task = self._task()
+        prepare_seconds = time.monotonic() - started
+        scorer = self._scorer(self.spec.protocol.metrics, task, task.train)
+        # Not earlier: what was refused is no run.
+        self.folder.write_spec(self.spec)
+        model = make_model(self.spec, self.cell.model, self.cell.model_config, self.device)
+        trainer = self._trainer(model, task, scorer)
+        trainer.resume()
+        if self.settings.compile:
+            trainer.compile()
+        observers = Observers(plugins.current().manager, self.settings.tell)
+        ending = self._train_and_score(trainer, task, scorer, observers)
+        record = make_record(self.cell, task, trainer, scorer, ending, prepare_seconds)
+        self.folder.write_record(record)
+        observers.run_finished(trainer.run, record.model_dump())
+        return record
+
+    def add_scores(self, record: Record, metrics: list[str]) -> Record:
+        """Score the networks of a finished cell by further metrics, without training again."""
+        task = self._task()
+        scorer = self._scorer(metrics, task, task.train)
+        models = [load_model(self.folder, self.device, which) for which in ("best", "last")]
+        best, last = (scorer.report(*task.generate(model)) for model in models)
+        best.context.update(self._augmented_real(scorer, task, models[0]))
+        record = with_scores(record, scorer, best, last)
+        self.folder.write_record(record)
+        return record
+
+    def _train_and_score(self, trainer: Trainer, task: Task, scorer: Scorer, observers: Observers) -> Ending:
+        """Train to the end, and score what came out; what a model does wrong is an ending too."""
+        status: Status
+        try:
+            trainer.fit(observers, self.settings.stop)
+            started = time.monotonic()
+            best, last = self._final_scores(trainer, task, scorer)
+            trainer.progress.score_seconds += time.monotonic() - started
+            return Ending("complete", best, last)
+        except Diverged as reason:
+            status, error = "diverged", str(reason)
+        except (BenchError, Interrupted):
+            raise
+        except OSError as problem:
+            # A full disk, or a folder that is gone: no fault of the model.
+            raise storage_error(self.folder.path, problem) from problem
+        except Exception:
+            # A plugin may raise anything; its cell has failed, and the record says how.
+            status, error = "failed", traceback.format_exc()
+        nothing = Report({}, {}, [])
+        return Ending(status, nothing, nothing.scores, error)
+
+    def _final_scores(self, trainer: Trainer, task: Task, scorer: Scorer) -> tuple[Report, dict[str, float]]:
+        """The best and the last networks, scored by all metrics on images that no evaluation saw.
+
+        The best of many looks at the same samples is better than those networks are; fresh samples undo that.
+        """
+        model, progress = trainer.model, trainer.progress
+        last_is_best = progress.best_epoch == self.spec.protocol.epochs
+        last = {} if last_is_best else scorer.score(*task.generate(model))
+        assert progress.best_networks is not None  # the last epoch is always evaluated
+        model.load_state_dict(load_networks(self.folder.best, progress.best_networks))
+        outputs = task.generate(model)
+        task.picture(self.folder.samples, outputs)
+        best = scorer.report(*outputs)
+        best.context.update(self._augmented_real(scorer, task, model))
+        return best, last or best.scores
+
+    def _task(self) -> Task:
+        """What the model is asked for, with the images of the cell."""
+        return open_task(
+            self.spec,
+            self.cell.model,
+            self.cell.dataset,
+            self.settings.cache,
+            skip_bad=self.settings.skip_bad,
+            workers=self.settings.workers,
+            progress=self.settings.preparing,
+        )
+
+    def _trainer(self, model: Model, task: Task, scorer: Scorer) -> Trainer:
+        """The training of a model, with evaluations by the metric that selects and no other."""
+        selecting = self.spec.protocol.selecting_metric
+        judge = scorer
+        if task.evaluated_against is not task.train:
+            judge = self._scorer([selecting], task, task.evaluated_against)
+        pictures = [
+            torch.from_numpy(np.array(stack)).to(self.device)
+            for stack in (task.train.images, task.train.source)
+            if stack is not None
+        ]
+        return Trainer(
+            model,
+            pictures,
+            self.spec,
+            self.folder,
+            lambda: judge.score(*task.preview(model), only=[selecting]),
+            _selection(scorer, selecting),
+        )
+
+    def _scorer(self, metrics: Sequence[str], task: Task, real: ImageSet) -> Scorer:
+        """A scorer against these real images. Nobody should learn after days that a score can't be had."""
+        channels, held_out = self.spec.protocol.channels, task.held_out
+        scorer = make_scorer(
+            metrics,
+            population(real, channels),
+            None if held_out is None else population(held_out, channels),
+            self.settings.scoring_place(self.device),
+        )
+        scorer.check(task.count, paired=self.spec.dataset.pair is not None)
+        return scorer
+
+    def _augmented_real(self, scorer: Scorer, task: Task, model: Model) -> dict[str, float]:
+        """What real images score after the augmentation that the model imitates: SCORE_augmented_real."""
+        if not task.imitates or not model.augmentations:
+            return {}
+        moved = augmented_once(task.train.images, model.augmentations, self.spec.protocol.shift_reach)
+        scores = scorer.score(moved)
+        return {f"{name}_augmented_real": scores[name] for name in scorer.goals}
+
+
+def _selection(scorer: Scorer, metric: str) -> tuple[str, Goal]:
+    """The score that tells the best evaluation: the first of the metric that selects."""
+    return next(iter(scorer.metrics[metric].goals.items()))
