@@ -10,7 +10,7 @@ import torch
 from pydantic import BeforeValidator
 from torch import Tensor, nn
 
-from harness.api import Batch, Clock, ImageShape, Synthesizer, setting
+from harness.api import Batch, Clock, Synthesizer, setting
 
 from .adversarial import AdversarialModel, Fake, Terms
 from .averaging import decay_at, follow
@@ -75,12 +75,6 @@ class AdversarialSynthesizer(AdversarialModel, Synthesizer):
 
     loss: AdversarialLoss
     config: SynthesisConfig
-
-    def __init__(self, shape: ImageShape, config: SynthesisConfig) -> None:
-        super().__init__(shape, config)
-        self.config = config
-        # The rest is for the core to do.
-        self.augmentations = tuple(name for name in config.augment if name != "diffaugment")
 
     def compose(
         self, generator: nn.Module, discriminator: nn.Module, law: LatentLaw, config: SynthesisConfig

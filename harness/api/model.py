@@ -89,8 +89,8 @@ class Model(torch.nn.Module, abc.ABC, Generic[ConfigT]):
         self.shape = shape
         self.config = config
         self.registered_name = type(self).__name__
-        chosen = getattr(config, "augment", self.augmentations)
-        self.augmentations = tuple(name for name in AUGMENTATIONS if name in chosen)
+        if (chosen := getattr(config, "augment", None)) is not None:
+            self.augmentations = tuple(name for name in chosen if name in AUGMENTATIONS)
 
     @abc.abstractmethod
     def networks(self) -> Mapping[str, torch.nn.Module]:

@@ -96,8 +96,10 @@ class _ExecutorChecks:
             job.stop(now=now)  # by then there is nothing to stop, and nothing to complain of
 
     def wait(self, job: SubmittedJob) -> Ended | None:
-        """How a cell ended; None where it does not in time."""
+        """How a cell ended; None where it does not in time, and then it is killed."""
         until = time.monotonic() + self.seconds
         while (ended := job.poll()) is None and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
+        if ended is None:
+            job.stop(now=True)
         return ended

@@ -80,7 +80,12 @@ def _faults_of_names(name: str, model: type[Model]) -> Iterator[str]:
 
 
 def _faults_of_presets(model: type[Model]) -> Iterator[str]:
-    for kind, rows in (("preset", model.presets), ("ablation row", model.ablation)):
+    larger = {
+        f"{preset} from {side} px": row
+        for preset, sides in model.presets_from.items()
+        for side, row in sides.items()
+    }
+    for kind, rows in (("preset", {**model.presets, **larger}), ("ablation row", model.ablation)):
         for name, row in rows.items():
             protocol = {key: value for key, value in row.items() if key in Protocol.model_fields}
             own = {
