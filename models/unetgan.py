@@ -54,7 +54,7 @@ class UNetGANConfig(SynthesisConfig):
     )
 
 
-class Scores(NamedTuple):
+class PixelScores(NamedTuple):
     """Unbounded scores.
 
     Attributes:
@@ -156,7 +156,7 @@ class UNetGAN(AdversarialSynthesizer):
 class UNetDiscriminator(nn.Module):
     """DCGAN's discriminator, and a decoder back to the image's size that reads the trunk's maps again.
 
-    Shape: (n, C, H, W) to ``Scores``. 6,182,338 parameters at 64 px, a layout that has the published
+    Shape: (n, C, H, W) to ``PixelScores``. 6,182,338 parameters at 64 px, a layout that has the published
     parameter and operation counts (the original is a ResNet of 31M).
     """
 
@@ -173,14 +173,16 @@ class UNetDiscriminator(nn.Module):
         self.merge = spectrally_normalised(nn.Conv2d(inputs, inputs // 2, 1))
         self.to_pixels = nn.ConvTranspose2d(inputs // 2, 1, 4, stride=2, padding=1)
 
-    def forward(self, images: Tensor) -> Scores:
+    def forward(self, images: Tensor) -> PixelScores:
         """Judge images and their pixels."""
         *skips, maps = self.trunk(images)
         image = self.head(maps).flatten()
         for convolution, skip in zip(self.decoder, reversed(skips), strict=True):
             maps = torch.cat([F.leaky_relu(convolution(maps), SLOPE, inplace=True), skip], dim=1)
-        return Scores(image, self.to_pixels(F.leaky_relu(self.merge(maps), SLOPE, inplace=True)))
+        return PixelScores(image, self.to_pixels(F.leaky_relu(self.merge(maps), SLOPE, inplace=True)))
 
 
-def _split(scores: Scores, parts: int) -> list[Scores]:
-    return [Scores(*part) for part in zip(scores.image.chunk(parts), scores.pixels.chunk(parts), strict=True)]
+def _split(scores: PixelScores, parts: int) -> list[PixelScores]:
+    return [
+        PixelScores(*part) for part in zip(scores.image.chunk(parts), scores.pixels.chunk(parts), strict=True)
+    ]

@@ -44,7 +44,7 @@ NEIGHBOUR_SAMPLES = 256
 
 
 @dataclass(frozen=True)
-class Real:
+class RawFiles:
     """What showing real images takes.
 
     Attributes:
@@ -56,7 +56,7 @@ class Real:
     cache: Path
 
 
-def make_report(found: Survey, folder: Path, device: torch.device, *, real: Real | None = None) -> str:
+def make_report(found: Survey, folder: Path, device: torch.device, *, real: RawFiles | None = None) -> str:
     """The report as HTML.
 
     Args:

@@ -13,7 +13,7 @@ from harness.api import ImageShape
 from ..layers import Generator, GrowStage, SelfAttention
 
 
-class Synthesis(NamedTuple):
+class Generated(NamedTuple):
     """Generated images and where their saliency comes from.
 
     Attributes:
@@ -34,7 +34,7 @@ class ReverseSkipGenerator(Generator):
     def __init__(self, shape: ImageShape, latent_dim: int, *, width: int, attention: bool) -> None:
         super().__init__(shape, latent_dim, width=width, attention=attention, spectral=True)
 
-    def forward(self, latents: Tensor, skips: Sequence[Tensor] | None = None) -> Synthesis:  # type: ignore[override]
+    def forward(self, latents: Tensor, skips: Sequence[Tensor] | None = None) -> Generated:  # type: ignore[override]
         """Images for latents (n, latent_dim).
 
         Args:
@@ -49,7 +49,7 @@ class ReverseSkipGenerator(Generator):
             if stage.attention is not None:
                 attended = maps
             maps = stage.attend(maps)
-        return Synthesis(torch.tanh(self.to_image(maps)), attended)
+        return Generated(torch.tanh(self.to_image(maps)), attended)
 
     def saliency(self, attended: Tensor) -> Tensor:
         """A of Eq. 3: the last attention that each position received, (n, 1, h, w), without gradient."""

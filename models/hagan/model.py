@@ -19,7 +19,7 @@ from ..synthesis import AdversarialSynthesizer
 from .attnmix import attnmix
 from .config import ABLATION, HAGANConfig
 from .discriminator import HierarchicalDiscriminator, Judgement
-from .generator import ReverseSkipGenerator, Synthesis
+from .generator import Generated, ReverseSkipGenerator
 from .objective import FAKE, REAL, consistency_loss, image_loss, pixel_loss
 from .reverse_skip import SOURCES
 
@@ -138,13 +138,13 @@ class HAGAN(AdversarialSynthesizer):
         """One image for each seed."""
         return self._synthesise(seeds).images.contiguous()
 
-    def _synthesise(self, seeds: Tensor) -> Synthesis:
+    def _synthesise(self, seeds: Tensor) -> Generated:
         draws = SeededDraws(seeds, self.device)
         latents = self.law.seeded(draws)
         skips = (
             None if self.reverse_skip is None else self.reverse_skip.for_sampling(draws, self.discriminator)
         )
-        generated: Synthesis = self.sampler(latents, skips)
+        generated: Generated = self.sampler(latents, skips)
         return generated
 
     @torch.no_grad()
