@@ -61,11 +61,19 @@ def main() -> None:
         )
     heads = ["score", "mean of all looks", "deviation", f"lowest of {chosen.looks}", "difference", "from, to"]
     command = f"python benchmarks/selection.py --looks {chosen.looks} --repeats {chosen.repeats}"
-    text = (
-        f"# The best of many looks\n\n`{command}`: a generator that never changes, scored {chosen.looks} times on\n"
-        f"{chosen.count} new samples at {chosen.res} px, {chosen.repeats} times over. The lowest look is luck alone; a\n"
-        f"training that reports its best evaluation reports this too.\n\n{_report.table(heads, rows)}\n\n"
-        f"{_report.machine_words()}\n"
+    text = "\n".join(
+        [
+            "# The best of many looks",
+            "",
+            f"`{command}`: a generator that never changes,",
+            f"scored {chosen.looks} times on {chosen.count} new samples at {chosen.res} px, {chosen.repeats} times",
+            "over. The lowest look is luck alone; a training that reports its best evaluation reports this too.",
+            "",
+            _report.table(heads, rows),
+            "",
+            _report.machine_words(),
+            "",
+        ]
     )
     _report.publish("selection", {"looks": chosen.looks, "scores": seen}, text)
 

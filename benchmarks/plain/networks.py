@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from harness_models import layers
 from harness_models.hagan.discriminator import HierarchicalDiscriminator, Judgement
-from harness_models.unetgan import Scores, UNetDiscriminator
+from harness_models.unetgan import PixelScores, UNetDiscriminator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
@@ -146,12 +146,12 @@ class UNet(nn.Module):
         self.decoder = nn.ModuleList(plain(convolution) for convolution in ours.decoder)
         self.merge, self.to_pixels = plain(ours.merge), plain(ours.to_pixels)
 
-    def forward(self, images: Tensor) -> Scores:
+    def forward(self, images: Tensor) -> PixelScores:
         *skips, maps = self.trunk(images)
         image = self.head(maps).flatten()
         for convolution in self.decoder:
             maps = torch.cat([F.leaky_relu(convolution(maps), self.trunk.slope), skips.pop()], dim=1)
-        return Scores(image, self.to_pixels(F.leaky_relu(self.merge(maps), self.trunk.slope)))
+        return PixelScores(image, self.to_pixels(F.leaky_relu(self.merge(maps), self.trunk.slope)))
 
 
 class Hierarchical(nn.Module):

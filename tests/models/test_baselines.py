@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from harness_models.unetgan import Scores
+from harness_models.unetgan import PixelScores
 from harness_models.wgan import gradient_penalty
 from torch import nn
 
@@ -84,8 +84,8 @@ def test_the_share_of_steps_on_mixed_images_rises_over_the_warm_up(epoch, share,
 class TwoTone(nn.Module):
     """Scores every pixel by its own value, and the image by their sum."""
 
-    def forward(self, images: torch.Tensor) -> Scores:
-        return Scores(images.sum(dim=(1, 2, 3)), images)
+    def forward(self, images: torch.Tensor) -> PixelScores:
+        return PixelScores(images.sum(dim=(1, 2, 3)), images)
 
 
 def test_losses_on_mixed_images_by_hand(tinies) -> None:
@@ -105,8 +105,8 @@ def test_losses_on_mixed_images_by_hand(tinies) -> None:
 class SplitScores(nn.Module):
     """64 + 1 numbers as scores of pixels and image."""
 
-    def forward(self, numbers: torch.Tensor) -> Scores:
-        return Scores(numbers[:, 64], numbers[:, :64].view(-1, 1, 8, 8))
+    def forward(self, numbers: torch.Tensor) -> PixelScores:
+        return PixelScores(numbers[:, 64], numbers[:, :64].view(-1, 1, 8, 8))
 
 
 def test_a_mixed_image_is_a_fake_image(tinies) -> None:
