@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shlex
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,18 +18,21 @@ from .errors import StorageError
 
 
 @contextmanager
-def atomic_write(path: Path, *, keep: Path | None = None) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, *, keep: Path | None = None, new_folder: bool = True) -> Iterator[IO[bytes]]:
     """Open a binary file that appears at ``path`` complete and synced, or not at all.
 
     Args:
-        path: Where the file will be.
+        path: Where the file will be; nothing but a file is replaced.
         keep: Where to move the file that stands at ``path`` so far; None replaces it.
+        new_folder: Whether to make its folder. A run's is made once: whoever removed it since meant it.
 
     Raises:
-        StorageError: The disk is full, or the folder can't be written to.
+        StorageError: The disk is full, the folder can't be written to, or what is there is no file.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _check_replaceable(path)
+        if new_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
@@ -49,17 +54,44 @@ def atomic_write(path: Path, *, keep: Path | None = None) -> Iterator[IO[bytes]]
         temporary.unlink(missing_ok=True)
 
 
+def _check_replaceable(path: Path) -> None:
+    """Refuse to put a file in the place of a device, a pipe or a folder: root could."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise StorageError(
+            f"cannot write {path}: it is no file but {kind_of_file(mode)}",
+            needed="the name of a file, new or not",
+            hint="another name",
+        )
+
+
+def kind_of_file(mode: int) -> str:
+    """What a path is, by its mode, in words."""
+    kinds = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket"}
+    return next((words for is_kind, words in kinds.items() if is_kind(mode)), "a device")
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a kill left this of a file half written."""
+    return path.name.startswith(".") and path.name.endswith(".part")
+
+
 def clear_partial(folder: Path) -> None:
     """Remove what kills left of files half written. Nobody else may be writing in the folder."""
-    for part in folder.glob(".*.part"):
-        part.unlink(missing_ok=True)
+    for part in folder.iterdir():
+        if is_partial(part) and not part.is_dir():
+            part.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, new_folder: bool = True) -> None:
     """Write ``value`` as readable JSON. NaN and infinity are refused: they are not JSON."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    with atomic_write(path) as file:
-        file.write(text.encode() + b"\n")
+    with atomic_write(path, new_folder=new_folder) as file:
+        # A path that is no UTF-8 has half characters, whose escape is JSON's too.
+        file.write(text.encode(errors="backslashreplace") + b"\n")
 
 
 def sha256_of_file(path: Path) -> str:
@@ -87,7 +119,28 @@ def sync_folder(folder: Path) -> None:
 
 def move_aside(path: Path) -> str:
     """A command that takes ``path`` out of the way and deletes nothing, quoted so that it may be pasted."""
-    return shlex.join(["mv", str(path), f"{path}.aside"])
+    return typed("mv", path, f"{path}.aside")
+
+
+def leave_aside(path: Path) -> Path:
+    """Rename what can't be believed; returns its new path.
+
+    Raises:
+        StorageError: It can't be renamed.
+    """
+    for number in itertools.count(1):
+        aside = path.with_name(f"{path.name}.aside-{number}")
+        if not os.path.lexists(aside):
+            break
+    try:
+        return path.rename(aside)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def typed(*words: object) -> str:
+    """A command as it may be pasted into a shell, whatever its words hold."""
+    return shlex.join(map(str, words))
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:

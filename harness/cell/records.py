@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import TypedDict
 
 from ..errors import SpecError
-from ..files import move_aside, sha256_of_json, storage_error, write_json
+from ..files import move_aside, sha256_of_json, typed, write_json
 from .spec import RunSpec
 
 RECORD_FORMAT: Final = 2
@@ -150,6 +148,17 @@ class RunFolder:
         """Held by the process that works on the cell."""
         return self.path / ".lock"
 
+    @property
+    def is_one(self) -> bool:
+        """Whether this is a run's folder, or may be: one that can't be looked into is not passed over."""
+        try:
+            names = {path.name for path in self.path.iterdir()}
+        except NotADirectoryError:
+            return False
+        except OSError:
+            return not self.path.is_symlink()
+        return not names.isdisjoint((self.spec.name, self.record.name))
+
     def read_spec(self) -> RunSpec:
         """The spec of this folder: of its record, where there is one.
 
@@ -168,12 +177,12 @@ class RunFolder:
             raise SpecError(
                 f"{self.path} is not a run folder: {self.spec.name} is missing or damaged",
                 needed="a folder that `bench run` made",
-                hint=f"ls {shlex.quote(str(self.path.parent))}",
+                hint=typed("ls", self.path.parent),
             ) from error
 
     def write_spec(self, spec: RunSpec) -> None:
         """Write the spec: from then on this is a run folder."""
-        write_json(self.spec, spec.model_dump(mode="json"))
+        write_json(self.spec, spec.model_dump(mode="json"), new_folder=False)
 
     def read_record(self) -> Record | None:
         """The record, or None where the cell is not done.
@@ -203,22 +212,7 @@ class RunFolder:
     def write_record(self, record: Record) -> None:
         """Write the record, with its digest. From then on the cell is done."""
         content = record.model_dump(mode="json")
-        write_json(self.record, {**content, _DIGEST: sha256_of_json(content)})
-
-    def leave_aside(self, path: Path) -> Path:
-        """Rename a file of this folder that can't be believed; returns its new path.
-
-        Raises:
-            StorageError: It can't be renamed.
-        """
-        for number in itertools.count(1):
-            aside = path.with_name(f"{path.name}.aside-{number}")
-            if not aside.exists():
-                break
-        try:
-            return path.rename(aside)
-        except OSError as error:
-            raise storage_error(path, error) from error
+        write_json(self.record, {**content, _DIGEST: sha256_of_json(content)}, new_folder=False)
 
 
 def _first_line(error: BaseException) -> str:
@@ -262,8 +256,11 @@ class Store:
 
     def folders(self) -> list[RunFolder]:
         """Every run folder, by name."""
-        found = {path.parent for name in ("spec", "record") for path in self.runs.glob(f"*/{name}.json")}
-        return [RunFolder(path) for path in sorted(found)]
+        try:
+            paths = sorted(self.runs.iterdir())
+        except FileNotFoundError:
+            return []
+        return [folder for folder in map(RunFolder, paths) if folder.is_one]
 
     def records(self) -> Iterator[tuple[RunFolder, Record]]:
         """Every finished cell."""

@@ -17,12 +17,12 @@ def evenly(count: int, most: int) -> NDArray[np.intp]:
     return np.linspace(0, count - 1, min(most, count)).astype(np.intp)
 
 
-def save_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+def save_png(path: Path, pixels: NDArray[np.uint8], *, new_folder: bool = True) -> None:
     """Save uint8 (C, H, W), C of 1 or 3, as PNG of as many channels: a folder never mixes grey and RGB."""
     picture = Image.fromarray(
         pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
     )
-    with atomic_write(path) as file:
+    with atomic_write(path, new_folder=new_folder) as file:
         picture.save(file, format="PNG")
 
 
@@ -52,14 +52,14 @@ def in_columns(pictures: Sequence[NDArray[np.uint8]], *, across: int = 1) -> NDA
 def save_comparison(
     path: Path, generated: NDArray[np.uint8], real: NDArray[np.uint8], *, side: int = 6
 ) -> None:
-    """Save a picture: on the left up to ``side`` squared generated images, on the right as many real ones."""
+    """Save a picture of a run: left up to ``side`` squared generated images, right as many real ones."""
     halves = [mosaic(images[: side * side], side) for images in (generated, _like(real, generated))]
     rows = max(half.shape[1] for half in halves)
     padded = [
         np.pad(half, ((0, 0), (0, rows - half.shape[1]), (0, 0)), constant_values=255) for half in halves
     ]
     gutter = np.full((len(padded[0]), rows, 12), 255, np.uint8)
-    save_png(path, np.concatenate([padded[0], gutter, padded[1]], axis=2))
+    save_png(path, np.concatenate([padded[0], gutter, padded[1]], axis=2), new_folder=False)
 
 
 def _like(real: NDArray[np.uint8], generated: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from .. import plugins
 from ..api import Goal, Model
 from ..cell.records import Record, RunFolder, Status
 from ..data.image_set import ImageSet
-from ..errors import BenchError, Diverged
+from ..errors import BenchError, Diverged, StorageError
 from ..files import clear_partial, storage_error
 from ..scoring.scorer import Report, Scorer
 from ..tasks import Task
@@ -63,7 +63,7 @@ class Work:
         observers = Observers(plugins.current().manager, self.settings.tell)
         ending = self._train_and_score(trainer, task, scorer, observers)
         record = make_record(self.cell, task, trainer, scorer, ending, prepare_seconds)
-        self.folder.write_record(record)
+        self._write(record)
         observers.run_finished(trainer.run, record.model_dump())
         return record
 
@@ -75,8 +75,18 @@ class Work:
         best, last = (scorer.report(*task.generate(model)) for model in models)
         best.context.update(self._augmented_real(scorer, task, models[0]))
         record = with_scores(record, scorer, best, last)
-        self.folder.write_record(record)
+        self._write(record)
         return record
+
+    def _write(self, record: Record) -> None:
+        """Write the record into the folder that the run began with."""
+        if not self.folder.spec.exists():
+            raise StorageError(
+                f"{self.folder.path} was removed while the cell ran",
+                needed="the folder of the run, to keep its record",
+                hint="the same command runs the cell again",
+            )
+        self.folder.write_record(record)
 
     def _train_and_score(self, trainer: Trainer, task: Task, scorer: Scorer, observers: Observers) -> Ending:
         """Train to the end, and score what came out; what a model does wrong is an ending too."""

@@ -95,7 +95,7 @@ class Translation(Task):
         """Source, output and target of held-out slices."""
         chosen = evenly(len(self.held_out), 12)
         shown = [_source(self.held_out)[chosen], outputs.images[chosen], self.held_out.images[chosen]]
-        save_png(path, in_columns(shown, across=2))
+        save_png(path, in_columns(shown, across=2), new_folder=False)
 
     @cached_property
     def notes(self) -> Sequence[str]:  # type: ignore[override]

@@ -33,7 +33,7 @@ def save_state(path: Path, identity: str, state: dict[str, Any]) -> None:
     # Whole in memory first: a disk that is full in the middle must be the disk's error, and not torch's.
     content = io.BytesIO()
     torch.save({"format": FORMAT, "identity": identity, "sha256": digest_of(state), **state}, content)
-    with atomic_write(path, keep=previous(path)) as file:
+    with atomic_write(path, keep=previous(path), new_folder=False) as file:
         file.write(content.getbuffer())
 
 
@@ -101,7 +101,7 @@ def save_networks(path: Path, tensors: dict[str, Tensor], *, identity: str, epoc
     metadata = {"identity": identity, "epoch": epoch, "sha256": digest}
     # One entry: the order of several is random, and equal networks should be equal files.
     content = save_safetensors(whole, {"bench": json.dumps(metadata, sort_keys=True)})
-    with atomic_write(path, keep=previous(path)) as file:
+    with atomic_write(path, keep=previous(path), new_folder=False) as file:
         file.write(content)
     return digest
 
@@ -152,5 +152,5 @@ def restore_networks(path: Path, digest: str) -> None:
             load_networks(previous(path), digest)
         except CheckpointError:
             raise problem from None
-        with atomic_write(path) as file:
+        with atomic_write(path, new_folder=False) as file:
             file.write(previous(path).read_bytes())

@@ -28,7 +28,7 @@ class Log:
             StorageError: It can't be written.
         """
         kept = [line for line in read_log(self.path) if line["step"] <= step]
-        with atomic_write(self.path) as file:
+        with atomic_write(self.path, new_folder=False) as file:
             file.writelines(_line(line) for line in kept)
 
     def losses(self, clock: Clock, losses: Mapping[str, float]) -> None:
