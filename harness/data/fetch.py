@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import zipfile
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..api import BenchError, DataError, Dataset
 from ..download import DownloadProgress, download
-from ..files import storage_error
+from ..files import move_aside, storage_error
+from ..limits import check_bytes
 
 
 def fetch(kind: type[Dataset], name: str, root: Path, *, progress: DownloadProgress | None = None) -> None:
@@ -46,19 +50,19 @@ def fetch(kind: type[Dataset], name: str, root: Path, *, progress: DownloadProgr
         raise DataError(
             f"the files in {root} are not the known ones: fingerprint {found}",
             needed=expected,
-            hint=f"rm -r '{root}' and fetch again; if they are the same then, their owners changed them",
+            hint=f"{move_aside(root)}, and fetch again; if they are the same then, their owners changed them",
         )
 
 
 def unpack(archive: Path) -> None:
-    """Unpack a zip archive beside itself, all or nothing.
+    """Unpack a zip archive beside itself, all or nothing. Nothing that stands there is touched.
 
     Raises:
-        DataError: It is damaged, or holds a path that leaves the folder, a link, or a name twice.
+        DataError: It is damaged, holds more than the disk, a path that leaves the folder, a link, or a name
+            twice; or something else stands where its content belongs.
     """
     folder = archive.parent
     temporary = folder / f".{archive.name}.unpacking"
-    shutil.rmtree(temporary, ignore_errors=True)
     try:
         with zipfile.ZipFile(archive) as content:
             members = content.infolist()
@@ -66,18 +70,57 @@ def unpack(archive: Path) -> None:
                 _check_member(archive, member, temporary)
             if len({member.filename for member in members}) < len(members):
                 raise ValueError("it holds a name twice")
-            content.extractall(temporary)
-        for path in sorted(temporary.iterdir()):
-            destination = folder / path.name
-            if destination.is_dir():
-                shutil.rmtree(destination)
-            path.replace(destination)
+            names = sorted({member.filename.partition("/")[0] for member in members})
+            missing = [name for name in names if not _is_unpacked(folder, name, members)]
+            check_bytes(
+                sum(member.file_size for member in members) if missing else 0,
+                f"{archive}, unpacked,",
+                DataError,
+                most=shutil.disk_usage(folder).free,
+            )
+            # Its name is ours alone, and what is left of a kill.
+            shutil.rmtree(temporary, ignore_errors=True)
+            content.extractall(temporary, [m for m in members if m.filename.partition("/")[0] in missing])
+        for name in missing:
+            (temporary / name).replace(folder / name)
     except (BenchError, OSError):
         raise
     except Exception as error:  # damaged archives raise almost anything
-        raise DataError(f"{archive} is damaged: {error}", hint=f"rm '{archive}' and fetch again") from error
+        raise DataError(
+            f"{archive} is damaged: {error}", hint=f"{move_aside(archive)}, and fetch again"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _is_unpacked(folder: Path, name: str, members: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether what an archive holds under a name stands in a folder already, byte for byte.
+
+    Raises:
+        DataError: Something else stands there: it may be the user's own.
+    """
+    place = folder / name
+    if not os.path.lexists(place):
+        return False
+    for member in members:
+        path = folder / member.filename
+        if member.filename.partition("/")[0] != name or member.is_dir():
+            continue
+        if path.is_symlink() or not path.is_file() or _crc(path) != member.CRC:
+            raise DataError(
+                f"{place} is not as the archive has it: {member.filename} is missing, or another file",
+                needed=f"nothing called {name}, or what was unpacked there",
+                hint=f"{move_aside(place)}, and fetch again",
+            )
+    return True
+
+
+def _crc(path: Path) -> int:
+    total = 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            total = zlib.crc32(chunk, total)
+    return total
 
 
 def _check_member(archive: Path, member: zipfile.ZipInfo, folder: Path) -> None:
