@@ -10,7 +10,10 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
-from collections.abc import Iterable, Iterator, Mapping
+import re
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -20,6 +23,10 @@ import pluggy
 
 from . import hookspecs
 from .errors import PluginError, SpecError
+from .files import typed
+
+#: A stranger's module may raise anything, and may even ask to exit; only Ctrl-C is not its own.
+_STRANGERS = (Exception, SystemExit, GeneratorExit)
 
 Kind = Literal["models", "datasets", "metrics", "features", "executors"]
 
@@ -31,6 +38,10 @@ _KINDS: dict[Kind, str] = {
     "executors": "bench_executors",
 }
 _GROUP = "harness"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Names become parts of folders' names, columns of tables, and words of command lines."""
+SLOW_SECONDS = 5.0
+"""After so long somebody who waits is told for whom."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +74,21 @@ class Problem:
 class Registry:
     """All plugins of this Python environment.
 
+    Args:
+        entry_points: Where plugins are; None for those of this environment.
+        tell: Told, in one sentence, of a plugin whose import takes long.
+
     Attributes:
         manager: pluggy's manager; observers are registered on it.
         problems: What went wrong while plugins were collected.
     """
 
-    def __init__(self, entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) -> None:
+    def __init__(
+        self,
+        entry_points: Iterable[importlib.metadata.EntryPoint] | None = None,
+        tell: Callable[[str], None] = warnings.warn,
+    ) -> None:
+        self._tell = tell
         self.manager = pluggy.PluginManager("harness")
         self.manager.add_hookspecs(hookspecs)
         self.problems: list[Problem] = []
@@ -107,12 +127,12 @@ class Registry:
         module, _, attribute = entry.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except Exception as error:
+        except _STRANGERS as error:
             raise PluginError(
                 f"{kind.removesuffix('s')} {name!r} of {entry.distribution} can't be loaded "
                 f"from {entry.target}: {type(error).__name__}: {error}",
                 needed="an importable class",
-                hint=f"python -c 'import {module}' to see where it fails",
+                hint=f"{typed('python', '-c', f'import {module}')} to see where it fails",
             ) from error
 
     def make(self, kind: Kind, name: str, **arguments: Any) -> Any:
@@ -128,9 +148,10 @@ class Registry:
             self.manager.register(plugin, name=f"{distribution}:{self.manager.get_canonical_name(plugin)}")
             self.manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
-            if self.manager.is_registered(plugin):
-                self.manager.unregister(plugin)
-            self._complain(distribution, f"{error}{_misspelt(plugin)}")
+            self._leave_out(plugin, distribution, f"{error}{_misspelt(plugin)}")
+            return
+        except _STRANGERS as error:
+            self._leave_out(plugin, distribution, f"{type(error).__name__}: {error}")
             return
         if not self.manager.get_hookcallers(plugin):
             self._complain(
@@ -141,14 +162,28 @@ class Registry:
 
     def _load(self, entry_point: importlib.metadata.EntryPoint) -> None:
         distribution = _distribution(entry_point)
+        slow = threading.Timer(
+            SLOW_SECONDS,
+            self._tell,
+            [f"the import of plugin {distribution} ({entry_point.value}) takes long"],
+        )
+        slow.daemon = True
+        slow.start()
         try:
             plugin = entry_point.load()
-        except Exception as error:  # a stranger's module may raise anything
+        except _STRANGERS as error:
             self._complain(
                 distribution, f"{entry_point.value} can't be imported: {type(error).__name__}: {error}"
             )
             return
+        finally:
+            slow.cancel()
         self.add(plugin, distribution)
+
+    def _leave_out(self, plugin: object, distribution: str, message: str) -> None:
+        if self.manager.is_registered(plugin):
+            self.manager.unregister(plugin)
+        self._complain(distribution, message)
 
     def _collect(self, plugin: object, distribution: str) -> None:
         for kind, hook in _KINDS.items():
@@ -161,13 +196,17 @@ class Registry:
             )
             try:
                 caller(register=self._register(kind, distribution))
-            except Exception as error:
-                self._complain(distribution, f"{hook} failed: {error}")
+            except _STRANGERS as error:
+                self._complain(distribution, f"{hook} failed: {error or type(error).__name__}")
 
     def _register(self, kind: Kind, distribution: str) -> Any:
         entries = self._entries[kind]
 
         def register(name: str, target: str, *, summary: str = "", **options: Any) -> None:
+            if not (isinstance(name, str) and _NAME.fullmatch(name)):
+                raise PluginError(f"{name!r} can't be a name: letters, digits, '.', '_' and '-', 64 at most")
+            if not (isinstance(target, str) and isinstance(summary, str)):
+                raise PluginError(f"target and summary of {name!r} are not text")
             if ":" not in target:
                 raise PluginError(f"target {target!r} of {name!r} is not 'package.module:Class'")
             if name in entries:
@@ -189,11 +228,15 @@ class Registry:
 _current: Registry | None = None
 
 
-def current() -> Registry:
-    """The plugins of this process: those of its Python environment, found once when first asked for."""
+def current(tell: Callable[[str], None] = warnings.warn) -> Registry:
+    """The plugins of this process: those of its Python environment, found once when first asked for.
+
+    Args:
+        tell: Told, in one sentence, of a plugin whose import takes long.
+    """
     global _current
     if _current is None:
-        _current = Registry()
+        _current = Registry(tell=tell)
     return _current
 
 

@@ -95,7 +95,7 @@ def registry() -> Registry:
     """All plugins; what is wrong with any of them goes to standard error."""
     from .. import plugins
 
-    registry = plugins.current()
+    registry = plugins.current(tell)
     for problem in registry.problems:
         print(f"warning: plugin {problem.distribution}: {problem.message}", file=sys.stderr)
     return registry
