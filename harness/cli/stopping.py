@@ -1,14 +1,14 @@
-"""Ctrl-C and SIGTERM: the first one asks, the second one insists."""
+"""Ctrl-C, SIGTERM and a terminal that hangs up: the first one asks, the second one insists."""
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 from types import FrameType
 
 
 class StopSignal:
-    """Turns Ctrl-C and SIGTERM into requests, until its ``with`` block ends.
+    """Turns Ctrl-C, SIGTERM and SIGHUP into requests, until its ``with`` block ends.
 
     Args:
         words: What the user is told at the first one.
@@ -29,7 +29,7 @@ class StopSignal:
         self.raises = raises
         self.count = 0
         self.number = 0
-        self._before = {n: signal.signal(n, self._request) for n in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {number: signal.signal(number, self._request) for number in _asked_by()}
 
     def __enter__(self) -> StopSignal:
         return self
@@ -48,4 +48,21 @@ class StopSignal:
             raise KeyboardInterrupt
         self.number = self.number or number
         if self.count == 1:
-            print(f"\n{self.words}", file=sys.stderr)
+            _say(f"\n{self.words}\n")
+
+
+def _asked_by() -> list[signal.Signals]:
+    """The signals that ask to stop here; who was started by nohup outlives its terminal."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+    return [one for one in known if one.name != "SIGHUP" or signal.getsignal(one) != signal.SIG_IGN]
+
+
+def _say(words: str) -> None:
+    """Write to standard error; where the terminal is gone, nothing is said any more."""
+    try:
+        os.write(2, words.encode())
+    except OSError:
+        silent = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(silent, stream)

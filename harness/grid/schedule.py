@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from filelock import FileLock, Timeout
 
 from ..api.executor import BUSY, USER_ERROR, Executor, Job, SubmittedJob
+from ..cell.holder import holder_of
 from ..cell.records import RecordError, RunFolder, missing_metrics
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _fill(cells: Sequence[Watched], executor: Executor, become: Become) -> None:
         if result := finished(watched.cell):
             become(watched, result, "by another process")
         elif _is_held(watched.cell.folder):
-            become(watched, "elsewhere")
+            become(watched, "elsewhere", holder_of(watched.cell.folder))
         else:
             watched.attempts += 1
             watched.task = executor.start(Job(watched.cell.name, watched.cell.arguments))
@@ -168,7 +169,7 @@ def _judge(watched: Watched, code: int, message: str, attempts: int, stopping: b
     if code == BUSY:
         # Somebody was faster between our look and our start: that was no attempt.
         watched.attempts -= 1
-        return "elsewhere", ""
+        return "elsewhere", holder_of(watched.cell.folder)
     if code == USER_ERROR or watched.attempts >= attempts:
         return "failed", message
     return "waiting", f"{message}; once more from its checkpoint"

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from filelock import FileLock, Timeout
 
+from ..cell.holder import holder_of, remove_holder, write_holder
 from ..cell.records import Record, RecordError, RunFolder, missing_metrics
 from ..cell.spec import RunRequest, RunSpec
 from ..errors import BusyError
-from ..files import storage_error
+from ..files import leave_aside, storage_error
 from .environment import pick_device
 from .place import Settings
 from .resolve import resolve
@@ -66,7 +67,7 @@ def _trusted_record(spec: RunSpec, folder: RunFolder, tell: Callable[[str], None
         problem = f"{folder.record} is of another cell, {record.spec.folder_name}"
     except RecordError as error:
         problem = error.found
-    aside = folder.leave_aside(folder.record)
+    aside = leave_aside(folder.record)
     tell(f"{problem}; it is left aside as {aside.name}, and made again")
     return None
 
@@ -80,11 +81,14 @@ def _locked(folder: RunFolder) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise BusyError(
-            f"another process is working on {folder.path}", hint="wait for it, or name other --results"
+            f"{holder_of(folder.path)} is working on {folder.path}",
+            hint="wait for it, or name other --results",
         ) from error
     except OSError as error:
         raise storage_error(folder.path, error) from error
     try:
+        write_holder(folder.path)
         yield
     finally:
+        remove_holder(folder.path)
         lock.release()
