@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .. import limits
 from ..errors import BenchError, DataError, PluginError, ScoreError, SpecError, WeightsError
 from .dataset import Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
 from .executor import BUSY, USER_ERROR, Ended, Executor, Job, Resources, SubmittedJob
@@ -58,6 +59,7 @@ __all__ = [
     "WeightsError",
     "WeightsFile",
     "WeightsLocator",
+    "limits",
     "setting",
 ]
 

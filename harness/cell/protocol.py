@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from ..api import PluginConfig, setting
+from ..limits import IMAGES
 
 PROTOCOL_VERSION = 2
 """Raised whenever the training loop or the evaluation gives other numbers for the same spec."""
@@ -25,15 +26,20 @@ class Protocol(PluginConfig):
     """How a cell is trained and scored, as far as somebody said so."""
 
     epochs: int = setting(
-        500, "training length", unit="epochs", source="ours: the length is not published", ge=1
+        500,
+        "training length",
+        unit="epochs",
+        source="ours: the length is not published",
+        ge=1,
+        le=IMAGES,
     )
     batch_size: int | None = setting(
         None, "images per step; none means 32 below 256 px and 2 from there on", unit="images",
-        source="published: IV-A, 32 at low and 2 at high resolution", ge=1,
+        source="published: IV-A, 32 at low and 2 at high resolution", ge=1, le=IMAGES,
     )  # fmt: skip
     evaluate_every: int = setting(
         10, "distance between evaluations; the best one counts", unit="epochs",
-        source="ours: 'selected the best performance', IV-A, names no interval", ge=1,
+        source="ours: 'selected the best performance', IV-A, names no interval", ge=1, le=IMAGES,
     )  # fmt: skip
     metrics: Names | None = setting(
         None, "scores; the first one selects the best evaluation; none means those of the task: "
@@ -43,7 +49,7 @@ class Protocol(PluginConfig):
     samples: int | None = setting(
         None, "images generated for an evaluation; none means as many as real training images, or for "
         "translations all held-out slices", unit="images",
-        source="published: 'an equal number of real images', IV-A", ge=1,
+        source="published: 'an equal number of real images', IV-A", ge=1, le=IMAGES,
     )  # fmt: skip
     held_out: bool = setting(
         False,
@@ -52,7 +58,7 @@ class Protocol(PluginConfig):
     )
     limit: int | None = setting(
         None, "train on a seeded subset of so many images, spread over patients; none means all",
-        unit="images", source="ours: for trials", ge=1,
+        unit="images", source="ours: for trials", ge=1, le=IMAGES,
     )  # fmt: skip
     shift_reach: float = setting(
         1 / 64,

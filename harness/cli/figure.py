@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..limits import SEEDS
 from .options import (
     RESULTS,
     CacheOption,
@@ -47,9 +48,12 @@ def figure(
     where: Where = None,
     metric: Annotated[str, typer.Option(help="For ranks: the score.")] = "fid",
     which: Which = "best",
-    count: Annotated[int, typer.Option(min=1, help="Images in a row; for 7 and paired, rows.")] = 8,
+    count: Annotated[int, typer.Option(min=1, max=100, help="Images in a row; for 7 and paired, rows.")] = 8,
     seed: Annotated[
-        int, typer.Option(min=0, help="First seed of the samples, or number of the first held-out slice.")
+        int,
+        typer.Option(
+            min=0, max=SEEDS - 1, help="First seed of the samples, or number of the first held-out slice."
+        ),
     ] = 0,
     source: Source = None,
     target: Target = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import shlex
 import sys
 from dataclasses import dataclass
@@ -184,12 +185,13 @@ class _Call:
 
         if self.jobs != "auto" and not self.jobs.isdecimal():
             raise SpecError(
-                f"--jobs {self.jobs!r} is not a number of cells", needed="a whole number, or auto"
+                f"--jobs {reprlib.repr(self.jobs)} is not a number of cells", needed="a whole number, or auto"
             )
+        jobs = None if self.jobs == "auto" else _numbers(self.jobs)
         return Resources(
             devices=plan.devices if self.device == "auto" else [self.device],
             cores=plan.cores,
-            jobs=None if self.jobs == "auto" else int(self.jobs),
+            jobs=None if jobs is None else jobs[0],
             per_device=self.per_device,
             logs=self.results / "logs",
         )
@@ -241,4 +243,6 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
     try:
         return None if names is None else tuple(int(name) for name in names)
     except ValueError as error:
-        raise SpecError(f"{text!r} is not a list of numbers", needed="whole numbers: 0,1,2") from error
+        raise SpecError(
+            f"{reprlib.repr(text)} is not a list of numbers", needed="whole numbers: 0,1,2"
+        ) from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..limits import SEEDS
 from .options import (
     RESULTS,
     Assignments,
@@ -44,7 +45,7 @@ def run(
     source: Source = None,
     target: Target = None,
     seed: Annotated[
-        int, typer.Option(min=0, help="Random seed for weights, batch order and augmentation.")
+        int, typer.Option(min=0, max=SEEDS - 1, help="Random seed for weights, batch order and augmentation.")
     ] = 0,
     epochs: Annotated[int | None, typer.Option(help="Training length; --set epochs=N says the same.")] = None,
     metrics: Annotated[

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import SpecError
-from ..files import write_json
+from ..files import is_partial, typed, write_json
+from ..limits import IMAGES, SEEDS
 from .options import RESULTS, CacheOption, Device, Results, Roots, cache_folder, registry, roots_of
 
 
@@ -21,10 +22,10 @@ def sample(
             help="Folder for the images: a new one, or one that holds samples of the same networks."
         ),
     ],
-    count: Annotated[int, typer.Option(min=1, help="Number of images.")] = 64,
+    count: Annotated[int, typer.Option(min=1, max=IMAGES, help="Number of images.")] = 64,
     first_seed: Annotated[
         int,
-        typer.Option(min=0, help="Seed of the first image; the others follow."),
+        typer.Option(min=0, max=SEEDS - 1, help="Seed of the first image; the others follow."),
     ] = 0,
     which: Annotated[
         Literal["best", "last"],
@@ -76,6 +77,7 @@ def _claim(out: Path, origin: dict[str, str]) -> None:
         whose = f"samples of {found['run']}, {found['which']}"
     except (OSError, ValueError, LookupError, TypeError):
         found, whose = None, "something else"
-    if found != origin and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SpecError(f"{out} holds {whose}", needed="a new folder", hint=f"--out {out}-2")
+    # What a kill left of the mark itself is nobody's.
+    if found != origin and out.exists() and not (out.is_dir() and all(map(is_partial, out.iterdir()))):
+        raise SpecError(f"{out} holds {whose}", needed="a new folder", hint=typed("--out", f"{out}-2"))
     write_json(mark, origin)

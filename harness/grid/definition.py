@@ -6,6 +6,7 @@ for some. Nothing here needs a plugin: what the names stand for is looked up in 
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -18,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ..api import Pair
 from ..cell.spec import pair_of
 from ..errors import SpecError
+from ..limits import check_regular
 from ..plugins import unknown_name
 
 
@@ -168,8 +170,9 @@ def load_grid(name: str) -> Grid:
     path = Path(name)
     if name in shipped():
         text = (files(__package__) / "shipped" / f"{name}.toml").read_text(encoding="utf-8")
-    elif path.suffix == ".toml" or path.is_file():
+    elif path.suffix == ".toml" or os.path.isfile(path):
         try:
+            check_regular(path, SpecError)
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(f"{path} can't be read: {error}", needed="a grid's TOML file") from error
@@ -177,7 +180,7 @@ def load_grid(name: str) -> Grid:
         raise unknown_name("grid", name, shipped(), hint="a shipped name, or a file: bench grid mine.toml")
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(f"{path} is no TOML: {error}", needed="a grid's TOML file") from error
     return _validated({**content, "name": path.stem}, name)
 

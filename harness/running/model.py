@@ -10,17 +10,32 @@ import torch
 from ..api import ImageShape, Model, PluginConfig
 from ..cell.records import RunFolder
 from ..cell.spec import RunSpec
-from ..errors import CheckpointError, SpecError
+from ..errors import BenchError, CheckpointError, SpecError
+from ..files import move_aside
 from ..training.checkpoints import load_networks, load_state
 from .resolve import model_class
 from .settings import validate
 
 
 def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: torch.device) -> Model:
-    """Build a cell's model from its seed, on a device."""
+    """Build a cell's model from its seed, on a device.
+
+    Raises:
+        SpecError: It can't be built with its settings: its networks find no memory, or its optimiser refuses.
+    """
     torch.manual_seed(spec.seed)
     shape = ImageShape(spec.protocol.channels, spec.resolution, spec.resolution)
-    made = model(shape, config).to(device)
+    try:
+        made = model(shape, config).to(device)
+    except BenchError:
+        raise
+    except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise SpecError(
+            f"model {spec.model.name} can't be built with these settings: "
+            f"{next(iter(str(error).splitlines()), type(error).__name__)}",
+            needed="settings that its networks and optimisers take, and the memory for them",
+            hint=f"bench show model {spec.model.name}; bench check {spec.model.name}",
+        ) from error
     made.registered_name = spec.model.name
     return made
 
@@ -49,12 +64,23 @@ def load_model(folder: RunFolder, device: torch.device, which: Literal["best", "
         state = _last_state(folder, spec)
         digest = state["progress"]["best_networks"]
         if which == "last":
-            model.load_state_dict(state["model"])
+            _load(model, state["model"], folder)
             return model
     if digest is None:
         raise CheckpointError(f"{folder.path} was never evaluated", needed="a run that got further")
-    model.load_state_dict(load_networks(folder.best, digest))
+    _load(model, load_networks(folder.best, digest), folder)
     return model
+
+
+def _load(model: Model, tensors: Mapping[str, Any], folder: RunFolder) -> None:
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"the networks in {folder.path} are of other settings than its {folder.spec.name} says",
+            needed="a run folder as it was written",
+            hint=move_aside(folder.path),
+        ) from error
 
 
 def _last_state(folder: RunFolder, spec: RunSpec) -> Mapping[str, Any]:

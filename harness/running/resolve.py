@@ -6,6 +6,7 @@ adds what only the raw files can tell. A grid's plan, a table and a run all ask 
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +16,7 @@ from ..cell.protocol import CompleteProtocol, Protocol, complete_protocol
 from ..cell.reserved import check_setting_names
 from ..cell.spec import DatasetPart, Part, RunRequest, RunSpec, pair_of, terms_of
 from ..errors import PluginError, SpecError
+from ..limits import SEEDS, check_side
 from ..tasks import task_of
 from .datasets import dataset_config, open_dataset
 from .settings import SettingsByOwner, settings_by_owner, validate
@@ -91,6 +93,8 @@ def complete(request: RunRequest) -> CompletedRequest:
         PluginError: A plugin that can't be loaded.
     """
     registry = plugins.current()
+    if not 0 <= request.seed < SEEDS:
+        raise SpecError(f"seed {reprlib.repr(request.seed)}", needed=f"0 to {SEEDS - 1}", hint="--seed 0")
     model = model_class(request.model)
     task = task_of(model)
     dataset: type[Dataset] = registry.load("datasets", request.dataset)
@@ -152,6 +156,7 @@ def check_resolution(name: str, model: type[Model], resolution: int) -> None:
     Raises:
         SpecError: It is none of the model's.
     """
+    check_side(resolution)
     if model.resolutions is not None and resolution not in model.resolutions:
         sides = ", ".join(map(str, model.resolutions))
         raise SpecError(

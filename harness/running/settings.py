@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -88,7 +89,7 @@ def read_value(value: Any) -> Any:
         return value
     try:
         return json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or more than anybody reads
         return value
 
 
@@ -112,4 +113,4 @@ def _problems(error: ValidationError) -> Iterable[str]:
     for problem in error.errors():
         name = ".".join(map(str, problem["loc"]))
         # What is wrong with several settings together belongs to none of them.
-        yield f"{name}={problem['input']!r}: {problem['msg']}" if name else problem["msg"]
+        yield f"{name}={reprlib.repr(problem['input'])}: {problem['msg']}" if name else problem["msg"]

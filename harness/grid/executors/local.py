@@ -11,6 +11,7 @@ from pathlib import Path
 from ...api.executor import Ended, Executor, Job, Resources, SubmittedJob
 from ...errors import SpecError
 from ...files import storage_error
+from ...limits import PLACES
 
 CORES_PER_CELL = 2
 """On processors alone: more threads make one of these small networks hardly faster."""
@@ -23,6 +24,10 @@ class Local(Executor):
         super().__init__(resources)
         if (resources.jobs is not None and resources.jobs < 1) or resources.per_device < 1:
             raise SpecError("a grid with no slot", needed="--jobs and --per-device of 1 or more")
+        if max(resources.jobs or 0, resources.per_device * len(resources.devices)) > PLACES:
+            raise SpecError(
+                "a grid with too many cells at a time", needed=f"at most {PLACES}", hint="--jobs auto"
+            )
         own = [device for _ in range(resources.per_device) for device in resources.devices]
         if list(resources.devices) == ["cpu"]:
             own = ["cpu"] * max(1, resources.cores // CORES_PER_CELL)
