@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal
 
 import pandas
 
@@ -65,7 +66,7 @@ def render(sheet: Sheet, form: Format) -> str:
     renderers: Mapping[Format, Callable[[Sheet], str]] = {
         "md": _markdown,
         "latex": _latex,
-        "csv": lambda sheet: sheet.numbers.to_csv(index=False, lineterminator="\n"),
+        "csv": _csv,
         "html": _html,
     }
     return renderers[form](sheet)
@@ -92,6 +93,18 @@ def decimals_of(value: float, digits: int = 4) -> int:
 
 def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
     return [(group, len(list(members))) for group, members in groupby(columns, lambda column: column.group)]
+
+
+def _csv(sheet: Sheet) -> str:
+    """Comma-separated values that no spreadsheet takes for formulas, whatever a name begins with."""
+    safe = sheet.numbers.map(_no_formula).rename(columns=_no_formula)
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def _no_formula(value: Any) -> Any:
+    # As https://owasp.org/www-community/attacks/CSV_Injection advises.
+    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if is_formula and value != "-" else value
 
 
 def _markdown(sheet: Sheet) -> str:
@@ -151,7 +164,7 @@ def _latex(sheet: Sheet) -> str:
             r"\begin{table}[t]",
             r"  \centering",
             rf"  \caption{{{latex_escape(sheet.caption)}}}",
-            rf"  \label{{tab:{sheet.label}}}",
+            rf"  \label{{tab:{re.sub('[^A-Za-z0-9:._-]', '-', sheet.label)}}}",
             # Shrunk to the line where it is wider, and left alone where it is not.
             r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"  \begin{{tabular}}{{l{'r' * (len(sheet.columns) - 1)}}}",

@@ -219,5 +219,5 @@ def conditions(result: Result, features: Mapping[str, str] | None) -> tuple[str,
 def _parsed(value: Any) -> Any:
     try:
         return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
