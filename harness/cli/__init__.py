@@ -5,7 +5,11 @@ Modules here import the rest of the core inside their commands: ``bench --help``
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -52,13 +56,55 @@ app.command("cell", hidden=True)(cell.cell)
 
 
 def main() -> None:
-    """Run the command line. Users' errors are told without a traceback and exit with 2."""
+    """Run the command line. What a user can put right is told without a traceback, and exits with 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that lacks an arrow, or a name that is no text, is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        code = _code_of(app)
+        sys.stdout.flush()
+    except OSError as error:
+        # Nobody reads any more, or the disk behind standard output is full: Python shall not try again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 1 if error.errno == errno.EPIPE else _tell(_storage(error))
+    sys.exit(code)
+
+
+def _code_of(command: Callable[[], object]) -> int:
+    """Run a command, and tell its error; returns the exit code."""
+    try:
+        command()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BenchError as error:
-        first, *rest = str(error).splitlines()
-        print(f"error: {first}", *rest, sep="\n  ", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return _tell(error)
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+        _say("stopped")
+        return 130
+    except MemoryError as error:
+        return _tell(BenchError(f"not enough memory: {error or 'none is left'}", needed="less at a time"))
+    except OSError as error:
+        if error.errno == errno.EPIPE or (error.filename is None and error.errno == errno.ENOSPC):
+            raise
+        return _tell(_storage(error))
+    return 0
+
+
+def _storage(error: OSError) -> BenchError:
+    """An error of the system, which is about a file, a disk or a connection, and so the user's to put right."""
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return BenchError(f"{where}{error.strerror or error}", needed="a place that can be read, or written to")
+
+
+def _tell(error: BenchError) -> int:
+    first, *rest = str(error).splitlines() or [type(error).__name__]
+    _say("\n  ".join([f"error: {first}", *rest]))
+    return error.exit_code
+
+
+def _say(words: str) -> None:
+    try:
+        print(words, file=sys.stderr, flush=True)
+    except OSError:
+        pass  # nobody listens; the exit code still tells

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BenchError, SpecError
+from ..files import move_aside, typed
+from ..limits import check_side
 from .options import (
     Assignments,
     CacheOption,
@@ -115,10 +118,11 @@ def verify(
     with tempfile.TemporaryDirectory() as folder:
         for kept, fresh in zip(sets, asked.prepared(Path(folder)), strict=True):
             if fresh.digests != kept.digests:
+                home = kept.home or Path()
                 raise BenchError(
-                    f"{kept.home} is not what the raw files give today",
+                    f"{home} is not what the raw files give today",
                     needed="the same images from the same files",
-                    hint=f"rm -r '{kept.home}'; versions of Pillow or nibabel may differ",
+                    hint=f"{move_aside(home)}; versions of Pillow or nibabel may differ",
                 )
             print(f"{kept.resolution} px: {len(kept)} images as the raw files have them")
 
@@ -136,7 +140,7 @@ def fetch(
     root = out or Path("data") / name
     download(kind, name, root, progress=DownloadBar())
     print(f"{name} is in {root}; its terms: {kind.licence}\ncite: {kind.citation}")
-    print(f"next: bench data info --dataset {name} --data-root {root}")
+    print("next:", typed("bench", "data", "info", "--dataset", name, "--data-root", root))
 
 
 def _sides(text: str) -> list[int]:
@@ -144,8 +148,12 @@ def _sides(text: str) -> list[int]:
         sides = [int(side) for side in text.split(",")]
     except ValueError:
         sides = []
-    if not sides or min(sides) < 1:
-        raise SpecError(f"--res {text!r} names no sides", needed="such as --res 64 or --res 64,256")
+    if not sides:
+        raise SpecError(
+            f"--res {reprlib.repr(text)} names no sides", needed="such as --res 64 or --res 64,256"
+        )
+    for side in sides:
+        check_side(side)
     return sides
 
 

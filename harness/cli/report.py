@@ -47,5 +47,5 @@ def report(
     text = make_report(found, results, pick_device(device), real=real)
     path = out or results / "report.html"
     with atomic_write(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))  # of a path that is no text
     print(path)

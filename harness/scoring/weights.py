@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from ..api import WeightsError, WeightsFile
 from ..download import DownloadError, DownloadProgress, download
-from ..files import sha256_of_file
+from ..files import move_aside, sha256_of_file
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,13 @@ class Weights:
         if not (self.online and file.url and file.sha256):  # what can't be verified is not downloaded
             raise _missing(file, self.cache, "is not on this machine")
         target = self.cache / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            return self._download(file, target)
+        except OSError as error:
+            raise _missing(file, self.cache, f"can't be kept there: {error.strerror or error}") from error
+
+    def _download(self, file: WeightsFile, target: Path) -> Path:
         with FileLock(target.with_name(f".{file.name}.lock")):
             # Another process may have brought it while this one waited.
             if self.present(file) is None:
@@ -58,6 +64,16 @@ class Weights:
         Raises:
             WeightsError: A file of that name, or one that the user named for it, is something else.
         """
+        try:
+            return self._found(file)
+        except OSError as error:
+            raise WeightsError(
+                f"{error.filename or file.name} can't be read: {error.strerror or error}",
+                needed=f"{file.name}, or a folder that holds it",
+                hint="--weights PATH",
+            ) from error
+
+    def _found(self, file: WeightsFile) -> Path | None:
         for given in self.given:
             if not given.exists():
                 raise WeightsError(f"no weights at {given}", needed=f"{file.name}, or a folder that holds it")
@@ -88,7 +104,7 @@ def load_state(path: Path, file: WeightsFile) -> dict[str, torch.Tensor]:
         raise WeightsError(
             f"{path} cannot be read as weights ({type(error).__name__})",
             needed=f"{file.name}, complete",
-            hint=f"remove {path} and get it again",
+            hint=f"{move_aside(path)}, and get it again",
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise _not_it(path, file)
