@@ -112,7 +112,8 @@ def covered(name: str, world: World, count: int) -> dict[str, Any]:
     scores, errors = np.array(found, dtype=float).T
     coverage = float((np.abs(scores - scores.mean()) <= 1.96 * errors).mean())
     row = {
-        "score": name, **world._asdict(), "mean": float(scores.mean()), "deviation": float(scores.std(ddof=1)),
+        "score": name, **world._asdict(),
+        "mean": float(scores.mean()), "deviation": float(scores.std(ddof=1)),
         "error": float(np.sqrt(np.square(errors).mean())), "coverage": coverage,
         "holds": abs(coverage - NOMINAL) <= ALLOWED,
     }  # fmt: skip
@@ -136,13 +137,13 @@ def page(rows: list[dict[str, Any]], count: int) -> str:
     return (
         "# Standard errors, simulated\n\n"
         f"Made by `python benchmarks/coverage.py`: {count} worlds a row, so a coverage of 95 % is "
-        f"measured to within {uncertain:.1%}. Features of {DIMENSION} dimensions; slices of one patient share 70 % of "
-        "their variance where there are several. Coverage: how often the expected score at these numbers "
-        "lies within 1.96 standard errors. It is not the score of infinitely many images: of a Fréchet distance "
-        "much is bias.\n\n"
+        f"measured to within {uncertain:.1%}. Features of {DIMENSION} dimensions; slices of one patient "
+        "share 70 % of their variance where there are several. Coverage: how often the expected score at "
+        "these numbers lies within 1.96 standard errors. It is not the score of infinitely many images: of a "
+        "Fréchet distance much is bias.\n\n"
         "**No interval is given for any of these scores**, for not every row is within 3 points of 95 %. "
-        "Standard errors of `fid`, and of `kid` at few images, are too large (a jackknife never is too small "
-        "on average), those of `ms_ssim` too small for a dozen patients.\n\n"
+        "Standard errors of `fid`, and of `kid` at few images, are too large (a jackknife errs on that "
+        "side), those of `ms_ssim` too small for a dozen patients.\n\n"
         + _report.table(head, lines) + "\n"
     )  # fmt: skip
 
