@@ -196,7 +196,7 @@ def test_reading_needs_no_torch() -> None:
     code = """
 import sys
 import harness.data.reading
-from harness_datasets import acdc, brats2018, covid_ct, folder, phantom
+from harness_datasets import acdc, brats, covid_ct, folder, medmnist, msd_brain, phantom
 sys.exit("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

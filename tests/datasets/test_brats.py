@@ -1,19 +1,22 @@
-"""BraTS2018: selection, intensity, modalities and layouts on small synthetic cases."""
+"""BraTS: selection, intensity, modalities, labels, layouts and editions on small synthetic cases."""
 
 from __future__ import annotations
 
 import gzip
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
-from harness_datasets.brats2018 import Brats2018, Brats2018Config
+from harness_datasets.brats import Brats2018, Brats2018Config
 
 from harness.api import DataError, Pair, Slice
 from harness.data.prepare import prepare
+from harness.plugins import Registry
+from harness.running.resolve import make_dataset
 
 SHAPE = (40, 40, 60)
 
@@ -113,19 +116,35 @@ def test_pairs_show_the_same_places_in_two_modalities(root: Path) -> None:
         assert pair.source.endswith("_flair.nii.gz")
         assert np.array_equal(pair.pixels, target.pixels)
         assert np.array_equal(pair.counterpart, source.pixels)
-        assert np.array_equal(pair.regions["brain"], pair.pixels > 0)
+        assert np.array_equal(pair.labels == 1, pair.pixels > 0)
 
 
-def test_a_tumour_is_what_the_segmentation_labels_and_unknown_without_one(root: Path) -> None:
+def test_parts_of_the_tumour_are_labels_beside_the_brain(root: Path) -> None:
     labels = add_labels(root)
     with_labels, without, *_ = dataset(root, slices_per_case=None).paired(T1_FLAIR).items()
     pairs = list(dataset(root, slices_per_case=None).paired(T1_FLAIR).read(with_labels))
     for pair in pairs:
-        shown = pair.regions["tumour"][108:148, 108:148]
-        assert np.array_equal(shown, labels[:, :, pair.index].T > 0)
-        assert pair.regions["tumour"].sum() == shown.sum()
-    assert any(pair.regions["tumour"].any() for pair in pairs)
-    assert set(next(dataset(root).paired(T1_FLAIR).read(without)).regions) == {"brain"}
+        shown = pair.labels[108:148, 108:148]
+        segmented = labels[:, :, pair.index].T
+        # In the files necrosis is 1, oedema 2, enhancing 4; here brain is 1, and they are 2, 3 and 4.
+        assert np.array_equal(shown == 2, segmented == 1)
+        assert np.array_equal(shown == 4, segmented == 4)
+        assert np.array_equal(shown > 0, (segmented > 0) | (brain(1)[:, :, pair.index].T > 0))
+        assert (pair.labels > 0).sum() == (shown > 0).sum()
+    assert any((pair.labels == 4).any() for pair in pairs)
+    assert set(np.unique(next(dataset(root).read(without)).labels)) == {0, 1}
+
+
+def test_regions_are_unions_of_labels(root: Path, tmp_path: Path) -> None:
+    add_labels(root)
+    images = prepare(dataset(root).paired(T1_FLAIR), "brats2018", [256], tmp_path / "cache")[256]
+    assert np.array_equal(images.regions["brain"], images.labels > 0)
+    assert np.array_equal(images.regions["tumour"], images.labels > 1)
+    assert images.regions["tumour"].any()
+    shown = images.table["labels"]
+    assert set(shown) == {"brain", "brain;necrosis", "brain;necrosis;enhancing"}
+    alone = prepare(dataset(root), "brats2018", [256], tmp_path / "cache")[256]
+    assert np.array_equal(alone.labels, images.labels)
 
 
 @pytest.mark.parametrize("kind", ["t1", "seg"])
@@ -223,8 +242,9 @@ def test_two_copies_of_a_case_are_refused(root: Path) -> None:
 
 def test_another_years_cases_are_told_apart(tmp_path: Path) -> None:
     add_case(tmp_path, "BraTS20_Training_001", 0)
-    with pytest.raises(DataError, match="holds BraTS20_Training_001/"):
+    with pytest.raises(DataError, match="holds BraTS20_Training_001/: BraTS 2020") as caught:
         dataset(tmp_path).items()
+    assert caught.value.hint == "--dataset brats2020"
 
 
 def test_the_fingerprint_is_of_one_modality(root: Path) -> None:
@@ -253,3 +273,113 @@ def test_the_real_cases(real_data: Path, tmp_path: Path) -> None:
     assert not np.array_equal(pairs.source, pairs.images)
     assert 0.1 < pairs.regions["brain"].mean() < 0.6
     assert not pairs.regions["tumour"].any()  # there is no segmentation among them
+    assert set(images.table["labels"]) == {"brain"}
+
+
+EDITIONS = {
+    "brats2018": ("Brats18_CBICA_AA0_1", ("t1", "t1ce", "t2", "flair"), "_", 4),
+    "brats2020": ("BraTS20_Training_007", ("t1", "t1ce", "t2", "flair"), "_", 4),
+    "brats2021": ("BraTS2021_00621", ("t1", "t1ce", "t2", "flair"), "_", 4),
+    "brats2023": ("BraTS-GLI-00621-000", ("t1n", "t1c", "t2w", "t2f"), "-", 3),
+}
+
+
+def add_edition(root: Path, name: str, **changes: Any) -> str:
+    """One whole case of an edition, where only enhancing tumour is segmented."""
+    case, modalities, separator, enhancing = EDITIONS[name]
+    case = changes.get("case", case)
+    for number, modality in enumerate(modalities):
+        save(root / case / f"{case}{separator}{modality}.nii.gz", brain(number))
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[15:20, 15:20, 25:35] = enhancing
+    save(root / case / f"{case}{separator}seg.nii.gz", labels)
+    return case
+
+
+@pytest.fixture
+def edition(registry: Registry) -> Callable[..., Any]:
+    return lambda name, root, **options: make_dataset(registry, name, options, root)
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_each_edition_has_its_own_names_modalities_and_labels(
+    edition: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    case = add_edition(tmp_path / "raw", name)
+    data = edition(name, tmp_path / "raw")
+    assert data.items() == [case]
+    assert data.modalities == EDITIONS[name][1]
+    images = prepare(data, name, [64], tmp_path / "cache")[64]
+    assert len(images) == 23
+    assert "brain;enhancing" in set(images.table["labels"])
+    # Of FLAIR, the last modality of all of them.
+    stored = brain(3)
+    index = int(images.table["index"][0])
+    shown = next(iter(data.read(case))).pixels[108:148, 108:148]
+    assert np.array_equal(shown > 0, stored[:, :, index].T > 0)
+    pairs = data.paired(Pair(data.modalities[0], data.modalities[1]))
+    assert next(iter(pairs.read(case))).counterpart is not None
+
+
+@pytest.mark.parametrize("files", EDITIONS)
+@pytest.mark.parametrize("asked", EDITIONS)
+def test_an_edition_refuses_another_s_files_with_the_name_of_their_adapter(
+    edition: Callable[..., Any], tmp_path: Path, files: str, asked: str
+) -> None:
+    add_edition(tmp_path, files)
+    if files == asked:
+        assert len(edition(asked, tmp_path).items()) == 1
+        return
+    with pytest.raises(DataError) as caught:
+        edition(asked, tmp_path).items()
+    assert caught.value.hint == f"--dataset {files}"
+
+
+@pytest.mark.parametrize(
+    ("case", "title"),
+    [
+        ("BraTS-GLI-02062-100", "BraTS 2024"),
+        ("BraTS-MEN-00004-000", "another task of BraTS"),
+        ("BraTS19_CBICA_AAB_1", "BraTS 2019"),
+        ("BraTS20_Validation_001", "validation cases of BraTS 2020"),
+    ],
+)
+def test_what_no_adapter_reads_is_named(
+    edition: Callable[..., Any], tmp_path: Path, case: str, title: str
+) -> None:
+    add_edition(tmp_path, "brats2023", case=case)
+    with pytest.raises(DataError, match=title) as caught:
+        edition("brats2023", tmp_path).items()
+    assert "no adapter" in caught.value.hint
+
+
+def test_two_scans_of_a_patient_stay_together(edition: Callable[..., Any], tmp_path: Path) -> None:
+    for number in range(4):
+        for scan in (0, 1):
+            add_edition(tmp_path, "brats2023", case=f"BraTS-GLI-{number:05d}-{scan:03d}")
+    splits: dict[str, set[str]] = {}
+    for case in (data := edition("brats2023", tmp_path, slices_per_case=1)).items():
+        for piece in data.read(case):
+            splits.setdefault(piece.patient, set()).add(piece.split)
+    assert set(splits) == {f"BraTS-GLI-{number:05d}" for number in range(4)}
+    assert all(len(found) == 1 for found in splits.values())
+
+
+def test_labels_of_another_edition_are_named(edition: Callable[..., Any], tmp_path: Path) -> None:
+    case = add_edition(tmp_path, "brats2023")
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[15:20, 15:20, 25:35] = 4
+    save(tmp_path / case / f"{case}-seg.nii.gz", labels)
+    with pytest.raises(DataError, match=r"-seg\.nii\.gz has the label 4 in slice \d+") as caught:
+        list(edition("brats2023", tmp_path).slices())
+    assert caught.value.needed == "0, 1, 2, 3"
+
+
+def test_the_segmentation_that_kept_its_author_s_name_is_found(
+    edition: Callable[..., Any], tmp_path: Path
+) -> None:
+    case = add_edition(tmp_path, "brats2020", case="BraTS20_Training_355")
+    segmentation = tmp_path / case / f"{case}_seg.nii.gz"
+    segmentation.rename(tmp_path / case / "W39_1998.09.19_Segm.nii.gz")
+    labels = [piece.labels for piece in edition("brats2020", tmp_path).slices()]
+    assert any((plane == 4).any() for plane in labels)
