@@ -192,6 +192,8 @@ def _differences(name: str, first: Sequence[Slice], second: Sequence[Slice]) -> 
             yield f"{name} has {named[0]}, and then {named[1]}"
         elif not np.array_equal(one.pixels, other.pixels):
             yield f"slice {one.index} of {name} has other pixels"
+        elif not np.array_equal(one.labels, other.labels):  # also where both are None
+            yield f"slice {one.index} of {name} has other labels"
 
 
 def _size(root: Path) -> int:

@@ -147,6 +147,10 @@ def test_all_frames_come_from_the_4d_file(root: Path) -> None:
     assert slices[7].pixels[0, 0] == pytest.approx(
         cine[0, 0, 1, 2] / np.percentile(cine[..., 2], 99.5), rel=1e-5
     )
+    # ED and ES, frames 4 and 11, have labels; of four frames only the last is one of them.
+    assert [piece.labels is not None for piece in slices] == [False] * 9 + [True] * 3
+    assert np.array_equal(slices[10].labels, slices[11].labels)
+    assert [piece.index for piece in read(root, frames="all", labelled_only=True)] == [10, 11]
     with pytest.raises(DataError, match="patient004 has no 4D file"):
         read(root, "patient004", frames="all")
 
@@ -225,6 +229,9 @@ def test_the_official_test_patients_are_a_part_of_their_own(root: Path) -> None:
     splits = {piece.patient: piece.split for piece in dataset(root, part="all").slices()}
     others = {"patient004": "train", "patient005": "val", "patient090": "val"}
     assert splits == others | dict.fromkeys(official, "test")
+    with pytest.raises(DataError, match=r"holds patient004/.*\n.*101 to 150, the testing set") as caught:
+        dataset(root / "database" / "training", part="all").items()
+    assert caught.value.hint == "--set dataset.part=training"
     with pytest.raises(DataError, match="holds patient101/, patient150/") as caught:
         dataset(root / "database" / "testing").items()
     assert (caught.value.needed, caught.value.hint) == (
