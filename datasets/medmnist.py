@@ -33,7 +33,7 @@ class MedMNISTConfig(PluginConfig):
     )
 
 
-class MedMNIST(Dataset):
+class MedMNIST(Dataset[MedMNISTConfig]):
     """Pictures of 28, 64, 128 or 224 pixels, grey or coloured, of one of the published two-dimensional sets.
 
     The root is an ``.npz`` file or a folder of them. Splits are the publisher's. Nothing tells which pictures
@@ -42,7 +42,6 @@ class MedMNIST(Dataset):
 
     version = 1
     Config = MedMNISTConfig
-    config: MedMNISTConfig
     licence = "CC BY 4.0; dermamnist CC BY-NC 4.0"
     citation = (
         "J. Yang et al.: MedMNIST v2 - a large-scale lightweight benchmark for 2D and 3D biomedical image "

@@ -44,7 +44,7 @@ class Phantom(Dataset[PhantomConfig]):
     Nobody should read a clinical meaning into them: they are for first runs, tests and documentation.
     """
 
-    version = 1
+    version = 2
     Config = PhantomConfig
     needs_root = False
     # Both lungs look alike. The side of the heart does not keep, where a slice shows it.

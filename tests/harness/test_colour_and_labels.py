@@ -23,7 +23,7 @@ from harness.scoring.colour import colourfulness, compared_colours
 RED, GREY = np.array([1.0, 0.2, 0.0], np.float32), np.float32(0.6)
 
 
-class Cards(Dataset):
+class Cards(Dataset[PluginConfig]):
     """One picture an item: grey where its name begins with g, red where it begins with r."""
 
     version = 1
