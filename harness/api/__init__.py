@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BenchError, DataError, PluginError, ScoreError, SpecError, WeightsError
-from .dataset import Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
+from .dataset import UNKNOWN_LABEL, Colour, Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
 from .executor import BUSY, USER_ERROR, Ended, Executor, Job, Resources, SubmittedJob
 from .features import FeatureSpace, WeightsFile, WeightsLocator
 from .metric import Goal, Metric, Population, Targets
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AUGMENTATIONS",
     "BUSY",
+    "UNKNOWN_LABEL",
     "USER_ERROR",
     "Batch",
     "BenchError",
     "Clock",
+    "Colour",
     "ConfigT",
     "DataError",
     "Dataset",

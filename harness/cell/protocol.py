@@ -61,7 +61,9 @@ class Protocol(PluginConfig):
         gt=0, le=0.5,
     )  # fmt: skip
     channels: Literal[1, 3] = setting(
-        3, "channels of a model's images; 3 replicates grey", source="inferred: Table I"
+        3,
+        "channels of a model's images; 3 replicates grey, and images with colours need them",
+        source="inferred: Table I",
     )
     precision: Literal["auto", "fp32", "tf32", "bf16"] = setting(
         "auto", "arithmetic of the training step; auto means tf32 on CUDA and fp32 elsewhere", source="ours"

@@ -207,12 +207,24 @@ def _describe(images: ImageSet, kind: type[Dataset]) -> None:
     print(f"raw sizes: {width.min()} to {width.max()} pixels wide, {height.min()} to {height.max()} high")
     modes = table["mode"].value_counts()
     print("raw modes: " + ", ".join(f"{mode} {count}" for mode, count in modes.items()))
-    for region, masks in images.regions.items():
-        print(f"region {region}: in {int(masks.any(axis=(1, 2, 3)).sum())} images, {masks.mean():.1%} of all")
+    print(f"colours: {'RGB' if images.channels == 3 else 'grey'}")
+    for name, count in images.conversions.items():
+        print(f"lost on the way: {name}, in {count} images")
+    for name, count in _labelled(images).items():
+        print(f"label {name}: in {count} images")
     print(f"skipped: {len(images.skipped)}")
     for entry in images.skipped:
         print(f"  {entry['item']}: {entry['reason']}")
     print(f"fingerprint: {images.fingerprint}\nprepared in: {images.home}")
+
+
+def _labelled(images: ImageSet) -> dict[str, int]:
+    """In how many raw slices each label occurs; those whose labels nobody knows come last."""
+    if not images.label_names:
+        return {}
+    shown = images.table["labels"].str.get_dummies(";")
+    names = [*images.label_names, *({"unknown"} & set(shown.columns))]
+    return {name: int(shown[name].sum()) if name in shown else 0 for name in names}
 
 
 def _count(table: pd.DataFrame) -> str:

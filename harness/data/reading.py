@@ -32,28 +32,31 @@ class Item(NamedTuple):
     """
 
     name: str
-    layers: dict[int, dict[str, NDArray[Any]]]
+    layers: dict[int, dict[str, NDArray[np.uint8]]]
     rows: list[tuple[Any, ...]]
     fault: DataError | None = None
 
 
 def load(dataset: Dataset, sides: tuple[int, ...], item: str) -> Item:
     """Read one item and resize its slices as they come."""
-    stacks: dict[int, dict[str, list[NDArray[Any]]]] = {side: {} for side in sides}
+    stacks: dict[int, dict[str, list[NDArray[np.uint8]]]] = {side: {} for side in sides}
     rows = []
     try:
         for piece in dataset.read(item):
             layers.check_slice(piece, dataset)
             square = layers.squared(piece, dataset)
+            labels = layers.present(square)
             for side, stack in stacks.items():
-                for file, pictures in layers.resized(square, side).items():
-                    stack.setdefault(file, []).append(pictures)
-            shape = piece.raw_shape or piece.pixels.shape
-            rows.append((piece.patient, piece.source, piece.index, piece.split, *shape, piece.mode))
+                for file, picture in layers.resized(square, labels, side).items():
+                    stack.setdefault(file, []).append(picture)
+            told = piece.mode, piece.conversion, layers.named(labels, dataset.label_names)
+            height, width = (piece.raw_shape or piece.pixels.shape)[:2]
+            rows.append((piece.patient, piece.source, piece.index, piece.split, height, width, *told))
     except DataError as error:
         return Item(item, {}, [], error)
     stacked = {
-        side: {file: np.stack(pictures) for file, pictures in stack.items()} for side, stack in stacks.items()
+        side: {file: layers.stacked(pictures) for file, pictures in stack.items()}
+        for side, stack in stacks.items()
     }
     return Item(item, stacked, rows)
 

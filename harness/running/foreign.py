@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .. import plugins
 from ..api import Goal, Population, ScoreError, SpecError, WeightsError
 from ..data.prepare import prepare
+from ..scoring.colour import compared_colours
 from ..scoring.crosscheck import CrossCheck, cross_check
 from ..scoring.generated import load_images
 from ..scoring.scorer import Report
@@ -91,11 +92,12 @@ class ForeignScores:
 
 
 class RealImages(NamedTuple):
-    """Real images, those of held-out patients, and the items that were left out."""
+    """Real images, those of held-out patients, the items that were left out, and what the others lost."""
 
     train: Population
     held_out: Population | None
     skipped: list[dict[str, str]]
+    conversions: Mapping[str, int]
 
 
 def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores:
@@ -115,9 +117,11 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
             hint="make them at that size, or leave out --res",
         )
     real = real_images(request, images.shape[2], place.cache)
+    colours = compared_colours(real.train.values, images, real.conversions)
     scorer = make_scorer(request.metrics, real.train, real.held_out, place)
     scorer.check(len(images))
     report = scorer.report(images)
+    report.notes.extend(colours)
     checks = list[CrossCheck]()
     if request.cross_check:
         remark, checks = _cross_checks(real.train, images, place)
@@ -127,6 +131,8 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
         "n_generated": len(images),
         "n_real": len(real.train.values),
         "n_held_out": len(real.held_out.values) if real.held_out else 0,
+        "channels": {"generated": images.shape[1], "real": real.train.values.shape[1]},
+        "conversions": dict(real.conversions),
         "skipped": real.skipped,
         "generated": fingerprint(images),
         "real": fingerprint(real.train.values),
@@ -152,16 +158,21 @@ def real_images(request: ForeignRequest, resolution: int, cache: Path) -> RealIm
     if request.reference is not None:
         if request.held_out:
             raise SpecError("--held-out needs patients, which a folder has not", needed="--dataset NAME")
-        return RealImages(Population(_images(request.reference)), None, [])
+        return RealImages(Population(_images(request.reference)), None, [], {})
     assert request.dataset is not None
     source = make_dataset(request.dataset, dataset_settings(request.settings), request.data_root)
     whole = prepare(source, request.dataset, [resolution], cache / "images", skip_bad=request.skip_bad)[
         resolution
     ]
     if not request.held_out:
-        return RealImages(population(whole, 1), None, whole.skipped)
+        return RealImages(population(whole, whole.channels), None, whole.skipped, whole.conversions)
     train, apart = whole.select(["train", "val"]), whole.select("test")
-    return RealImages(population(train, 1), population(apart, 1), whole.skipped)
+    return RealImages(
+        population(train, whole.channels),
+        population(apart, whole.channels),
+        whole.skipped,
+        whole.conversions,
+    )
 
 
 def _cross_checks(

@@ -114,6 +114,8 @@ def _facts(fingerprint: str, task: Task) -> dict[str, Any]:
         "patients": len(set(images.patients)),
         "held_out_images": len(held_out) if held_out else 0,
         "held_out_patients": len(set(held_out.patients)) if held_out else 0,
+        "channels": images.channels,
+        "conversions": images.conversions,
         "skipped": images.skipped,
         "libraries": images.libraries,
         **task.facts,
