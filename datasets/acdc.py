@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,12 @@ from .acdc_files import Files, patients_of, phases_of
 from .labels import label_plane
 from .nifti import Volume, as_shown, clipped, read_volume
 from .raw import contents, digests_of, existing_root, fingerprint_of, something_else
+from .space import centred
 from .volumes import all_files
 
 #: Official numbers of the patients; the published work uses those for training.
 _PARTS = {"training": range(1, 101), "testing": range(101, 151), "all": range(1, 151)}
 _LABELS = {1: 1, 2: 2, 3: 3}
-PlaneT = TypeVar("PlaneT", np.float32, np.uint8)
 
 
 class ACDCConfig(PluginConfig):
@@ -225,22 +225,12 @@ class ACDC(Dataset[ACDCConfig]):
         raw_shape = pixels.shape
         if self.config.field_of_view:
             # Rows are the file's second axis: a shown plane is transposed.
-            for axis, zoom in ((0, zooms[1]), (1, zooms[0])):
+            for zoom in zooms[:2]:
                 if not 0.05 < zoom < 50.0:
                     raise DataError(f"{path} has pixels of {zoom:g} mm", hint="leave out field_of_view")
-                length = max(1, round(self.config.field_of_view / zoom))
-                pixels = _centred(pixels, length, axis)
-                labels = None if labels is None else _centred(labels, length, axis)
+            height, width = (max(1, round(self.config.field_of_view / zooms[axis])) for axis in (1, 0))
+            pixels = centred(pixels, (height, width))
+            labels = None if labels is None else centred(labels, (height, width))
         assert self.root is not None
         source = path.relative_to(self.root).as_posix()
         return Slice(pixels, item, source, index, self._split(item), volume.mode, raw_shape, labels=labels)
-
-
-def _centred(pixels: NDArray[PlaneT], length: int, axis: int) -> NDArray[PlaneT]:
-    """Cut or pad with black around the centre of one axis."""
-    surplus = pixels.shape[axis] - length
-    if surplus >= 0:
-        return np.take(pixels, range(surplus // 2, surplus // 2 + length), axis=axis)
-    widths = [(0, 0), (0, 0)]
-    widths[axis] = (-surplus // 2, -surplus - (-surplus // 2))
-    return np.pad(pixels, widths)

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,10 @@ from harness.api import DataError, Dataset, Pair, PluginConfig, Slice, Split, se
 from .labels import label_plane
 from .nifti import Volume, clipped
 from .raw import digests_of, fingerprint_of
+from .space import centred
 
 SEGMENTATION = "seg"
 _SIDE = 256
-PlaneT = TypeVar("PlaneT", np.float32, np.uint8)
 
 
 class BrainConfig(PluginConfig):
@@ -107,7 +107,10 @@ class BrainSlices(Dataset[BrainConfig]):
         ]
         covered = np.array([np.count_nonzero(plane) / plane.size for plane in brains[0]])
         for z in self._selected(target.path, covered):
-            planes = [_padded(clipped(stack[z], white)) for stack, white in zip(stacks, whites, strict=True)]
+            planes = [
+                centred(clipped(stack[z], white), (_SIDE, _SIDE))
+                for stack, white in zip(stacks, whites, strict=True)
+            ]
             labels = np.any([brain[z] for brain in brains], axis=0).astype(np.uint8)
             if tumour is not None:
                 parts = label_plane(tumour, z, self._numbers)
@@ -122,7 +125,7 @@ class BrainSlices(Dataset[BrainConfig]):
                 target.mode,
                 raw_shape=stacks[0].shape[1:],
                 counterpart=planes[1] if others else None,
-                labels=_padded(labels),
+                labels=centred(labels, (_SIDE, _SIDE)),
             )
 
     def paired(self, pair: Pair) -> Self:
@@ -202,10 +205,3 @@ def _check_alike(volumes: Sequence[Volume]) -> None:
                 needed=f"{first.stored.shape}, as {first.path.name}, and at most {_SIDE} pixels a side",
                 hint="get this case again",
             )
-
-
-def _padded(plane: NDArray[PlaneT]) -> NDArray[PlaneT]:
-    """A plane in the middle of the picture, with nothing around it."""
-    height, width = plane.shape
-    top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
-    return np.pad(plane, ((top, _SIDE - height - top), (left, _SIDE - width - left)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BenchError, DataError, PluginError, ScoreError, SpecError, WeightsError
+from ..errors import BenchError, ChoiceError, DataError, PluginError, ScoreError, SpecError, WeightsError
 from .dataset import UNKNOWN_LABEL, Colour, Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
 from .executor import BUSY, USER_ERROR, Ended, Executor, Job, Resources, SubmittedJob
 from .features import FeatureSpace, WeightsFile, WeightsLocator
@@ -27,6 +27,7 @@ __all__ = [
     "USER_ERROR",
     "Batch",
     "BenchError",
+    "ChoiceError",
     "Clock",
     "Colour",
     "ConfigT",

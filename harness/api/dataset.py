@@ -147,12 +147,25 @@ class Dataset(abc.ABC, Generic[ConfigT]):
         """Read one item's slices.
 
         Raises:
-            DataError: The item is damaged; the message names the file.
+            DataError: The item is damaged; the message names the file. It may be left out on request.
+            ChoiceError: The user must say or install something before it can be read.
         """
 
     @abc.abstractmethod
     def fingerprint(self) -> str:
         """Hexadecimal digest of the raw content: other bytes, other fingerprint; dates don't count."""
+
+    def left_out(self) -> Mapping[str, str]:
+        """Files below the root that no item reads, and why; for whoever counts their files."""
+        return {}
+
+    def notes(self) -> Sequence[str]:
+        """How the raw files were understood where that is a choice, one line each, for a person to check."""
+        return []
+
+    def caveats(self) -> Sequence[str]:
+        """What scores on held-out patients are not to be read without, one line each."""
+        return []
 
     def paired(self, pair: Pair) -> Self:
         """The same data set, asked for pairs of two of its ``modalities``.

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
-from ..api import DataError, Dataset
+from ..api import ChoiceError, DataError, Dataset
 from ..files import atomic_write, sha256_of_file, sha256_of_json, storage_error, sync_folder, write_json
 from ..installed import versions_of
 from . import resize
@@ -154,7 +154,7 @@ class _Build:
         results = read_items(self.dataset, tuple(self.homes), items, workers)
         try:
             for done, result in enumerate(results, start=1):
-                if result.fault is not None and not skip_bad:
+                if result.fault is not None and (not skip_bad or isinstance(result.fault, ChoiceError)):
                     raise _fatal(result.fault)
                 if result.fault is not None:
                     skipped.append({"item": result.name, "reason": result.fault.found})
@@ -218,7 +218,10 @@ class _Build:
 
 
 def _fatal(fault: DataError) -> DataError:
-    remedy = "leave damaged items out with --skip-bad"
+    """The same error; of an item that may be left out, it says how."""
+    if isinstance(fault, ChoiceError):
+        return fault
+    remedy = "leave it out with --skip-bad"
     return DataError(
         fault.found, needed=fault.needed, hint=f"{fault.hint}; or {remedy}" if fault.hint else remedy
     )

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -79,11 +79,13 @@ def read_items(
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if context.get_start_method() == "forkserver":
         context.set_forkserver_preload([__name__, type(dataset).__module__])
-    pool = ProcessPoolExecutor(min(workers, len(rest)), mp_context=context, initializer=_obey_parent)
+    pool = ProcessPoolExecutor(
+        min(workers, len(rest)), mp_context=context, initializer=_begin, initargs=(read_one,)
+    )
     pending: deque[Future[Item]] = deque()
     try:
         for item in rest:
-            pending.append(pool.submit(read_one, item))
+            pending.append(pool.submit(_read_one, item))
             if len(pending) >= 2 * workers:
                 yield pending.popleft().result()
         while pending:
@@ -95,6 +97,20 @@ def read_items(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+#: How a process reads an item: given once, because a data set that knows many files is large.
+_reader: Callable[[str], Item]
+
+
+def _begin(reader: Callable[[str], Item]) -> None:
+    global _reader
+    _reader = reader
+    _obey_parent()
+
+
+def _read_one(item: str) -> Item:
+    return _reader(item)
 
 
 def _obey_parent() -> None:

@@ -63,6 +63,7 @@ def make_record(
         caveats=[
             *trainer.model.caveats(trainer.last_clock),
             *augmentation_caveats(trainer.model.augmentations, cell.dataset.flips),
+            *(cell.dataset.caveats() if task.held_out else ()),
         ],
         versions=versions(),
         plugins=brought_by(took_part),
