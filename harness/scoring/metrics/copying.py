@@ -111,15 +111,16 @@ def known_and_null(train: Population, held_out: Population | None) -> tuple[Know
     if held_out is not None:
         near = known.near(torch.from_numpy(held_out.values))
         return known, Null.of(near.ratio.numpy(), patient_numbers(held_out))
-    ratios = []
+    ratios, owners = [], []
     rng = np.random.default_rng(0)
     for _ in range(_DRAWS):
         first, second = (torch.from_numpy(part) for part in halves(train, rng))
-        ratio = torch.empty_like(known.strangers)
         for one, other in ((first, second), (second, first)):
-            ratio[other] = Known.of(features[one], patients[one]).near(features[other]).ratio
-        ratios.append(ratio.numpy())
-    return known, Null.of(np.concatenate(ratios), np.tile(numbers, _DRAWS))
+            half = Known.of(features[one], patients[one])
+            if half.strangers.isfinite().all():  # not where one large patient is a half
+                ratios.append(half.near(features[other]).ratio.numpy())
+                owners.append(numbers[other.numpy()])
+    return known, Null.of(np.concatenate(ratios), np.concatenate(owners))
 
 
 def spread(rate: float, groups: NDArray[np.intp]) -> float:

@@ -1,4 +1,4 @@
-"""Fidelity, diversity and memorisation, all read from one pass over nearest neighbours."""
+"""Fidelity, diversity and memorisation, all read from nearest neighbours."""
 
 from __future__ import annotations
 
