@@ -18,7 +18,7 @@ from ..scoring.colour import compared_colours
 from ..scoring.crosscheck import CrossCheck, cross_check
 from ..scoring.generated import load_images
 from ..scoring.metrics.frechet import Frechet, frechet_distance
-from ..scoring.scorer import Report
+from ..scoring.report import Report
 from ..scoring.selection import make_metrics
 from ..scoring.statistics import is_statistics, read_statistics
 from ..scoring.stored import fingerprint

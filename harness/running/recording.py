@@ -9,7 +9,8 @@ from typing import Any
 
 from ..cell.records import Record, Status
 from ..plugins import Kind
-from ..scoring.scorer import Report, Scorer
+from ..scoring.report import Report
+from ..scoring.scorer import Scorer
 from ..tasks import Task
 from ..training.arithmetic import effective_precision
 from ..training.augmentation import augmentation_caveats

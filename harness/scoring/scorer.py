@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,25 +13,11 @@ from numpy.typing import NDArray
 
 from ..api import FeatureSpace, Goal, Metric, Population, ScoreError, SpecError, Targets
 from .cache import FeatureCache
+from .report import Report
 from .spaces.network import full_precision
 from .stored import canonical_order, check_images, drop_equal_channels, fingerprint
 
 RealSide = Literal["train", "held_out"]
-
-
-@dataclass(frozen=True)
-class Report:
-    """Scores, and how far to trust them.
-
-    Attributes:
-        scores: Every score by name.
-        context: Floors, intervals and gaps, by names that begin with their score's.
-        notes: What a reader must be told, one line each.
-    """
-
-    scores: dict[str, float]
-    context: dict[str, float]
-    notes: list[str]
 
 
 class Scorer:
