@@ -1,15 +1,18 @@
-"""Speed and memory of preparing volumes, beside merely loading the same files with nibabel.
+"""Speed and memory of preparing volumes and DICOM files, beside merely loading the same files.
 
-    python benchmarks/preparation.py --data-root BRATS2018 [--cases 36] [--workers 2]
+    python benchmarks/preparation.py --data-root BRATS2018 [--cases 36] [--dicom 1000] [--workers 2]
 
-The cases that are there are linked under other names until there are ``--cases`` of them. Both sides read
-every file in as many processes, from a warm page cache; preparing pays for starting its processes, loading
-does not. Memory is what reading one volume adds to a process. Linux only. Nothing else should run
-meanwhile. Regenerates ``preparation.json`` and ``preparation.md`` in ``benchmarks/results``.
+The cases that are there are linked under other names until there are ``--cases`` of them; DICOM files of
+512 x 512 pixels are made, a hundred for each patient, uncompressed and with a window. Both sides read every
+file in as many processes, from a warm page cache: with nibabel all voxels, with pydicom all pixels. Preparing
+at 64 and 256 px pays for starting its processes, for reading headers to tell patients, and for hashing the
+files; loading does not. Memory is what reading one file adds to a process. Linux only. Nothing else should
+run meanwhile. Regenerates ``preparation.json`` and ``preparation.md`` in ``benchmarks/results``.
 """
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import statistics
 import tempfile
@@ -17,7 +20,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import _report
 import nibabel
@@ -30,34 +33,74 @@ from harness.data.reading import load
 MODALITY = "flair"
 
 
+class Side(NamedTuple):
+    """Seconds and memory of one kind of file, loaded only and prepared."""
+
+    what: str
+    files: int
+    loading: list[float]
+    preparing: list[float]
+    loading_peak: float
+    preparing_peak: float
+
+
 def main() -> None:
     parser = _report.arguments(__doc__)
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--cases", type=int, default=36)
+    parser.add_argument("--dicom", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=usable_cores())
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     # Here and not above, as in the command line: processes that read import this file, and need no torch.
-    from harness.plugins import Registry
-    from harness.running.resolve import make_dataset
+    from harness.running.datasets import make_dataset
 
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "raw"
-        files = link_cases(options.data_root, root, options.cases)
-        dataset = make_dataset(Registry(), "brats2018", {"modality": MODALITY}, root)
-        loading, preparing = [], []
-        with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
-            load_all(files, pool)
-            for repeat in range(options.repeats):  # alternating, so that a busy machine is busy for both
-                cache = Path(folder) / f"cache{repeat}"
-                loading.append(seconds(lambda: load_all(files, pool)))
-                preparing.append(seconds(lambda: prepare_all(dataset, cache, options.workers)))  # noqa: B023
-        peaks = (
-            peak_mib(lambda: load_one(files[0])),
-            peak_mib(lambda: load(dataset, (64, 256), dataset.items()[0])),
-        )
-        shape = nibabel.load(files[0]).shape
-    report(options, shape, loading, preparing, peaks)
+        volumes, slices = Path(folder) / "volumes", Path(folder) / "dicom"
+        cases = link_cases(options.data_root, volumes, options.cases)
+        made = make_dicom(slices, options.dicom)
+        sides = [
+            compare(
+                f"volumes of {' x '.join(map(str, nibabel.load(cases[0]).shape))}",
+                cases,
+                load_volume,
+                lambda: make_dataset("brats2018", {"modality": MODALITY}, volumes),
+                Path(folder),
+                options,
+            ),
+            compare(
+                "DICOM files of 512 x 512",
+                made,
+                load_dicom,
+                lambda: make_dataset("folder", {}, slices),
+                Path(folder),
+                options,
+            ),
+        ]
+    report(options, sides)
+
+
+def compare(
+    what: str,
+    files: list[Path],
+    load_one: Callable[[Path], float],
+    dataset: Callable[[], Dataset[Any]],
+    cache: Path,
+    options: Any,
+) -> Side:
+    loading, preparing = [], []
+    with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(load_one, files))
+        for repeat in range(options.repeats):  # alternating, so that a busy machine is busy for both
+            place = cache / f"{what} {repeat}"
+            loading.append(seconds(lambda: list(pool.map(load_one, files))))
+            preparing.append(
+                seconds(lambda: prepare(dataset(), "benchmark", [64, 256], place, workers=options.workers))  # noqa: B023
+            )
+    data = dataset()
+    item = data.items()[0]
+    peaks = peak_mib(lambda: load_one(files[0])), peak_mib(lambda: load(data, (64, 256), item))
+    return Side(what, len(files), loading, preparing, *peaks)
 
 
 def link_cases(source: Path, root: Path, count: int) -> list[Path]:
@@ -74,20 +117,37 @@ def link_cases(source: Path, root: Path, count: int) -> list[Path]:
     return files
 
 
-def load_all(files: list[Path], pool: ProcessPoolExecutor) -> None:
-    list(pool.map(load_one, files))
+def make_dicom(root: Path, count: int) -> list[Path]:
+    """CT slices in a flat folder, from the header of pydicom's own example."""
+    pydicom = importlib.import_module("pydicom")
+    example = pydicom.dcmread(pydicom.examples.get_path("ct"))
+    example.Rows = example.Columns = 512
+    example.WindowCenter, example.WindowWidth = 40, 400
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:512, :512] - 256
+    body = np.where(x**2 + y**2 < 200**2, 1064, 0).astype(np.int16)
+    root.mkdir()
+    files = []
+    for number in range(count):
+        example.PatientID, example.InstanceNumber = f"P{number // 100}", number
+        example.SOPInstanceUID = example.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+        example.PixelData = (body + rng.integers(0, 30, body.shape, dtype=np.int16)).tobytes()
+        files.append(root / f"{number:05d}.dcm")
+        example.save_as(files[-1])
+    return files
 
 
-def load_one(path: Path) -> float:
+def load_volume(path: Path) -> float:
     """All voxels in memory, in the type that is cheapest for nibabel."""
     return float(np.asanyarray(nibabel.load(path).dataobj)[0, 0, 0])
 
 
-def prepare_all(dataset: Dataset, cache: Path, workers: int) -> None:
-    prepare(dataset, "brats2018", [64, 256], cache, workers=workers)
+def load_dicom(path: Path) -> float:
+    """All pixels in memory, as pydicom has them."""
+    return float(importlib.import_module("pydicom").dcmread(path).pixel_array[0, 0])
 
 
-def seconds(work: Callable[[], None]) -> float:
+def seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
@@ -106,37 +166,25 @@ def memory_mib(name: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
-def report(
-    options: Any,
-    shape: tuple[int, ...],
-    loading: list[float],
-    preparing: list[float],
-    peaks: tuple[float, float],
-) -> None:
-    load, ready = statistics.median(loading), statistics.median(preparing)
-    volume = float(np.prod(shape)) * 4 / 2**20
-    numbers = {
-        "cases": options.cases,
-        "workers": options.workers,
-        "loading_seconds": loading,
-        "preparing_seconds": preparing,
-        "relative_speed": load / ready,
-        "volume_mib": volume,
-        "loading_peak_mib": peaks[0],
-        "preparing_peak_mib": peaks[1],
-    }
-    text = f"""# Preparing BraTS2018 volumes
+def report(options: Any, sides: list[Side]) -> None:
+    numbers: dict[str, Any] = {"workers": options.workers}
+    lines = []
+    for side in sides:
+        load_time, ready = statistics.median(side.loading), statistics.median(side.preparing)
+        numbers[side.what] = side._asdict() | {"relative_speed": load_time / ready}
+        lines.append(
+            f"| {side.files} {side.what} | {side.files / load_time:.1f} | {side.files / ready:.1f} | "
+            f"{load_time / ready:.0%} | {side.loading_peak:.0f} MiB | {side.preparing_peak:.0f} MiB |"
+        )
+    text = f"""# Preparing beside loading
 
-{options.cases} volumes of {" x ".join(map(str, shape))} ({volume:.0f} MiB as float32),
-{options.workers} processes, median of {options.repeats} alternating runs.
-Preparing pays for the start of its processes, loading does not.
+{options.workers} processes, median of {options.repeats} alternating runs, 64 and 256 px from one reading.
+Preparing pays for the start of its processes, for headers and for hashing; loading does not. Memory is beyond
+imported libraries.
 
-| | seconds | volumes/s | peak memory of a process, beyond imported libraries |
-|---|---|---|---|
-| nibabel, loading only | {load:.2f} | {options.cases / load:.1f} | {peaks[0]:.0f} MiB |
-| preparing 64 and 256 px | {ready:.2f} | {options.cases / ready:.1f} | {peaks[1]:.0f} MiB |
-
-Preparation runs at {load / ready:.0%} of the speed of loading.
+| files | loading, files/s | preparing, files/s | relative speed | memory, loading | memory, preparing |
+|---|---|---|---|---|---|
+{chr(10).join(lines)}
 """
     _report.publish("preparation", numbers, text)
 

@@ -2,92 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator
 
-from harness.api import DataError, Dataset, Flip, PluginConfig, Slice, Square, setting
+from harness.api import ChoiceError, DataError, Dataset, Slice
 
-from .dicom import read_dicom
-from .image_files import grey_pages
-from .nifti import ENDINGS as NIFTI
-from .nifti import Volume, as_shown, read_volume
-from .raw import digests_of, existing_root, fingerprint_of, something_else, split_by_hash
+from .colour import is_coloured
+from .files import Found, find_files, readable
+from .folder_options import FolderConfig
+from .opening import is_deep, open_file, picture_size
+from .raw import contents, digests_of, existing_root, fingerprint_of
+from .scale import Stack, Window, by_percentile, luma, named, shared
+from .space import centred, resampled, sizes_of
+from .survey import IMAGES, File, Survey, candidates, groups, survey, told
 from .table import Table, read_table
-from .volumes import all_files
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-_DICOM = (".dcm", ".dicom", ".ima")
-_ENDINGS = (*_PICTURES, *NIFTI, ".npy", *_DICOM)
-_orientations: Any = nibabel.orientations  # untyped
-_WHITE = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}
-
-#: A 16-bit image without a value above this is what a 12-bit scanner gave: at full scale it would be black.
-_TWELVE_BITS = 4095
-
-
-Flips = Annotated[
-    tuple[Flip, ...], BeforeValidator(lambda value: value.split(",") if isinstance(value, str) else value)
-]
-
-
-class FolderConfig(PluginConfig):
-    """Options of a folder of images."""
-
-    square: Square = setting(
-        "pad",
-        "how images that are not square become so: crop, pad or stretch",
-        source="ours: nothing is lost",
-    )
-    flips: Flips = setting(
-        (),
-        "mirrorings that keep the anatomy, such as left-right; others that a model trains on are told",
-        source="ours: nobody knows what a folder shows",
-    )
-    table: str = setting(
-        "patients.csv",
-        "CSV file in the folder with the columns file, patient and, if wanted, split",
-        source="ours",
-    )
-    low: float | None = setting(
-        None,
-        "value of a volume, DICOM or 16-bit image that becomes black",
-        source="ours: none for a percentile; for 16-bit images, for 0",
-    )
-    high: float | None = setting(
-        None,
-        "value of a volume, DICOM or 16-bit image that becomes white",
-        source="ours: none for a percentile; for 16-bit images, for 65535",
-    )
-    percentile: float = setting(
-        99.5,
-        "percentile of a volume that becomes white; what is left to 100 is the one that becomes black",
-        source="ours: as for the other volumes",
-        gt=50.0,
-        le=100.0,
-    )
+#: The table that is used unasked, if it is there.
+_TABLE = "patients.csv"
 
 
 class Folder(Dataset[FolderConfig]):
-    """PNG, JPEG, TIFF (8 and 16 bit), NIfTI, npy and DICOM files below a folder.
+    """PNG, JPEG, TIFF, BMP, GIF, PGM, WebP, NIfTI, npy and DICOM files below a folder.
 
-    A NIfTI volume gives its axial slices, turned as a radiologist sees them where its header tells how it
-    lies. An npy file holds one image (H, W) or several (N, H, W): uint8, uint16, or floats in [0, 1].
-    Without a table, every file is a patient of its own (a DICOM file names its patient). Splits that the
-    table doesn't name are by a hash of the patient's id: 60 % train, 15 % val, 25 % test.
+    What files say of themselves decides: ``docs/datasets.md`` tells how. What belongs together is on one
+    scale: a patient's folder between the same percentiles or in the same window, all pictures of more than
+    8 bits up to the brightest of them. Masks and other modalities are left out by their names. Patients are
+    those of the table, of DICOM's PatientID, or of known names; else every file is one. Splits are those of
+    the table, or of folders such as train and test, or by a hash of the patient's id: 60 % train, 15 % val,
+    25 % test.
     """
 
-    version = 2
+    version = 3
     Config = FolderConfig
     licence = "whatever the folder's owner says"
     citation = "whatever the folder's owner says"
-    obtain = "name a folder of PNG, JPEG, TIFF, NIfTI, npy or DICOM files: --data-root DIR"
+    obtain = f"name a folder of {IMAGES}: --data-root DIR"
     libraries = ("nibabel", "pydicom")
     published_count = "not in the published work"
 
@@ -95,148 +48,249 @@ class Folder(Dataset[FolderConfig]):
         super().__init__(root, config)
         self.square = config.square
         self.flips = config.flips
+        self.colour = config.colour
 
     def items(self) -> Sequence[str]:
-        """Paths of all images, relative to the folder."""
-        self._check_table()
-        return list(self._files)
+        """Paths of files in the folder; of those that are scaled together, the first."""
+        _ = self._canvas, self._brightest  # once, and not in every process that reads
+        return list(self._parts)
 
     def read(self, item: str) -> Iterator[Slice]:
-        """The images of one file."""
-        path = self._files[item]
-        for index, (pixels, mode, named) in enumerate(self._images(path)):
-            patient = self._table.patients.get(item) or named or _without_ending(item)
-            split = self._table.splits.get(patient) or split_by_hash(patient)
-            yield Slice(pixels, patient, item, index, split, mode)
+        """The images of one file, or of all that are scaled together with it."""
+        names, window = self._parts[item]
+        try:
+            yield from self._images(names, window)
+        except DataError as error:
+            others = f"; and {len(names) - 1} other files share its scale" if len(names) > 1 else ""
+            raise type(error)(readable(error.found) + others, needed=error.needed, hint=error.hint) from error
+
+    def _images(self, names: Sequence[str], window: Window | None) -> Iterator[Slice]:
+        opened: Iterable[tuple[str, Iterable[Stack]]] = ((name, self._open(name)) for name in names)
+        if window is None:
+            opened = [(name, list(stacks)) for name, stacks in opened]  # read once, and scaled together
+            window = self._window_of([stack for _, stacks in opened for stack in stacks], names[0])
+        for name, stacks in opened:
+            index = 0
+            for stack in stacks:
+                for pixels in stack.greys(window):
+                    yield self._slice(name, index, pixels, stack)
+                    index += 1
+
+    def _slice(self, name: str, index: int, pixels: NDArray[np.float32], stack: Stack) -> Slice:
+        file, spacing = self._survey.files[name], self.config.spacing
+        raw_shape = pixels.shape[:2]
+        known = stack.spacing if stack.in_mm or spacing is None else None
+        pixels, conversion = self._coloured(pixels, is_8_bit=stack.white == 255.0)
+        picture = resampled(pixels, sizes_of((raw_shape[0], raw_shape[1]), known, spacing, name))
+        if spacing is not None:
+            picture = centred(picture, self._canvas)
+        return Slice(
+            picture, file.patient, name, index, file.split, stack.mode, raw_shape, conversion=conversion
+        )
+
+    def _coloured(self, pixels: NDArray[np.float32], *, is_8_bit: bool) -> tuple[NDArray[np.float32], str]:
+        """A picture with its colours or in grey, and what was lost by that."""
+        if pixels.ndim == 2 or self.config.colour == "rgb":
+            return pixels, ""
+        has_colours = is_coloured(pixels)
+        if has_colours and self.config.colour == "auto":
+            return pixels, ""
+        return luma(pixels, is_8_bit=is_8_bit), "colour to grey" if has_colours else ""
 
     def fingerprint(self) -> str:
-        """Content of all files and of the table."""
-        digests = digests_of(self._files)
-        assert self.root is not None
-        if self._table.patients:
-            digests |= digests_of({self.config.table: self.root / self.config.table})
-        return fingerprint_of(digests)
+        """Content of all files that may be used, and of the table."""
+        files = {name: file.path for name, file in self._candidates[0].items()}
+        if self._table_name is not None:
+            files[self._table_name] = self._found.files[self._table_name]
+        return fingerprint_of(digests_of(files))
+
+    def left_out(self) -> Mapping[str, str]:
+        """Why each file that is not used is not."""
+        return self._survey.left_out
+
+    def notes(self) -> Sequence[str]:
+        """Which modality is used, and what is white in pictures of more than 8 bits."""
+        lines = []
+        if self._survey.modalities:
+            chosen, *others = self._survey.modalities
+            lines.append(
+                f"the modality is {chosen}; others are {', '.join(others)}: --set dataset.modality=NAME"
+            )
+        if self._brightest is not None and self.config.high is None:
+            lines.append(
+                f"in pictures of more than 8 bits, {self._brightest:g} is white, the brightest of them all: "
+                "--set dataset.high=WHITE for another"
+            )
+        return [*lines, *self.caveats()]
+
+    def caveats(self) -> Sequence[str]:
+        """Whether patients are known."""
+        if not self._survey.unknown:
+            return []
+        patients = len({file.patient for file in self._survey.files.values()})
+        return [
+            f"nothing tells the patients of {self._survey.unknown} files, so each counts as one, which makes "
+            f"{patients} patients; a person with several files may be both in training and held out: "
+            f"--set dataset.patient=parent or =REGEX, or a table {_TABLE}"
+        ]
 
     @cached_property
-    def _files(self) -> dict[str, Path]:
+    def _found(self) -> Found:
         root = existing_root(self)
-        paths = (
-            [path for path in all_files(root) if path.name.lower().endswith(_ENDINGS)]
-            if root.is_dir()
-            else []
-        )
-        if not paths:
-            raise something_else(self, f"images that end in {', '.join(_ENDINGS)}")
-        return {path.relative_to(root).as_posix(): path for path in paths}
+        return find_files(root) if root.is_dir() else Found({}, {})
 
     @cached_property
-    def _table(self) -> Table:
-        path = existing_root(self) / self.config.table
-        return read_table(path) if path.is_file() else Table({}, {})
-
-    def _check_table(self) -> None:
-        """Nobody may be forgotten: a file without a patient would count as another patient."""
-        named = set(self._table.patients)
-        if named and (strangers := set(self._files) ^ named):
-            name = min(strangers)
-            found = "does not exist, but is in" if name in named else "is not in"
+    def _table_name(self) -> str | None:
+        """The table, whatever the case of its name."""
+        wanted = (self.config.table or _TABLE).lower()
+        name = next((name for name in self._found.files if name.lower() == wanted), None)
+        if name is None and self.config.table is not None:
             raise DataError(
-                f"{name} {found} {self.config.table} ({len(strangers)} such files)",
-                needed="one line in the table for each file, its path relative to the folder",
+                f"{self.root} has no {self.config.table}",
+                needed="the table of patients, its path relative to the folder",
+                hint="leave out dataset.table",
             )
+        return name
 
-    def _images(self, path: Path) -> Iterator[tuple[NDArray[np.float32], str, str]]:
-        """Pixels, stored mode and, if the file knows, the patient."""
-        name = path.name.lower()
-        if name.endswith(NIFTI):
-            yield from self._volume_slices(read_volume(path))
-        elif name.endswith(_DICOM):
-            use_window = self.config.low is None and self.config.high is None
-            image = read_dicom(path, use_window=use_window)
-            frames = (
-                image.frames
-                if image.is_shown
-                else self._scaled(image.frames, path, self.config.low, self.config.high)
-            )
-            for frame in frames:
-                pixels = 1.0 - frame if image.is_inverted and not image.is_shown else frame
-                yield pixels, "DICOM", image.patient
-        elif name.endswith(".npy"):
-            for pixels, mode in _array_images(path):
-                yield self._windowed(pixels, path) if mode == "uint16" else pixels, mode, ""
-        else:
-            try:
-                content = path.read_bytes()
-            except OSError as error:
-                raise DataError(f"{path} can't be read: {error.strerror or error}") from error
-            for pixels, mode in grey_pages(content, str(path)):
-                yield self._windowed(pixels, path) if mode.startswith("I;16") else pixels, mode, ""
+    @cached_property
+    def _table(self) -> Table | None:
+        name = self._table_name
+        return None if name is None else read_table(self._found.files[name])
 
-    def _volume_slices(self, volume: Volume) -> Iterator[tuple[NDArray[np.float32], str, str]]:
-        values = self._scaled(volume.values(), volume.path, self.config.low, self.config.high)
-        if volume.affine is not None:
-            stored = _orientations.io_orientation(volume.affine)
-            if np.isfinite(stored).all():  # else it lies on no axis: as stored
-                wanted = _orientations.axcodes2ornt("LPS")
-                turn = _orientations.ornt_transform(stored, wanted)
-                values = _orientations.apply_orientation(values, turn)
-        for z in range(values.shape[2]):
-            yield as_shown(values[:, :, z]), volume.mode, ""
-
-    def _windowed(self, unit: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
-        """A 16-bit image between ``low`` and ``high``, or at the full scale of its type."""
-        values = unit * np.float32(65535.0)
-        low, high = self.config.low, self.config.high
-        if low is not None or high is not None:
-            return self._scaled(values, path, 0.0 if low is None else low, 65535.0 if high is None else high)
-        brightest = round(float(values.max()))
-        if 0 < brightest <= _TWELVE_BITS:
-            raise DataError(
-                f"{path} has 16 bits and no value above {brightest}: it would be black",
-                needed="the values that are black and white",
-                hint=f"--set dataset.low=0 --set dataset.high={_TWELVE_BITS}",
-            )
-        return unit
-
-    def _scaled(
-        self, values: NDArray[np.float32], path: Path, low: float | None, high: float | None
-    ) -> NDArray[np.float32]:
-        """Bring values of any unit to [0, 1]."""
-        if low is None:
-            low = float(np.percentile(values, 100.0 - self.config.percentile))
-        if high is None:
-            high = float(np.percentile(values, self.config.percentile))
-        if not low < high:
-            raise DataError(
-                f"{path} has no contrast between {low:g} and {high:g}",
-                needed="more than one grey",
-                hint="name other values with low and high",
-            )
-        unit: NDArray[np.float32] = np.clip((values - low) / (high - low), 0.0, 1.0).astype(np.float32)
-        return unit
-
-
-def _array_images(path: Path) -> Iterator[tuple[NDArray[np.float32], str]]:
-    try:
-        # Mapped, because numpy checks then that the file is as long as its header says.
-        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # headers are parsed as Python and raise what that raises
-        raise DataError(f"{path} is damaged, or no npy file: {error}", hint="get this file again") from error
-    kind = str(array.dtype.newbyteorder("="))
-    if array.ndim not in (2, 3) or not array.size or (kind not in _WHITE and array.dtype.kind != "f"):
-        raise DataError(
-            f"{path} holds {kind} of shape {array.shape}",
-            needed="(H, W) or (N, H, W) of uint8, uint16, or floats in [0, 1]",
+    @cached_property
+    def _candidates(self) -> tuple[dict[str, File], dict[str, str]]:
+        config = self.config
+        files, left_out = candidates(
+            self._found, self._table_name, config.include, config.exclude, masks=config.masks
         )
-    for image in array if array.ndim == 3 else array[None]:
-        pixels = np.asarray(image, dtype=np.float32) / np.float32(_WHITE.get(kind, 1.0))
-        if not (pixels.min() >= 0.0 and pixels.max() <= 1.0):
+        if not files:
+            self._refuse(left_out)
+        return files, left_out
+
+    @cached_property
+    def _survey(self) -> Survey:
+        files, left_out = self._candidates
+        self._check_table(files)
+        config = self.config
+        result = survey(
+            files,
+            left_out,
+            table=self._table,
+            patient=config.patient,
+            modality=f"{config.modality:04d}" if isinstance(config.modality, int) else config.modality,
+            plane=config.plane,
+        )
+        if not result.files:
+            self._refuse(result.left_out)
+        return result
+
+    @cached_property
+    def _parts(self) -> dict[str, tuple[list[str], Window | None]]:
+        """What is read at once: a file if its window is known before its pixels are, or else a group."""
+        parts: dict[str, tuple[list[str], Window | None]] = {}
+        for first, names in groups(self._survey.files).items():
+            window = self._window_before(names)
+            parts |= {first: (names, None)} if window is None else {name: ([name], window) for name in names}
+        return dict(sorted(parts.items()))
+
+    def _refuse(self, left_out: Mapping[str, str]) -> None:
+        """There is something, and no image among it."""
+        assert self.root is not None
+        why = f" ({told(left_out)}, such as {next(iter(left_out))})" if left_out else ""
+        raise DataError(
+            f"{self.root} holds {contents(self.root)}: no image that is used{why}",
+            needed=IMAGES,
+            hint=self.obtain,
+        )
+
+    def _check_table(self, files: Mapping[str, File]) -> None:
+        """Nobody may be forgotten: a file without a patient would count as another patient."""
+        if self._table is None:
+            return
+        named = set(self._table.patients)
+        absent, strangers = named - set(self._found.files), set(files) - named
+        if absent or strangers:
+            name = min(strangers) if strangers else min(absent)
+            found = "is not in" if strangers else "does not exist, but is in"
             raise DataError(
-                f"{path} holds floats from {pixels.min():g} to {pixels.max():g}", needed="floats in [0, 1]"
+                f"{name} {found} {self._table_name} ({len(absent) + len(strangers)} such files)",
+                needed="one line in the table for each file, its path relative to the folder",
+                hint="--set dataset.exclude=GLOB for files that are none of the set's",
             )
-        yield pixels, kind
+
+    @property
+    def _is_named(self) -> bool:
+        return self.config.low is not None or self.config.high is not None
+
+    def _open(self, name: str) -> Iterator[Stack]:
+        return open_file(
+            self._survey.files[name],
+            as_told=not self._is_named,
+            plane=self.config.plane,
+            volume=self.config.volume,
+            axes=self.config.axes,
+        )
+
+    def _window_before(self, names: Sequence[str]) -> Window | None:
+        """The window of a group, where it is known before its pixels are."""
+        low, high = self.config.low, self.config.high
+        if low is not None and high is not None:
+            return named(low, high, names[0])
+        files = [self._survey.files[name] for name in names]
+        windows = [window for file in files if file.header for window in file.header.windows]
+        return shared(windows) if windows and not self._is_named else None
+
+    def _window_of(self, stacks: Sequence[Stack], first: str) -> Window | None:
+        """The window of a group that names none; none where its files' types tell what is white."""
+        unclear = [stack for stack in stacks if stack.white is None]
+        if not unclear:
+            return None
+        low, high = self.config.low, self.config.high
+        if self._survey.files[first].kind in ("volume", "dicom"):
+            return by_percentile(unclear, low, high, self.config.percentile, first)
+        if unclear[0].starts_at_zero and (high is not None or self._brightest is not None):
+            high = self._brightest if high is None else high
+            assert high is not None
+            return named(0.0 if low is None else low, high, first)
+        values = unclear[0].values
+        raise ChoiceError(
+            f"{first} holds {_words(unclear[0].mode)} from {values.min():g} to {values.max():g}",
+            needed="the values that are black and white",
+            hint=f"--set dataset.low={values.min():g} --set dataset.high={values.max():g}, or a window that "
+            "suits all files",
+        )
+
+    @cached_property
+    def _brightest(self) -> float | None:
+        """The highest value of all pictures of more than 8 bits; None where there are none."""
+        if self.config.high is not None:
+            return None
+        highest = None
+        for name, file in self._survey.files.items():
+            if is_deep(file):
+                try:
+                    stacks = [s for s in self._open(name) if s.white is None and s.starts_at_zero]
+                except DataError:
+                    continue  # told when it is read
+                highest = max([highest or 0.0, *(float(stack.values.max()) for stack in stacks)])
+        return highest
+
+    @cached_property
+    def _canvas(self) -> tuple[int, int]:
+        """The rows and columns that hold every image of the set, where all pixels have one size."""
+        if self.config.spacing is None:
+            return 0, 0
+        largest = np.ones(2, dtype=np.int64)
+        for name, file in self._survey.files.items():
+            size = picture_size(file, self.config.plane)
+            if size is not None:
+                shape = sizes_of(size[0], size[1], self.config.spacing, name)
+                largest = np.maximum(largest, shape)
+        return int(largest[0]), int(largest[1])
 
 
-def _without_ending(item: str) -> str:
-    ending = next(ending for ending in _ENDINGS if item.lower().endswith(ending))
-    return item[: -len(ending)]
+def _words(mode: str) -> str:
+    """A type of numbers, as people call it."""
+    if mode.startswith("int"):
+        return f"signed {mode[3:]}-bit values ({mode})"
+    return "floats" if mode.startswith("float") else mode

@@ -1,4 +1,4 @@
-"""Decode ordinary image files to grey float32, by their content and not by their name."""
+"""Decode ordinary image files, by their content and not by their name."""
 
 from __future__ import annotations
 
@@ -6,20 +6,41 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from harness.api import DataError
 
+from .deep_colour import deep_colour, is_deep
+from .scale import Stack, Window, luma
+
+_SAMPLES, _BITS, _PHOTOMETRIC, _SUBFILE, _ORIENTATION = 339, 258, 262, 254, 274  # TIFF 6.0, section 8; EXIF
+_SIGNED = 2
+#: What Pillow's wide modes were in the file, by TIFF's sample format and bits.
+_KINDS = {("I", 1, 32): "uint32", ("I", 2, 16): "int16"}
+_TURNED = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda a: a.swapaxes(0, 1)[::-1],
+}
+#: A second picture in these is a preview of the first, or its neighbour for the other eye.
+_ONE_PAGE = ("MPO", "ICO", "ICNS")
+
+# Pillow knows white-is-zero at 8 bits only, where it inverts. Deeper ones are the same to decode.
+for _key, _modes in list(TiffImagePlugin.OPEN_INFO.items()):
+    if _key[1] == 1:
+        TiffImagePlugin.OPEN_INFO.setdefault((_key[0], 0, *_key[2:]), _modes)
+
 
 def grey_pages(content: bytes, name: str) -> Iterator[tuple[NDArray[np.float32], str]]:
-    """Decode an image file: one page, or all of a TIFF.
-
-    Colours become grey by the luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, as everywhere; what is
-    transparent lies on black, as air does. Nothing is rescaled per image: full scale of the file's own
-    type (255 or 65535) is 1.
+    """Decode an image file to grey, where its type says what is white.
 
     Args:
         content: The whole file.
@@ -29,22 +50,64 @@ def grey_pages(content: bytes, name: str) -> Iterator[tuple[NDArray[np.float32],
         float32 (H, W) in [0, 1], and the mode in which the file stores its pixels, such as ``RGB``.
 
     Raises:
+        DataError: It is no image, a damaged one, or one of which nobody knows what is white.
+    """
+    for page in pages(content, name):
+        white = page.white or (65535.0 if page.starts_at_zero else None)
+        if white is None:
+            raise DataError(f"{name} holds {page.mode} pixels, of which nobody knows what is white")
+        (pixels,) = page.greys(Window(0.0, white))
+        yield luma(pixels, is_8_bit=white == 255.0) if pixels.ndim == 3 else pixels, page.mode
+
+
+def pages(content: bytes, name: str) -> Iterator[Stack]:
+    """Decode an image file: every picture in it that is not a smaller copy of another.
+
+    Nothing is rescaled per image. Turned as EXIF says. What is transparent lies on black, as air does.
+
+    Args:
+        content: The whole file.
+        name: What to call it in an error.
+
+    Yields:
+        One picture each. White is known where the file has 8 bits; it is not where it has more, for then
+        scanners leave part of the range empty, and not where values are signed or floats.
+
+    Raises:
         DataError: It is no image, or a damaged one.
     """
-    with _named(name):
+    with _named(name, is_whole=_is_whole_tiff(content)):
         image = Image.open(io.BytesIO(content))
-        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-    for page in range(pages):
+        count = 1 if image.format in _ONE_PAGE else getattr(image, "n_frames", 1)
+    for page in range(count):
         with _named(name):
             image.seek(page)
-            mode = image.mode
-            image.load()
-            pixels = _to_grey(image)
-        yield pixels, mode
+            kind = _tag(getattr(image, "tag_v2", {}), _SUBFILE) or 0
+            if page and kind & 0b101:  # a smaller copy, or what is transparent
+                continue
+            stack = _decoded(image, content, name, page)
+        yield stack
+
+
+def is_more_than_8_bits(content: IO[bytes]) -> bool:
+    """Whether an image file's type leaves open what is white; False for what is no image."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(content)
+            return is_deep(image) or (image.mode.startswith("I") and image.format != "PPM")
+    except Exception:  # damaged bytes: whoever reads the pixels says so
+        return False
+
+
+def _is_whole_tiff(content: bytes) -> bool:
+    """Whether a file begins as TIFF does and has its first directory: then it may be of a rare kind."""
+    order = {b"II": "little", b"MM": "big"}.get(content[:2])
+    return order is not None and 8 <= int.from_bytes(content[4:8], order) < len(content) - 2  # type: ignore[arg-type]
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
+def _named(name: str, *, is_whole: bool = False) -> Iterator[None]:
     """Let errors of the decoder name the file."""
     try:
         with warnings.catch_warnings():
@@ -52,21 +115,67 @@ def _named(name: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
+    except DataError:
+        raise
+    except Image.DecompressionBombWarning as error:
+        raise DataError(f"{name} can't be decoded: {error}", needed="an image of fewer pixels") from error
     # Damaged bytes make Pillow's many decoders raise almost anything.
     except Exception as error:
+        if is_whole and isinstance(error, UnidentifiedImageError):
+            raise DataError(
+                f"{name} can't be decoded: it is a TIFF of a kind that Pillow doesn't know",
+                needed="8 or 16 bits, or floats of 32",
+                hint="save it as PNG, or by numpy.save",
+            ) from error
         raise DataError(
             f"{name} can't be decoded: {error or type(error).__name__}",
-            needed="a complete PNG, JPEG or TIFF image of 8 or 16 bits",
+            needed="a complete image file of a kind that Pillow reads",
             hint="get this file again",
         ) from error
 
 
-def _to_grey(image: Image.Image) -> NDArray[np.float32]:
-    if image.mode.startswith("I;16"):
-        return np.asarray(image, dtype=np.float32) / np.float32(65535.0)
-    if image.mode in ("I", "F"):
-        raise ValueError("32-bit pixels, of which nobody knows what is white")
-    if image.mode in ("RGBA", "LA", "PA", "P") or "transparency" in image.info:
-        colour = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", colour.size, (0, 0, 0, 255)), colour)
-    return np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255.0)
+def _decoded(image: Image.Image, content: bytes, name: str, page: int) -> Stack:
+    mode, tags = image.mode, getattr(image, "tag_v2", {})
+    if is_deep(image):
+        return _stack(image, deep_colour(content, name, page), f"{mode};16", None)
+    image.load()
+    is_white_zero = _tag(tags, _PHOTOMETRIC) == 0
+    if _tag(tags, _SAMPLES) == _SIGNED and mode == "L":
+        signed = np.asarray(image).view(np.int8).astype(np.float32)
+        return _stack(image, signed, "int8", None, is_white_zero)
+    if mode in ("I", "F") or mode.startswith("I;16"):
+        pixels = np.asarray(image)
+        known = {"F": "float32", "I": "uint16" if image.format == "PPM" else "int32"}.get(mode, "uint16")
+        kind = _KINDS.get((mode, _tag(tags, _SAMPLES) or 1, _tag(tags, _BITS) or 0), known)
+        values = pixels.astype(kind).astype(np.float32)
+        white = 65535.0 if image.format == "PPM" else None  # Pillow stretches to it what the file calls white
+        if kind == "float32" and values.min() >= 0.0 and values.max() <= 1.0:
+            white = 1.0
+        return _stack(image, values, kind, white, is_white_zero)
+    if mode in ("RGBA", "LA", "PA", "P", "RGBa", "La") or "transparency" in image.info:
+        whole = image.convert("RGBA")
+        shown = Image.alpha_composite(Image.new("RGBA", whole.size, (0, 0, 0, 255)), whole)
+    else:
+        shown = image
+    kind = "L" if mode in ("1", "L", "LA", "La") else "RGB"
+    pixels = np.asarray(shown.convert(kind), dtype=np.float32)
+    return _stack(image, pixels, mode, 255.0)
+
+
+def _stack(
+    image: Image.Image,
+    pixels: NDArray[np.float32],
+    mode: str,
+    white: float | None,
+    is_inverted: bool = False,
+) -> Stack:
+    turn = _TURNED.get(image.getexif().get(_ORIENTATION, 1))
+    turned = pixels if turn is None else np.ascontiguousarray(turn(pixels))
+    return Stack(turned[None], mode, white, is_inverted)
+
+
+def _tag(tags: Any, number: int) -> int | None:
+    """The first value of a TIFF tag."""
+    value: Any = tags.get(number)
+    first = value[0] if isinstance(value, tuple) and value else value
+    return None if first is None else int(first)

@@ -25,6 +25,7 @@ class Volume:
     Attributes:
         path: Where it was read.
         stored: Voxels in the file's own type and axes, (x, y, z) or (x, y, z, t); a view of the file's bytes.
+            Whatever the file counts along further axes, such as modalities, is counted along the fourth.
         slope: What to multiply stored values with.
         intercept: What to add then.
         zooms: Size of a voxel along each axis in mm: from ``pixdim``, for affines are known to lie.
@@ -43,11 +44,16 @@ class Volume:
         """Type in which the file stores its voxels, such as int16."""
         return str(self.stored.dtype.newbyteorder("="))
 
-    def values(self, *where: int | slice) -> NDArray[np.float32]:
+    def values(self, *where: int | slice, nan_is_background: bool = False) -> NDArray[np.float32]:
         """Scaled voxels as float32, all or a part, maybe read only.
 
+        Args:
+            *where: The part, as an index of ``stored``.
+            nan_is_background: Whether NaN may stand where nothing was measured, as tools that cut a body
+                out of a volume write it.
+
         Raises:
-            DataError: There is NaN or infinity among them.
+            DataError: There is infinity among them, or NaN that may not be there.
         """
         with np.errstate(all="ignore"):  # what overflows is infinite, and refused below
             values = self.stored[where].astype(np.float32, copy=False)
@@ -56,9 +62,9 @@ class Volume:
             total = values.sum()
         # NaN and infinity pass through a sum, much faster than looking at each; overflow needs the look.
         if not np.isfinite(total) and not np.isfinite(values).all():
-            raise DataError(
-                f"{self.path} holds NaN or infinity", needed="finite voxels", hint="get this file again"
-            )
+            if nan_is_background and not np.isinf(values).any():
+                return values
+            raise DataError(f"{self.path} holds NaN or infinity", needed="finite voxels")
         return values
 
 
@@ -67,7 +73,8 @@ def read_volume(path: Path, dimensions: int = 3) -> Volume:
 
     Args:
         path: The file.
-        dimensions: How many axes it must have; missing ones count as length 1, further ones must be so.
+        dimensions: How many axes are wanted: 3, and further ones must be of length 1; or 4, and those of
+            further ones are counted along the fourth. Missing ones count as length 1.
 
     Raises:
         DataError: It can't be read, is damaged, is no image or of other dimensions.
@@ -77,11 +84,7 @@ def read_volume(path: Path, dimensions: int = 3) -> Volume:
     except DataError:
         raise
     except Exception as error:  # on damaged headers nibabel and numpy raise almost anything
-        raise DataError(
-            f"{path} is damaged, or no NIfTI file: {error or type(error).__name__}",
-            needed="a complete .nii or .nii.gz file",
-            hint="get this file again",
-        ) from error
+        raise _damaged(path, error) from error
 
 
 def _content(path: Path) -> bytes:
@@ -95,7 +98,35 @@ def _content(path: Path) -> bytes:
     return content if len(content) == told else gzip.decompress(packed)  # of several parts, as bgzip writes
 
 
-def _parse(path: Path, content: bytes, dimensions: int) -> Volume:
+def read_header(path: Path) -> tuple[tuple[int, ...], tuple[float, ...], NDArray[np.float64] | None]:
+    """Shape, sizes of a voxel and affine of a NIfTI file, without its voxels: three axes.
+
+    Raises:
+        DataError: It can't be read, is damaged or no image.
+    """
+    try:
+        with path.open("rb") as file:
+            is_packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if is_packed else path.open("rb") as content:
+            header, _, shape = _header(path, content.read(nibabel.Nifti2Header.sizeof_hdr))
+        affine = _affine(header)
+        return (*shape, 1, 1, 1)[:3], _zooms(header, affine, 3), affine
+    except DataError:
+        raise
+    except Exception as error:  # on damaged headers nibabel and numpy raise almost anything
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path} is damaged, or no NIfTI file: {error or type(error).__name__}",
+        needed="a complete .nii or .nii.gz file",
+        hint="get this file again",
+    )
+
+
+def _header(path: Path, content: bytes) -> tuple[Any, Any, tuple[int, ...]]:
+    """The header, its kind, and the shape of the voxels."""
     is_second = 540 in {int.from_bytes(content[:4], order) for order in ("little", "big")}
     kind = nibabel.Nifti2Header if is_second else nibabel.Nifti1Header
     # Without nibabel's checks, which mend what they don't like and log it: here it is refused.
@@ -106,11 +137,23 @@ def _parse(path: Path, content: bytes, dimensions: int) -> Volume:
     if 3000 <= int(header["intent_code"]) < 3100:
         raise DataError(f"{path} is a CIFTI file", needed="a volume image")
     shape = tuple(int(length) for length in header.get_data_shape())
-    if any(length != 1 for length in shape[dimensions:]) or min(shape, default=0) < 1:
-        raise DataError(
-            f"{path} has the shape {shape}", needed=f"{dimensions} dimensions, all of them with voxels"
-        )
-    shape = (shape + (1,) * dimensions)[:dimensions]
+    if min(shape, default=0) < 1:
+        raise DataError(f"{path} has the shape {shape}", needed="all axes with voxels")
+    return header, kind, shape
+
+
+def _affine(header: Any) -> NDArray[np.float64] | None:
+    is_placed = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
+    affine = header.get_best_affine() if is_placed else None
+    # Of kilometres or of NaN, it tells nothing.
+    return affine if affine is not None and (np.abs(affine) < 1e6).all() else None
+
+
+def _parse(path: Path, content: bytes, dimensions: int) -> Volume:
+    header, kind, shape = _header(path, content)
+    if dimensions == 3 and math.prod(shape[3:]) != 1:
+        raise DataError(f"{path} has the shape {shape}", needed="3 dimensions")
+    shape = (*(*shape, 1, 1, 1)[:3], math.prod(shape[3:]))[:dimensions]
     dtype = header.get_data_dtype()
     if dtype.kind not in "iuf":
         raise DataError(f"{path} holds {dtype} voxels", needed="one number for each voxel")
@@ -119,18 +162,24 @@ def _parse(path: Path, content: bytes, dimensions: int) -> Volume:
         raise ValueError(f"{len(content)} bytes can't hold {shape} voxels of {dtype}")
     stored = np.frombuffer(content, dtype, count, offset).reshape(shape, order="F")
     slope, intercept = header.get_slope_inter()
-    is_placed = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
-    affine = header.get_best_affine() if is_placed else None
-    if affine is not None and not (np.abs(affine) < 1e6).all():
-        affine = None  # of kilometres or of NaN, it tells nothing
+    affine = _affine(header)
     return Volume(
         path,
         stored,
         1.0 if slope is None else float(slope),
         0.0 if intercept is None else float(intercept),
-        tuple(abs(float(zoom)) for zoom in header.get_zooms()[:dimensions]),
+        _zooms(header, affine, dimensions),
         affine,
     )
+
+
+def _zooms(header: Any, affine: NDArray[np.float64] | None, dimensions: int) -> tuple[float, ...]:
+    """Sizes of a voxel; those that the header leaves out are the affine's, or else 1."""
+    told = [abs(float(zoom)) for zoom in header.get_zooms()[:dimensions]]
+    told += [1.0] * (dimensions - len(told))
+    placed = [1.0] * 3 if affine is None else np.linalg.norm(affine[:3, :3], axis=0).tolist()
+    known = [zoom if 0.0 < zoom < math.inf else size for zoom, size in zip(told, placed, strict=False)]
+    return (*known, *told[3:])
 
 
 def as_shown(plane: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from harness.api import Dataset, PluginConfig, Slice, Split, setting
 
-from .anatomy import LESIONS, OUTSIDE, OVERSAMPLING, Thorax
+from .anatomy import LESIONS, OUTSIDE, OVERSAMPLING, Thorax, Tissue
 from .scanners import CT, MR, Scanner
 
 #: Of five patients in a row three are for training: every split has somebody from five patients on.
 _SPLITS: tuple[Split, ...] = ("train", "train", "train", "val", "test")
+#: The label of each tissue: nothing, body, or lesion.
+_LABEL_OF = np.array([0 if t in OUTSIDE else 2 if t in LESIONS else 1 for t in Tissue], np.uint8)
 
 
 class PhantomConfig(PluginConfig):
@@ -42,13 +44,14 @@ class Phantom(Dataset[PhantomConfig]):
     Nobody should read a clinical meaning into them: they are for first runs, tests and documentation.
     """
 
-    version = 1
+    version = 2
     Config = PhantomConfig
     needs_root = False
     # Both lungs look alike. The side of the heart does not keep, where a slice shows it.
     flips = ("left-right",)
     modalities: ClassVar = ("ct", "mr")
-    regions: ClassVar = ("body", "lesion")
+    label_names = ("body", "lesion")
+    regions: ClassVar = {"body": ("body", "lesion"), "lesion": ("lesion",)}
     licence = "none needed: computed, not acquired"
     citation = "This benchmark; the phantom is its own."
     obtain = "Nothing to get: it is computed."
@@ -72,18 +75,16 @@ class Phantom(Dataset[PhantomConfig]):
 
     def _slice(self, person: _Person, index: int, item: str, split: Split) -> Slice:
         tissues = person.tissues(index)
-        if self.pair is None:
-            return Slice(person.scan("ct", tissues, index), item, item, index, split, "CT")
-        body, lesion = _mostly(~np.isin(tissues, OUTSIDE)), _mostly(np.isin(tissues, LESIONS))
+        source, target = self.pair or (None, "ct")
         return Slice(
-            person.scan(self.pair.target, tissues, index),
+            person.scan(target, tissues, index),
             item,
             item,
             index,
             split,
-            self.pair.target.upper(),
-            counterpart=person.scan(self.pair.source, tissues, index),
-            regions={"body": body, "lesion": lesion},
+            target.upper(),
+            counterpart=person.scan(source, tissues, index) if source else None,
+            labels=_labels(tissues),
         )
 
     def fingerprint(self) -> str:
@@ -117,8 +118,13 @@ class _Person:
         return np.random.default_rng([self.config.seed, self.number, index, purpose])
 
 
-def _mostly(fine: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A mask of oversampled points as one of pixels: those of which at least half is in it."""
-    side = len(fine) // OVERSAMPLING
-    share = fine.reshape(side, OVERSAMPLING, side, OVERSAMPLING).mean(axis=(1, 3))
-    return np.asarray(share >= 0.5)
+def _labels(tissues: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Labels of pixels from oversampled tissues: at least half of a lesion's pixel is lesion."""
+    fine = _LABEL_OF[tissues]
+    every = range(OVERSAMPLING)
+    body, lesion = (
+        sum((fine >= label)[y::OVERSAMPLING, x::OVERSAMPLING].astype(np.uint8) for y in every for x in every)
+        for label in (1, 2)
+    )
+    half = OVERSAMPLING**2 / 2
+    return np.add(body >= half, lesion >= half, dtype=np.uint8)

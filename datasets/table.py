@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from pathlib import Path
-from typing import NamedTuple, cast, get_args
+from typing import NamedTuple
 
 from harness.api import DataError, Split
+
+from .names import split_of
+
+_COLUMNS = "columns file, patient and, if wanted, split (train, val or test)"
+_SEPARATORS = ",;\t|"
 
 
 class Table(NamedTuple):
@@ -20,26 +26,56 @@ class Table(NamedTuple):
 def read_table(path: Path) -> Table:
     """Read the columns file, patient and, if there is one, split.
 
+    As spreadsheets write it: separated by commas, semicolons, tabs or bars, with a byte order mark or none,
+    titles in any case, spaces around entries, and paths with slashes of either kind.
+
     Raises:
-        DataError: It can't be read, a line is incomplete, or a patient is in two splits.
+        DataError: It can't be read, is empty, has other columns (the message names them), a line is
+            incomplete, or a patient is in two splits.
     """
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} can't be read: {error}", needed="CSV in UTF-8") from error
+        lines = _text(path).splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} can't be read: {error}", needed="CSV in UTF-8 or UTF-16") from error
+    first = 1
+    if lines and lines[0].strip().lower().startswith("sep="):  # a spreadsheet's own note to itself
+        lines, first = lines[1:], 2
+    separator = max(_SEPARATORS, key=lines[0].count) if lines else ","
+    try:
+        rows = list(csv.reader(io.StringIO("".join(lines)), delimiter=separator, skipinitialspace=True))
+    except csv.Error as error:
+        raise DataError(f"{path} can't be read: {error}", needed="CSV in UTF-8 or UTF-16") from error
+    titles = [title.strip() for title in rows[0]] if rows else []
+    places = {title.lower(): place for place, title in enumerate(titles)}
+    if not {"file", "patient"} <= set(places):
+        named = f"the columns {', '.join(map(repr, titles))}" if any(titles) else "no columns"
+        raise DataError(f"{path} has {named}", needed=_COLUMNS)
     table = Table({}, {})
-    for line, row in enumerate(rows, start=2):
-        file, patient, split = ((row.get(name) or "").strip() for name in ("file", "patient", "split"))
-        if not file or not patient or split not in ("", *get_args(Split)):
-            raise DataError(
-                f"{path}, line {line}: file {file!r}, patient {patient!r}, split {split!r}",
-                needed="columns file, patient and, if wanted, split (train, val or test)",
-            )
-        if table.patients.setdefault(file, patient) != patient:
-            raise DataError(f"{path}, line {line}: {file} again", needed="one patient for each file")
-        if split and table.splits.setdefault(patient, cast(Split, split)) != split:
-            raise DataError(
-                f"{path}, line {line}: patient {patient} is in {table.splits[patient]} and in {split}",
-                needed="every patient in one split",
-            )
+    for line, row in enumerate(rows[1:], start=first + 1):
+        if any(entry.strip() for entry in row):
+            entries = {title: row[place].strip() for title, place in places.items() if place < len(row)}
+            _add(table, f"{path}, line {line}", entries)
+    if not table.patients:
+        raise DataError(f"{path} has the columns {', '.join(titles)} and no line", needed=_COLUMNS)
     return table
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_wide else "utf-8-sig")
+
+
+def _add(table: Table, where: str, entries: dict[str, str]) -> None:
+    file, patient, told = (entries.get(name, "") for name in ("file", "patient", "split"))
+    split = split_of(told)
+    if not file or not patient or bool(told) != bool(split):
+        raise DataError(f"{where}: file {file!r}, patient {patient!r}, split {told!r}", needed=_COLUMNS)
+    file = file.replace("\\", "/").removeprefix("./")
+    if table.patients.setdefault(file, patient) != patient:
+        raise DataError(f"{where}: {file} again", needed="one patient for each file")
+    if split and table.splits.setdefault(patient, split) != split:
+        raise DataError(
+            f"{where}: patient {patient} is in {table.splits[patient]} and in {split}",
+            needed="every patient in one split",
+        )

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from harness.api import DataError
 
+from .files import find_files
+
 
 def all_files(root: Path) -> list[Path]:
-    """Every file below a folder, sorted, without hidden ones.
+    """Every file below a folder, sorted, without hidden ones; links are followed.
 
     Raises:
         DataError: A folder can't be read.
     """
-
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename} can't be read: {error.strerror}") from error
-
-    found = []
-    for folder, folders, names in os.walk(root, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-        found += [Path(folder, name) for name in names if not name.startswith(".")]
-    return sorted(found)
+    return sorted(find_files(root).files.values())
 
 
 def one_copy(paths: Iterable[Path], owner: re.Pattern[str]) -> Path:

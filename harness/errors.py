@@ -54,6 +54,13 @@ class DataError(BenchError):
     """Raw images that are missing, damaged, or belong to another data set."""
 
 
+class ChoiceError(DataError):
+    """Raw files that are whole, and need something that only the user can say or install.
+
+    Leaving the file out or getting another copy would not help, so neither is suggested.
+    """
+
+
 class StorageError(BenchError):
     """A file that can't be written: no space, no permission, no folder."""
 

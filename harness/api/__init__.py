@@ -9,9 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .. import limits
-from ..errors import BenchError, DataError, PluginError, ScoreError, SpecError, WeightsError
-from .dataset import Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
+from ..errors import BenchError, ChoiceError, DataError, PluginError, ScoreError, SpecError, WeightsError
+from .dataset import UNKNOWN_LABEL, Colour, Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
 from .executor import BUSY, USER_ERROR, Ended, Executor, Job, Resources, SubmittedJob
 from .features import FeatureSpace, WeightsFile, WeightsLocator
 from .metric import Goal, Metric, Population, Targets
@@ -24,10 +23,13 @@ if TYPE_CHECKING:
 __all__ = [
     "AUGMENTATIONS",
     "BUSY",
+    "UNKNOWN_LABEL",
     "USER_ERROR",
     "Batch",
     "BenchError",
+    "ChoiceError",
     "Clock",
+    "Colour",
     "ConfigT",
     "DataError",
     "Dataset",
@@ -59,7 +61,6 @@ __all__ = [
     "WeightsError",
     "WeightsFile",
     "WeightsLocator",
-    "limits",
     "setting",
 ]
 

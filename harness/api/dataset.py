@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, Literal, NamedTuple, Self
 
@@ -17,6 +17,10 @@ from .settings import ConfigT, PluginConfig
 Split = Literal["train", "val", "test"]
 Square = Literal["crop", "pad", "stretch"]
 Flip = Literal["left-right", "up-down"]
+Colour = Literal["grey", "rgb", "auto"]
+
+#: The label of a pixel of which nobody says what it shows.
+UNKNOWN_LABEL = 255
 
 
 class Pair(NamedTuple):
@@ -34,7 +38,7 @@ class Slice:
     """One two-dimensional image of a data set.
 
     Attributes:
-        pixels: float32 (H, W) in [0, 1]; any size.
+        pixels: float32 (H, W), or (H, W, 3) red, green and blue, in [0, 1]; any size.
         patient: Who it shows. Splits never divide a patient.
         source: The raw file, relative to the data root.
         index: Number of the slice inside that file, from 0.
@@ -43,8 +47,9 @@ class Slice:
         raw_shape: Height and width in the raw file, where ``pixels`` were cropped or padded; for the same.
         counterpart: The same slice in the source modality, of the same shape, where the data set was
             asked for pairs; ``pixels`` are then of the target modality.
-        regions: Parts of the picture by name, bool (H, W), for scores inside them. One that is unknown
-            here is left out; it counts as empty.
+        labels: uint8 (H, W), what each pixel shows: 0 for nothing, k for the k-th of the data set's
+            ``label_names``, ``UNKNOWN_LABEL`` where that is not known; None where all of it is unknown.
+        conversion: What was lost between the raw file and ``pixels``, such as ``colour to grey``.
     """
 
     pixels: NDArray[np.float32]
@@ -55,7 +60,8 @@ class Slice:
     mode: str = ""
     raw_shape: tuple[int, ...] | None = None
     counterpart: NDArray[np.float32] | None = None
-    regions: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    labels: NDArray[np.uint8] | None = None
+    conversion: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,15 +88,19 @@ class Dataset(abc.ABC, Generic[ConfigT]):
     read in parallel processes, so an instance must survive pickling and hold no open files.
 
     Attributes:
-        version: Raise it whenever the same files give other pixels, patients or splits.
+        version: Raise it whenever the same files give other pixels, labels, patients or splits.
         Config: Every option, declared with ``setting``.
         needs_root: Whether there must be a folder (or archive) with raw data.
         square: How slices that are not square become so: ``"crop"`` to the short side around the
             centre, ``"pad"`` to the long side with black, or ``"stretch"``.
         flips: Mirrorings after which an image still shows what a patient could look like; empty where that
             is not known. A cell that mirrors others says so in its record.
+        colour: ``"grey"`` for slices (H, W); ``"rgb"`` for three channels, to which grey ones are widened;
+            ``"auto"`` for three channels as soon as one slice has three.
+        label_names: What the labels 1, 2, ... of its slices mean; empty for a set without a segmentation.
         modalities: What pairs can be made of; empty for a set that has no pairs.
-        regions: Names of all regions that the slices of pairs may have.
+        regions: Parts of the picture inside of which translations are also scored: each the union of some
+            of ``label_names``.
         pair: The modalities to read; None for the set as its options describe it.
         licence: Terms of use, one line.
         citation: What a user must cite.
@@ -107,8 +117,10 @@ class Dataset(abc.ABC, Generic[ConfigT]):
     needs_root: ClassVar[bool] = True
     square: Square = "crop"
     flips: tuple[Flip, ...] = ()
+    colour: Colour = "grey"
+    label_names: tuple[str, ...] = ()
     modalities: ClassVar[tuple[str, ...]] = ()
-    regions: ClassVar[tuple[str, ...]] = ()
+    regions: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     pair: Pair | None = None
     licence: ClassVar[str] = ""
     citation: ClassVar[str] = ""
@@ -135,12 +147,25 @@ class Dataset(abc.ABC, Generic[ConfigT]):
         """Read one item's slices.
 
         Raises:
-            DataError: The item is damaged; the message names the file.
+            DataError: The item is damaged; the message names the file. It may be left out on request.
+            ChoiceError: The user must say or install something before it can be read.
         """
 
     @abc.abstractmethod
     def fingerprint(self) -> str:
         """Hexadecimal digest of the raw content: other bytes, other fingerprint; dates don't count."""
+
+    def left_out(self) -> Mapping[str, str]:
+        """Files below the root that no item reads, and why; for whoever counts their files."""
+        return {}
+
+    def notes(self) -> Sequence[str]:
+        """How the raw files were understood where that is a choice, one line each, for a person to check."""
+        return []
+
+    def caveats(self) -> Sequence[str]:
+        """What scores on held-out patients are not to be read without, one line each."""
+        return []
 
     def paired(self, pair: Pair) -> Self:
         """The same data set, asked for pairs of two of its ``modalities``.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -99,3 +99,12 @@ class Metric(abc.ABC, Generic[ReferenceT]):
         Called once for a final sample, so it may take many times as long as ``compute``.
         """
         return {}
+
+    def notes(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
+        """What a reader must be told of these numbers, one line each.
+
+        Args:
+            scores: What ``compute`` returned.
+            context: What ``context`` returned.
+        """
+        return ()

@@ -43,7 +43,7 @@ class Protocol(PluginConfig):
     )  # fmt: skip
     metrics: Names | None = setting(
         None, "scores; the first one selects the best evaluation; none means those of the task: "
-        "fid,kid,swd,ms_ssim for samples, psnr,ssim,mae,swd for translations",
+        "fid,kid,manifold,swd,ms_ssim for samples, psnr,ssim,mae,swd for translations",
         source="published: FID alone; ours: the others", min_length=1,
     )  # fmt: skip
     samples: int | None = setting(
@@ -67,7 +67,9 @@ class Protocol(PluginConfig):
         gt=0, le=0.5,
     )  # fmt: skip
     channels: Literal[1, 3] = setting(
-        3, "channels of a model's images; 3 replicates grey", source="inferred: Table I"
+        3,
+        "channels of a model's images; 3 replicates grey, and images with colours need them",
+        source="inferred: Table I",
     )
     precision: Literal["auto", "fp32", "tf32", "bf16"] = setting(
         "auto", "arithmetic of the training step; auto means tf32 on CUDA and fp32 elsewhere", source="ours"

@@ -92,7 +92,7 @@ def _code_of(command: Callable[[], object]) -> int:
 
 
 def _storage(error: OSError) -> BenchError:
-    """An error of the system, which is about a file, a disk or a connection, and so the user's to put right."""
+    """An error of the system: about a file, a disk or a connection, and so the user's to put right."""
     where = f"{error.filename}: " if error.filename is not None else ""
     return BenchError(f"{where}{error.strerror or error}", needed="a place that can be read, or written to")
 

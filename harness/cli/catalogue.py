@@ -85,8 +85,13 @@ def _show_dataset(plugins: Registry, name: str) -> None:
     for title in ("obtain", "licence", "citation", "published_count"):
         if text := getattr(dataset, title):
             print(f"{title.replace('_', ' ')}: {text}")
-    for title in ("flips", "modalities", "regions"):
-        if names := getattr(dataset, title):
+    for title, names in (
+        ("flips", dataset.flips),
+        ("modalities", dataset.modalities),
+        ("labels", dataset.label_names),
+        ("regions", dataset.regions),
+    ):
+        if names:
             print(f"{title}: {', '.join(names)}")
     print()
     _print_config(dataset.Config)

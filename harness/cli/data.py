@@ -65,6 +65,11 @@ def prepare(
         print(
             f"{images.resolution} px: {len(images)} images of {patients} patients{skipped} in {images.home}"
         )
+    made = asked.made()
+    if left_out := made.left_out():
+        print(f"left out: {len(left_out)} files; bench data info tells why")
+    for note in made.notes():
+        print(f"note: {note}")
 
 
 @app.command()
@@ -81,6 +86,9 @@ def info(
     sheet: Annotated[
         Path | None, typer.Option(help="File for the contact sheet; default DATASET-RES.png.")
     ] = None,
+    files: Annotated[
+        Path | None, typer.Option(help="CSV file to write, with a line for every raw file and its use.")
+    ] = None,
 ) -> None:
     """Count what is there, and lay some prepared images out in a picture for a person to look at."""
     from ..data.pictures import mosaic, save_png
@@ -94,6 +102,7 @@ def info(
             picture = picture.with_stem(f"{picture.stem}-{images.resolution}")
         save_png(picture, mosaic(images.limit(48, seed=0).images, 8))
         print(f"contact sheet: {picture}")
+    _account(asked.made(), sets[0], files)
 
 
 @app.command()
@@ -169,20 +178,24 @@ class _Asked:
     workers: int | None
     skip_bad: bool
 
-    def prepared(self, cache: Path) -> list[ImageSet]:
-        """Its image sets, one for each side, prepared below a cache folder."""
+    def made(self) -> Dataset:
+        """The data set on its raw files."""
         from ..cell.spec import pair_of
-        from ..data.prepare import prepare as build
         from ..running.datasets import make_dataset
         from ..running.settings import dataset_settings
 
         registry()
         settings = dataset_settings(settings_of(self.assignments))
         root = data_root_of(self.dataset, self.data_root)
-        dataset = make_dataset(self.dataset, settings, root, pair_of(*self.modalities))
+        return make_dataset(self.dataset, settings, root, pair_of(*self.modalities))
+
+    def prepared(self, cache: Path) -> list[ImageSet]:
+        """Its image sets, one for each side, prepared below a cache folder."""
+        from ..data.prepare import prepare as build
+
         with _reading() as progress:
             sets = build(
-                dataset,
+                self.made(),
                 self.dataset,
                 self.sides,
                 cache / "images",
@@ -215,12 +228,52 @@ def _describe(images: ImageSet, kind: type[Dataset]) -> None:
     print(f"raw sizes: {width.min()} to {width.max()} pixels wide, {height.min()} to {height.max()} high")
     modes = table["mode"].value_counts()
     print("raw modes: " + ", ".join(f"{mode} {count}" for mode, count in modes.items()))
-    for region, masks in images.regions.items():
-        print(f"region {region}: in {int(masks.any(axis=(1, 2, 3)).sum())} images, {masks.mean():.1%} of all")
+    print(f"colours: {'RGB' if images.channels == 3 else 'grey'}")
+    for name, count in images.conversions.items():
+        print(f"lost on the way: {name}, in {count} images")
+    for name, count in _labelled(images).items():
+        print(f"label {name}: in {count} images")
     print(f"skipped: {len(images.skipped)}")
     for entry in images.skipped:
         print(f"  {entry['item']}: {entry['reason']}")
     print(f"fingerprint: {images.fingerprint}\nprepared in: {images.home}")
+
+
+def _labelled(images: ImageSet) -> dict[str, int]:
+    """In how many raw slices each label occurs; those whose labels nobody knows come last."""
+    if not images.label_names:
+        return {}
+    shown = images.table["labels"].str.get_dummies(";")
+    names = [*images.label_names, *({"unknown"} & set(shown.columns))]
+    return {name: int(shown[name].sum()) if name in shown else 0 for name in names}
+
+
+def _account(dataset: Dataset, images: ImageSet, files: Path | None) -> None:
+    """Say how many files are used, and why others are not; of every one of them in a CSV file."""
+    for note in dataset.notes():
+        print(f"note: {note}")
+    left_out = dataset.left_out()
+    used = images.table["source"].unique().tolist()
+    print(f"files used: {len(used)}, left out: {len(left_out)}")
+    if files is not None:
+        _write_uses(files, dict.fromkeys(used, "used") | dict(left_out) | _skipped(images))
+    reasons = list(left_out.values())
+    for reason in sorted(set(reasons), key=reasons.count, reverse=True):
+        names = [name for name, why in left_out.items() if why == reason]
+        print(f"  {len(names)} {reason}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
+
+
+def _skipped(images: ImageSet) -> dict[str, str]:
+    return {entry["item"]: f"skipped: {entry['reason']}" for entry in images.skipped}
+
+
+def _write_uses(path: Path, uses: dict[str, str]) -> None:
+    import pandas as pd
+
+    from ..files import atomic_write
+
+    with atomic_write(path) as file:
+        pd.DataFrame(sorted(uses.items()), columns=["file", "use"]).to_csv(file, index=False)
 
 
 def _count(table: pd.DataFrame) -> str:

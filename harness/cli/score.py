@@ -30,13 +30,17 @@ if TYPE_CHECKING:
 
 def score(
     generated: Annotated[
-        Path, typer.Option(help="Images to score: a folder, a zip of images, or a uint8 .npy array.")
+        Path,
+        typer.Option(help="Images to score: a folder, a zip, a TIFF stack, a .npy or .npz array of uint8."),
     ],
     dataset: Annotated[
         str | None, typer.Option(help="Real images to score against: bench list datasets.")
     ] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="A folder (zip, .npy) of real images instead of a data set.")
+        Path | None,
+        typer.Option(
+            help="Real images in such a form instead of a data set, or mu and sigma in .npz, for fid."
+        ),
     ] = None,
     res: Annotated[
         int | None, typer.Option(help="Side of the images, in pixels; that of the generated ones by default.")
@@ -92,7 +96,8 @@ def score(
 def _show(scored: ForeignScores) -> None:
     report, facts = scored.report, scored.facts
     rows = [(name, f"{value:.6g}", scored.goals.get(name, "")) for name, value in report.scores.items()]
-    count = f"{facts['n_generated']} generated against {facts['n_real']} real"
+    real = "statistics" if facts["n_real"] is None else f"{facts['n_real']} real"
+    count = f"{facts['n_generated']} generated against {real}"
     count += f", {facts['n_held_out']} held out" if facts["n_held_out"] else ""
     count += f", {len(facts['skipped'])} items skipped" if facts["skipped"] else ""
     print_columns([*rows, ("images", count, "")])

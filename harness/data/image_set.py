@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -14,35 +15,39 @@ from numpy.typing import NDArray
 
 from ..api import DataError, SpecError, Split
 from ..files import sha256_of_file
-from .layers import PIXELS, REGIONS, SOURCE
+from .layers import LABELS, PIXELS, SOURCE
 
 if TYPE_CHECKING:
     import pandas
 
 #: Raise it whenever the stored files change their meaning.
-FORMAT = 2
+FORMAT = 3
 TABLE, META = "table.csv", "meta.json"
-COLUMNS = ("patient", "source", "index", "split", "height", "width", "mode")
+COLUMNS = ("patient", "source", "index", "split", "height", "width", "mode", "conversion", "labels")
 _NUMBERS = ("index", "height", "width")
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Square grey images of one resolution, in the order of the data set's items.
+    """Square images of one resolution, in the order of the data set's items.
 
     Attributes:
         name: The data set's registered name.
         fingerprint: Identity of exactly these pixels and rows: it changes with the raw content, the data
             set's version and options, the resolution, and any selection.
-        images: uint8 (N, 1, H, W), read only; a memory map when opened from the cache.
+        images: uint8 (N, C, H, W), grey with one channel or RGB with three, read only; a memory map when
+            opened from the cache.
         table: One row per image: ``patient``, ``source`` (raw file), ``index`` (slice in that file),
-            ``split``, and the raw slice's ``height``, ``width`` and ``mode``.
+            ``split``, the raw slice's ``height``, ``width`` and ``mode``, its ``conversion`` where something
+            was lost, and the names of its ``labels`` between semicolons.
         skipped: ``{"item", "reason"}`` for every damaged item that was left out on request.
         home: The folder it was opened from.
-        source: uint8 (N, 1, H, W), the same slices in the source modality; None outside of pairs.
-        regions: Parts of the images by name, bool (N, 1, H, W).
-        libraries: Versions of the libraries that made these pixels from raw files; None where that was not
-            kept, in sets that were prepared before it was.
+        source: uint8 (N, C, H, W), the same slices in the source modality; None outside of pairs.
+        labels: uint8 (N, 1, H, W), what each pixel shows: 0 for nothing, k for the k-th of ``label_names``,
+            255 where that is not known; None for a set without a segmentation.
+        label_names: What the labels 1, 2, ... mean.
+        unions: The labels of each region, by its name.
+        libraries: Versions of the libraries that made these pixels from raw files.
     """
 
     name: str
@@ -52,8 +57,10 @@ class ImageSet:
     skipped: list[dict[str, str]] = field(default_factory=list)
     home: Path | None = None
     source: NDArray[np.uint8] | None = None
-    regions: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
-    libraries: Mapping[str, str] | None = None
+    labels: NDArray[np.uint8] | None = None
+    label_names: tuple[str, ...] = ()
+    unions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -62,6 +69,29 @@ class ImageSet:
     def resolution(self) -> int:
         """Side of an image, in pixels."""
         return int(self.images.shape[-1])
+
+    @property
+    def channels(self) -> int:
+        """1 for grey images, 3 for RGB."""
+        return int(self.images.shape[1])
+
+    @property
+    def conversions(self) -> dict[str, int]:
+        """What was lost between raw files and images, and in how many of them."""
+        if "conversion" not in self.table:
+            return {}
+        counts = self.table["conversion"].value_counts()
+        return {str(name): int(count) for name, count in counts.items() if name}
+
+    @cached_property
+    def regions(self) -> dict[str, NDArray[np.bool_]]:
+        """Parts of the images by name, bool (N, 1, H, W): each the union of some labels."""
+        if self.labels is None:
+            return {}
+        is_inside = {name: np.zeros(256, np.bool_) for name in self.unions}
+        for name, members in self.unions.items():
+            is_inside[name][[self.label_names.index(member) + 1 for member in members]] = True
+        return {name: inside[self.labels] for name, inside in is_inside.items()}
 
     @property
     def patients(self) -> NDArray[np.str_]:
@@ -90,7 +120,7 @@ class ImageSet:
             images=_rows(self.images, rows),
             table=self.table.iloc[rows].reset_index(drop=True),
             source=None if self.source is None else _rows(self.source, rows),
-            regions={name: _rows(masks, rows) for name, masks in self.regions.items()},
+            labels=None if self.labels is None else _rows(self.labels, rows),
         )
 
     def limit(self, count: int, seed: int = 0) -> ImageSet:
@@ -123,17 +153,24 @@ class ImageSet:
             # A patient called 007 or NA is neither the number 7 nor a missing value.
             kinds = {column: int if column in _NUMBERS else str for column in COLUMNS}
             table = pandas.read_csv(home / TABLE, dtype=kinds, keep_default_na=False)
-            names, side = meta.get("regions", []), meta["resolution"]
-            images = _opened(home / PIXELS, (len(table), 1, side, side), np.uint8)
-            source, regions = None, {}
-            if SOURCE in meta["sha256"]:
-                source = _opened(home / SOURCE, images.shape, np.uint8)
-            if REGIONS in meta["sha256"]:
-                masks = _opened(home / REGIONS, (len(table), len(names), side, side), np.bool_)
-                regions = {name: masks[:, number : number + 1] for number, name in enumerate(names)}
-            name, digest, skipped = meta["name"], meta["fingerprint"], meta["skipped"]
-            libraries = meta.get("libraries")
-            return cls(name, digest, images, table, skipped, home, source, regions, libraries)
+            side, channels = meta["resolution"], meta["channels"]
+            stacks = {
+                file: _opened(home / file, (len(table), count, side, side))
+                for file, count in channels.items()
+            }
+            return cls(
+                meta["name"],
+                meta["fingerprint"],
+                stacks[PIXELS],
+                table,
+                meta["skipped"],
+                home,
+                stacks.get(SOURCE),
+                stacks.get(LABELS),
+                tuple(meta["labels"]),
+                meta["regions"],
+                meta["libraries"],
+            )
         except Exception as error:  # damaged files make json, numpy and pandas raise almost anything
             raise DataError(
                 f"{home} is not a prepared image set: {error}", hint="delete it and prepare again"
@@ -161,14 +198,14 @@ class ImageSet:
                 )
 
 
-def _opened(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[Any]:
-    array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    if array.shape != shape or array.dtype != kind:
-        raise ValueError(f"{path.name} holds {array.dtype} {array.shape}, {TABLE} {shape[0]} rows")
+def _opened(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    array: NDArray[np.uint8] = np.lib.format.open_memmap(path, mode="r")
+    if array.shape != shape or array.dtype != np.uint8:
+        raise ValueError(f"{path.name} holds {array.dtype} {array.shape}, not uint8 {shape}")
     return array
 
 
-def _rows(array: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+def _rows(array: NDArray[np.uint8], rows: NDArray[np.intp]) -> NDArray[np.uint8]:
     chosen = array[rows]
     chosen.flags.writeable = False
     return chosen

@@ -1,32 +1,27 @@
-"""What a prepared set keeps of each slice: its pixels, and of a pair also the source's and the regions."""
+"""What a prepared set keeps of each slice: its pixels, of a pair also the source's, and what they show."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..api import DataError, Dataset, Slice
+from ..api import UNKNOWN_LABEL, DataError, Dataset, Slice
 from . import resize
 
-PIXELS, SOURCE, REGIONS = "images.npy", "source.npy", "regions.npy"
+PIXELS, SOURCE, LABELS = "images.npy", "source.npy", "labels.npy"
 
 
-class Layer(NamedTuple):
-    """How one file of a prepared set is stored: (N, channels, side, side) of a numpy type."""
-
-    channels: int
-    dtype: str
-
-
-def layers_of(dataset: Dataset) -> dict[str, Layer]:
-    """The files that a data set is prepared into."""
-    layers = {PIXELS: Layer(1, "|u1")}
+def layers_of(dataset: Dataset) -> dict[str, int]:
+    """The files that a data set is prepared into, with the channels that each begins with."""
+    channels = 3 if dataset.colour == "rgb" else 1
+    layers = {PIXELS: channels}
     if dataset.pair is not None:
-        layers[SOURCE] = Layer(1, "|u1")
-        if dataset.regions:
-            layers[REGIONS] = Layer(len(dataset.regions), "|b1")
+        layers[SOURCE] = channels
+    if dataset.label_names:
+        layers[LABELS] = 1
     return layers
 
 
@@ -34,59 +29,97 @@ def check_slice(piece: Slice, dataset: Dataset) -> None:
     """Make sure that a slice is what its data set promised.
 
     Raises:
-        DataError: No image, a counterpart that is missing or of another size, a region that is no mask.
+        DataError: No image, colours in a grey set, a counterpart that is missing or of another size, labels
+            that are of another size or mean nothing.
     """
     where = f"{piece.source}, slice {piece.index}"
-    _check_pixels(where, piece.pixels)
-    if dataset.pair is None:
-        return
-    if piece.counterpart is None:
-        raise DataError(f"{where} has no counterpart in {dataset.pair.source}", needed="both modalities")
-    _check_pixels(f"{dataset.pair.source} of {where}", piece.counterpart)
-    for what, pixels in {dataset.pair.source: piece.counterpart, **piece.regions}.items():
-        if pixels.shape != piece.pixels.shape:
-            raise DataError(
-                f"{where}, is {_size(piece.pixels)} pixels in {dataset.pair.target}, "
-                f"but its {what} {_size(pixels)}",
-                needed="one size: pairs show the same places",
-            )
-    for name, mask in piece.regions.items():
-        if name not in dataset.regions or mask.dtype != np.bool_:
-            raise DataError(
-                f"{where} has a region {name!r} of {mask.dtype}",
-                needed=f"bool, called {' or '.join(dataset.regions) or '(no region is declared)'}",
-            )
+    _check_pixels(where, piece.pixels, dataset)
+    if dataset.pair is not None:
+        if piece.counterpart is None:
+            raise DataError(f"{where} has no counterpart in {dataset.pair.source}", needed="both modalities")
+        _check_pixels(f"{dataset.pair.source} of {where}", piece.counterpart, dataset)
+        _check_size(where, piece, dataset.pair.source, piece.counterpart)
+    if piece.labels is not None:
+        _check_size(where, piece, "labels", piece.labels)
+        _check_labels(where, piece.labels, dataset.label_names)
 
 
-def _check_pixels(where: str, pixels: NDArray[np.float32]) -> None:
-    if pixels.ndim != 2 or not pixels.size or not np.isfinite(pixels).all():
+def _check_pixels(where: str, pixels: NDArray[np.float32], dataset: Dataset) -> None:
+    is_image = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if not is_image or not pixels.size or not np.isfinite(pixels).all():
         raise DataError(
             f"{where}, of shape {pixels.shape}, can't be an image",
-            needed="two dimensions, and neither NaN nor infinity",
+            needed="(H, W) or (H, W, 3), and neither NaN nor infinity",
+        )
+    if pixels.ndim == 3 and dataset.colour == "grey":
+        raise DataError(f"{where} has colours, and its data set says that it is grey", needed="(H, W)")
+
+
+def _check_size(where: str, piece: Slice, what: str, pixels: NDArray[Any]) -> None:
+    if pixels.shape[:2] != piece.pixels.shape[:2]:
+        raise DataError(
+            f"{where}, is {_size(piece.pixels)} pixels, but its {what} {_size(pixels)}",
+            needed="one size: they show the same places",
+        )
+
+
+def _check_labels(where: str, labels: NDArray[np.uint8], names: Sequence[str]) -> None:
+    if labels.dtype != np.uint8 or labels.ndim != 2:
+        raise DataError(f"{where} has labels of {labels.dtype} {labels.shape}", needed="uint8 (H, W)")
+    strange = (labels > len(names)) & (labels < UNKNOWN_LABEL)
+    if strange.any():
+        raise DataError(
+            f"{where} has the label {labels[strange][0]}",
+            needed=f"0 to {len(names)}: {', '.join(names) or 'no label is declared'}",
         )
 
 
 def _size(pixels: NDArray[Any]) -> str:
-    return " x ".join(map(str, pixels.shape[::-1]))
+    return " x ".join(map(str, pixels.shape[1::-1]))
 
 
-def squared(piece: Slice, dataset: Dataset) -> dict[str, list[NDArray[Any]]]:
-    """The pictures of each layer of a slice, made square alike; a region that is unknown is empty."""
-    pictures: dict[str, list[NDArray[Any]]] = {PIXELS: [piece.pixels]}
-    if dataset.pair is not None:
-        nowhere = np.zeros(piece.pixels.shape, np.bool_)
-        pictures[SOURCE] = [piece.counterpart] if piece.counterpart is not None else []
-        pictures[REGIONS] = [piece.regions.get(name, nowhere) for name in dataset.regions]
+def squared(piece: Slice, dataset: Dataset) -> dict[str, NDArray[Any]]:
+    """The picture of each layer of a slice, made square alike."""
+    pictures: dict[str, NDArray[Any]] = {PIXELS: piece.pixels}
+    if piece.counterpart is not None and dataset.pair is not None:
+        pictures[SOURCE] = piece.counterpart
+    if dataset.label_names:
+        unknown = np.full(piece.pixels.shape[:2], UNKNOWN_LABEL, np.uint8)
+        pictures[LABELS] = unknown if piece.labels is None else piece.labels
+    return {file: resize.squared(picture, dataset.square) for file, picture in pictures.items()}
+
+
+def present(square: Mapping[str, NDArray[Any]]) -> list[int]:
+    """The labels that occur in a square slice, lowest first; none in a set without labels."""
+    if LABELS not in square:
+        return []
+    occurs = np.zeros(UNKNOWN_LABEL + 1, np.bool_)
+    occurs[square[LABELS]] = True
+    return [int(label) for label in np.flatnonzero(occurs)]
+
+
+def named(labels: Sequence[int], names: Sequence[str]) -> str:
+    """Names of labels between semicolons, ``unknown`` among them; 0 has none."""
+    called = {**dict(enumerate(names, start=1)), UNKNOWN_LABEL: "unknown"}
+    return ";".join(called[label] for label in labels if label)
+
+
+def resized(
+    square: Mapping[str, NDArray[Any]], labels: Sequence[int], side: int
+) -> dict[str, NDArray[np.uint8]]:
+    """Each layer of a square slice with these labels at a resolution: uint8 (channels, side, side)."""
     return {
-        file: [resize.squared(picture, dataset.square) for picture in layer]
-        for file, layer in pictures.items()
-        if layer
+        file: resize.labels(picture, labels, side)[None] if file == LABELS else _channels(picture, side)
+        for file, picture in square.items()
     }
 
 
-def resized(layers: dict[str, list[NDArray[Any]]], side: int) -> dict[str, NDArray[Any]]:
-    """Each layer at a resolution: uint8 or bool (channels, side, side)."""
-    return {
-        file: np.stack([(resize.mask if file == REGIONS else resize.resized)(p, side) for p in layer])
-        for file, layer in layers.items()
-    }
+def _channels(pixels: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
+    planes = [pixels] if pixels.ndim == 2 else [pixels[:, :, channel] for channel in range(3)]
+    return np.stack([resize.resized(plane, side) for plane in planes])
+
+
+def stacked(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Pictures (channels, side, side) as one stack, grey ones among coloured ones widened."""
+    widest = max(len(picture) for picture in pictures)
+    return np.stack([np.broadcast_to(picture, (widest, *picture.shape[1:])) for picture in pictures])

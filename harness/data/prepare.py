@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from ..api import DataError, Dataset
+from ..api import ChoiceError, DataError, Dataset
 from ..files import atomic_write, sha256_of_file, sha256_of_json, storage_error, sync_folder, write_json
 from ..installed import versions_of
 from . import resize
 from .image_set import COLUMNS, FORMAT, META, TABLE, ImageSet
-from .layers import Layer, layers_of
+from .layer_file import LayerFile
+from .layers import layers_of
 from .reading import read_items
 
 ReadingProgress = Callable[[int, int], None]
@@ -85,10 +85,12 @@ def usable_cores() -> int:
 
 def _key(dataset: Dataset, name: str, raw: str, side: int | None) -> str:
     """Identity of a prepared set: whatever changes its pixels or rows is in here, and nothing else."""
-    paired = {} if dataset.pair is None else {"pair": dataset.pair, "regions": dataset.regions}
     return sha256_of_json(
         {
-            **paired,
+            "pair": dataset.pair,
+            "labels": dataset.label_names,
+            "regions": dataset.regions,
+            "colour": dataset.colour,
             "format": FORMAT,
             "resize": resize.VERSION,
             "dataset": name,
@@ -145,30 +147,26 @@ class _Build:
         rows: list[tuple[Any, ...]] = []
         skipped: list[dict[str, str]] = []
         files = {
-            (side, name): (part / name).open("wb")
+            (side, name): LayerFile(part / name, channels, side)
             for side, part in self.parts.items()
-            for name in self.layers
+            for name, channels in self.layers.items()
         }
         results = read_items(self.dataset, tuple(self.homes), items, workers)
         try:
-            for (side, name), file in files.items():
-                _write_header(file, 0, self.layers[name], side)
             for done, result in enumerate(results, start=1):
-                if result.fault is not None and not skip_bad:
+                if result.fault is not None and (not skip_bad or isinstance(result.fault, ChoiceError)):
                     raise _fatal(result.fault)
                 if result.fault is not None:
                     skipped.append({"item": result.name, "reason": result.fault.found})
                 for side, stacks in result.layers.items():
                     for name, stack in stacks.items():
-                        files[side, name].write(stack.tobytes())
+                        files[side, name].append(stack)
                 rows += result.rows
                 if progress is not None:
                     progress(done, len(items))
-            for (side, name), file in files.items():
-                file.seek(0)
-                _write_header(file, len(rows), self.layers[name], side)
-                file.flush()
-                os.fsync(file.fileno())
+            for (_, name), file in files.items():
+                file.finish()
+                self.layers[name] = file.channels
         finally:
             results.close()
             for file in files.values():
@@ -204,28 +202,26 @@ class _Build:
             "version": self.dataset.version,
             "config": self.dataset.config.model_dump(mode="json"),
             "square": self.dataset.square,
+            "pair": self.dataset.pair,
+            "channels": self.layers,
+            "labels": self.dataset.label_names,
+            "regions": self.dataset.regions,
             "skipped": skipped,
             # No part of the fingerprint: an upgrade of Pillow should not read all raw files again.
             "libraries": versions_of(("numpy", "pillow", *self.dataset.libraries)),
             "sha256": {file: sha256_of_file(part / file) for file in (*self.layers, TABLE)},
         }
-        if self.dataset.pair is not None:
-            meta |= {"pair": self.dataset.pair, "regions": self.dataset.regions}
         write_json(part / META, meta)
         shutil.rmtree(home, ignore_errors=True)  # not complete, or it would have been opened
         part.rename(home)
         sync_folder(home.parent)
 
 
-def _write_header(file: Any, count: int, layer: Layer, side: int) -> None:
-    """A .npy header for ``count`` images; numpy leaves room in it for the first axis to grow."""
-    shape = (count, layer.channels, side, side)
-    header = {"descr": layer.dtype, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
-
-
 def _fatal(fault: DataError) -> DataError:
-    remedy = "leave damaged items out with --skip-bad"
+    """The same error; of an item that may be left out, it says how."""
+    if isinstance(fault, ChoiceError):
+        return fault
+    remedy = "leave it out with --skip-bad"
     return DataError(
         fault.found, needed=fault.needed, hint=f"{fault.hint}; or {remedy}" if fault.hint else remedy
     )

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -32,28 +32,31 @@ class Item(NamedTuple):
     """
 
     name: str
-    layers: dict[int, dict[str, NDArray[Any]]]
+    layers: dict[int, dict[str, NDArray[np.uint8]]]
     rows: list[tuple[Any, ...]]
     fault: DataError | None = None
 
 
 def load(dataset: Dataset, sides: tuple[int, ...], item: str) -> Item:
     """Read one item and resize its slices as they come."""
-    stacks: dict[int, dict[str, list[NDArray[Any]]]] = {side: {} for side in sides}
+    stacks: dict[int, dict[str, list[NDArray[np.uint8]]]] = {side: {} for side in sides}
     rows = []
     try:
         for piece in dataset.read(item):
             layers.check_slice(piece, dataset)
             square = layers.squared(piece, dataset)
+            labels = layers.present(square)
             for side, stack in stacks.items():
-                for file, pictures in layers.resized(square, side).items():
-                    stack.setdefault(file, []).append(pictures)
-            shape = piece.raw_shape or piece.pixels.shape
-            rows.append((piece.patient, piece.source, piece.index, piece.split, *shape, piece.mode))
+                for file, picture in layers.resized(square, labels, side).items():
+                    stack.setdefault(file, []).append(picture)
+            told = piece.mode, piece.conversion, layers.named(labels, dataset.label_names)
+            height, width = (piece.raw_shape or piece.pixels.shape)[:2]
+            rows.append((piece.patient, piece.source, piece.index, piece.split, height, width, *told))
     except DataError as error:
         return Item(item, {}, [], error)
     stacked = {
-        side: {file: np.stack(pictures) for file, pictures in stack.items()} for side, stack in stacks.items()
+        side: {file: layers.stacked(pictures) for file, pictures in stack.items()}
+        for side, stack in stacks.items()
     }
     return Item(item, stacked, rows)
 
@@ -76,11 +79,13 @@ def read_items(
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if context.get_start_method() == "forkserver":
         context.set_forkserver_preload([__name__, type(dataset).__module__])
-    pool = ProcessPoolExecutor(min(workers, len(rest)), mp_context=context, initializer=_obey_parent)
+    pool = ProcessPoolExecutor(
+        min(workers, len(rest)), mp_context=context, initializer=_begin, initargs=(read_one,)
+    )
     pending: deque[Future[Item]] = deque()
     try:
         for item in rest:
-            pending.append(pool.submit(read_one, item))
+            pending.append(pool.submit(_read_one, item))
             if len(pending) >= 2 * workers:
                 yield pending.popleft().result()
         while pending:
@@ -92,6 +97,20 @@ def read_items(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+#: How a process reads an item: given once, because a data set that knows many files is large.
+_reader: Callable[[str], Item]
+
+
+def _begin(reader: Callable[[str], Item]) -> None:
+    global _reader
+    _reader = reader
+    _obey_parent()
+
+
+def _read_one(item: str) -> Item:
+    return _reader(item)
 
 
 def _obey_parent() -> None:

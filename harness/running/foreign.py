@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +13,14 @@ from numpy.typing import NDArray
 from .. import plugins
 from ..api import Goal, Population, ScoreError, SpecError, WeightsError
 from ..data.prepare import prepare
+from ..files import sha256_of_file
+from ..scoring.colour import compared_colours
 from ..scoring.crosscheck import CrossCheck, cross_check
 from ..scoring.generated import load_images
-from ..scoring.scorer import Report
+from ..scoring.metrics.frechet import Frechet, frechet_distance
+from ..scoring.report import Report
+from ..scoring.selection import make_metrics
+from ..scoring.statistics import is_statistics, read_statistics
 from ..scoring.stored import fingerprint
 from .datasets import make_dataset
 from .environment import describe, versions
@@ -30,8 +35,9 @@ class ForeignRequest:
     """What to score, and against what.
 
     Attributes:
-        generated: uint8 (N, C, H, W), or where such images are: a folder, a zip, a ``.npy`` array.
-        reference: Real images in the same forms; None where ``dataset`` is given.
+        generated: uint8 (N, C, H, W), or where such images are: a folder, a zip, a TIFF stack, an array.
+        reference: Real images in the same forms, or an ``.npz`` with ``mu`` and ``sigma`` of their features,
+            for Fréchet distances alone; None where ``dataset`` is given.
         dataset: Name of a registered data set; None where ``reference`` is given.
         data_root: Raw files of the data set.
         settings: Options of the data set.
@@ -91,11 +97,13 @@ class ForeignScores:
 
 
 class RealImages(NamedTuple):
-    """Real images, those of held-out patients, and the items that were left out."""
+    """Real images, those of held-out patients, the items left out, what the others lost, and caveats."""
 
     train: Population
     held_out: Population | None
     skipped: list[dict[str, str]]
+    conversions: Mapping[str, int]
+    caveats: Sequence[str] = ()
 
 
 def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores:
@@ -108,16 +116,15 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
         WeightsError: A feature space lacks its weights.
     """
     images = _images(request.generated)
-    if request.resolution is not None and images.shape[2:] != (request.resolution,) * 2:
-        raise ScoreError(
-            f"{_name(request.generated)} holds images of {images.shape[3]} x {images.shape[2]} pixels",
-            needed=f"{request.resolution} x {request.resolution}",
-            hint="make them at that size, or leave out --res",
-        )
+    _check_side(request, images)
+    if isinstance(request.reference, Path) and is_statistics(request.reference):
+        return _by_statistics(request, request.reference, images, place)
     real = real_images(request, images.shape[2], place.cache)
+    colours = compared_colours(real.train.values, images, real.conversions)
     scorer = make_scorer(request.metrics, real.train, real.held_out, place)
     scorer.check(len(images))
     report = scorer.report(images)
+    report.notes.extend([*colours, *real.caveats])
     checks = list[CrossCheck]()
     if request.cross_check:
         remark, checks = _cross_checks(real.train, images, place)
@@ -127,6 +134,8 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
         "n_generated": len(images),
         "n_real": len(real.train.values),
         "n_held_out": len(real.held_out.values) if real.held_out else 0,
+        "channels": {"generated": images.shape[1], "real": real.train.values.shape[1]},
+        "conversions": dict(real.conversions),
         "skipped": real.skipped,
         "generated": fingerprint(images),
         "real": fingerprint(real.train.values),
@@ -152,16 +161,81 @@ def real_images(request: ForeignRequest, resolution: int, cache: Path) -> RealIm
     if request.reference is not None:
         if request.held_out:
             raise SpecError("--held-out needs patients, which a folder has not", needed="--dataset NAME")
-        return RealImages(Population(_images(request.reference)), None, [])
+        return RealImages(Population(_images(request.reference)), None, [], {})
     assert request.dataset is not None
     source = make_dataset(request.dataset, dataset_settings(request.settings), request.data_root)
     whole = prepare(source, request.dataset, [resolution], cache / "images", skip_bad=request.skip_bad)[
         resolution
     ]
     if not request.held_out:
-        return RealImages(population(whole, 1), None, whole.skipped)
+        return RealImages(population(whole, whole.channels), None, whole.skipped, whole.conversions)
     train, apart = whole.select(["train", "val"]), whole.select("test")
-    return RealImages(population(train, 1), population(apart, 1), whole.skipped)
+    return RealImages(
+        population(train, whole.channels),
+        population(apart, whole.channels),
+        whole.skipped,
+        whole.conversions,
+        source.caveats(),
+    )
+
+
+def _by_statistics(
+    request: ForeignRequest, path: Path, images: NDArray[np.uint8], place: ScoringPlace
+) -> ForeignScores:
+    """The Fréchet distance to features of which only mean and covariance are known."""
+    if request.dataset is not None or request.held_out or request.cross_check:
+        raise SpecError(
+            f"{path} holds statistics, and neither images nor patients",
+            needed="statistics alone: no --dataset, --held-out or --cross-check",
+        )
+    metrics, spaces = make_metrics(request.metrics, place.weights)
+    for name, metric in metrics.items():
+        if not isinstance(metric, Frechet):
+            raise SpecError(
+                f"{path} holds statistics of features, which are not enough for {name}",
+                needed="a Fréchet distance",
+                hint="--metrics fid",
+            )
+    distances = [metric for metric in metrics.values() if isinstance(metric, Frechet)]
+    scores: dict[str, float] = {}
+    for metric in distances:
+        space = spaces[metric.needs]
+        space.check()
+        known = read_statistics(path, space.dimension).features()
+        scores[metric.score] = frechet_distance(known, space.extract(images, place.device))
+    notes = [
+        f"{path} tells neither how many real images it is of, nor their size, network and resize: compare "
+        "with what was computed in the same way; there is no floor and no interval"
+    ]
+    facts = {
+        "score_versions": {
+            "metrics": {name: metric.version for name, metric in metrics.items()},
+            "features": {
+                name: {**space.identity(), "version": str(space.version)} for name, space in spaces.items()
+            },
+        },
+        "n_generated": len(images),
+        "n_real": None,
+        "n_held_out": 0,
+        "channels": {"generated": images.shape[1], "real": None},
+        "conversions": {},
+        "skipped": [],
+        "generated": fingerprint(images),
+        "real": sha256_of_file(path),
+        "versions": versions(),
+        "device": describe(place.device),
+    }
+    goals = {score: goal for metric in metrics.values() for score, goal in metric.goals.items()}
+    return ForeignScores(Report(scores, {}, notes), goals, [], facts)
+
+
+def _check_side(request: ForeignRequest, images: NDArray[np.uint8]) -> None:
+    if request.resolution is not None and images.shape[2:] != (request.resolution,) * 2:
+        raise ScoreError(
+            f"{_name(request.generated)} holds images of {images.shape[3]} x {images.shape[2]} pixels",
+            needed=f"{request.resolution} x {request.resolution}",
+            hint="make them at that size, or leave out --res",
+        )
 
 
 def _cross_checks(

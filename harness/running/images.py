@@ -9,7 +9,7 @@ from ..api import Dataset, Model
 from ..cell.spec import RunSpec
 from ..data.prepare import prepare
 from ..data.roots import root_of
-from ..errors import DataError
+from ..errors import DataError, SpecError
 from ..tasks import Task, task_of
 from .datasets import make_dataset
 from .resolve import model_class
@@ -38,6 +38,7 @@ def open_task(
 
     Raises:
         DataError: Raw files are damaged, or one side of the split has nobody.
+        SpecError: The images have colours, and the model's have one channel.
     """
     whole = prepare(
         dataset,
@@ -49,6 +50,12 @@ def open_task(
         skip_bad=skip_bad,
         progress=progress,
     )[spec.resolution]
+    if whole.channels > spec.protocol.channels:
+        raise SpecError(
+            f"the images of {spec.dataset.name} have colours, and the model's one channel",
+            needed="three channels, or grey images",
+            hint="--set channels=3; or --set dataset.colour=grey, where the data set has that option",
+        )
     return task_of(model)(spec, whole)
 
 

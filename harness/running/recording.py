@@ -9,7 +9,8 @@ from typing import Any
 
 from ..cell.records import Record, Status
 from ..plugins import Kind
-from ..scoring.scorer import Report, Scorer
+from ..scoring.report import Report
+from ..scoring.scorer import Scorer
 from ..tasks import Task
 from ..training.arithmetic import effective_precision
 from ..training.augmentation import augmentation_caveats
@@ -63,6 +64,7 @@ def make_record(
         caveats=[
             *trainer.model.caveats(trainer.last_clock),
             *augmentation_caveats(trainer.model.augmentations, cell.dataset.flips),
+            *(cell.dataset.caveats() if task.held_out else ()),
         ],
         versions=versions(),
         plugins=brought_by(took_part),
@@ -114,6 +116,8 @@ def _facts(fingerprint: str, task: Task) -> dict[str, Any]:
         "patients": len(set(images.patients)),
         "held_out_images": len(held_out) if held_out else 0,
         "held_out_patients": len(set(held_out.patients)) if held_out else 0,
+        "channels": images.channels,
+        "conversions": images.conversions,
         "skipped": images.skipped,
         "libraries": images.libraries,
         **task.facts,

@@ -45,7 +45,7 @@ def make_scorer(
 
 
 def population(images: ImageSet, channels: int) -> Population:
-    """Real images with as many channels as a model makes, without copying them."""
+    """Real images with as many channels as a model makes, without copying them: grey ones may get three."""
     values: NDArray[np.uint8] = np.broadcast_to(
         images.images, (len(images), channels, images.resolution, images.resolution)
     )

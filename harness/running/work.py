@@ -15,7 +15,8 @@ from ..cell.records import Record, RunFolder, Status
 from ..data.image_set import ImageSet
 from ..errors import BenchError, Diverged, StorageError
 from ..files import clear_partial, storage_error
-from ..scoring.scorer import Report, Scorer
+from ..scoring.report import Report
+from ..scoring.scorer import Scorer
 from ..tasks import Task
 from ..training.augmentation import augmented_once
 from ..training.checkpoints import load_networks

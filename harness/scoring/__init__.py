@@ -36,7 +36,7 @@ def bench_metrics(register: Register) -> None:
     register(
         "manifold",
         _MANIFOLD,
-        summary="precision, recall, density, coverage, authpct, copy_rate",
+        summary="precision, recall, density, coverage, copy_excess",
         space="inception",
     )
     # Elsewhere than in the verified Inception space, a score's name carries its space.
@@ -53,7 +53,7 @@ def bench_metrics(register: Register) -> None:
         register(
             f"manifold_{suffix}",
             _MANIFOLD,
-            summary=f"precision ... copy_rate {summary}",
+            summary=f"precision ... copy_excess {summary}",
             space=space,
             suffix=f"_{suffix}",
         )
@@ -65,7 +65,7 @@ def bench_metrics(register: Register) -> None:
     register(
         "ms_ssim",
         "harness.scoring.metrics.structure:PairwiseMSSSIM",
-        summary="mean MS-SSIM between samples, beside that of real images: diversity; needs no weights",
+        summary="diversity: mean MS-SSIM between samples against that of real images; needs no weights",
     )
     for score, summary in (
         ("psnr", "peak signal-to-noise ratio of translations, whole and inside regions"),

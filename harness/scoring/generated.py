@@ -1,8 +1,9 @@
-"""Images made by anything else: a folder, an archive or an array becomes uint8 pixels."""
+"""Images made by anything else: a folder, an archive, a stack or an array becomes uint8 pixels."""
 
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,30 +25,43 @@ def load_images(path: Path) -> NDArray[np.uint8]:
     """Read the images at ``path``, exactly as they are: nothing is resized, rescaled or converted.
 
     Args:
-        path: A folder of image files (its subfolders too), a zip of them, or a ``.npy`` array of uint8
-            (N, H, W), (N, H, W, C) or (N, C, H, W).
+        path: A folder of image files (its subfolders too, such as one for each class), a zip of them, one
+            TIFF file of many pages, or a ``.npy`` or ``.npz`` array of uint8 (N, H, W), (N, H, W, C) or
+            (N, C, H, W). Of an ``.npz``, that is ``arr_0``, as guided diffusion writes it, or its only array
+            of images.
 
     Returns:
-        uint8 (N, C, H, W) with C of 1 or 3, in the order of file names.
+        uint8 (N, C, H, W) with C of 1 or 3, in the order of file names and pages.
 
     Raises:
         ScoreError: Nothing there, a damaged file, or files of different sizes or channels; the message
             names the first such file.
     """
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if _is_image(file.relative_to(path).as_posix()))
+        files = sorted(file for file in _below(path) if _is_image(file.relative_to(path).as_posix()))
         return _stack([(file.relative_to(path).as_posix(), file.read_bytes) for file in files], path)
-    if path.suffix.lower() == ".npy" and path.is_file():
+    if path.suffix.lower() in (".npy", ".npz") and path.is_file():
         return _from_array(path)
+    if path.suffix.lower() in (".tif", ".tiff") and path.is_file():
+        return _stack([(path.name, path.read_bytes)], path)
     if path.is_file() and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             names = sorted(name for name in archive.namelist() if _is_image(name))
             return _stack([(name, _member(archive, name)) for name in names], path)
     raise ScoreError(
         f"{path} is {'of an unknown kind' if path.exists() else 'not there'}",
-        needed="a folder of images, a zip of them, or a .npy array",
-        hint="--generated DIR, --generated samples.zip or --generated samples.npy",
+        needed="a folder of images, a zip of them, a TIFF stack, or a .npy or .npz array",
+        hint="--generated DIR, samples.zip, samples.tif, samples.npy or samples.npz",
     )
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, links followed, none of its folders twice."""
+    seen = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(place))
+        folders[:] = [name for name in folders if os.path.realpath(Path(place, name)) not in seen]
+        yield from (Path(place, name) for name in names)
 
 
 def _is_image(name: str) -> bool:
@@ -68,37 +82,49 @@ def _stack(files: list[tuple[str, Callable[[], bytes]]], origin: Path) -> NDArra
             f"{origin} holds no images", needed=f"files that end with {', '.join(sorted(SUFFIXES))}"
         )
     images: NDArray[np.uint8] | None = None
-    for number, ((name, _), image) in enumerate(zip(files, _decoded(files, origin), strict=True)):
+    stacks: list[NDArray[np.uint8]] = []  # of files with several pages, which tell how many only when read
+    for number, ((name, _), pages) in enumerate(zip(files, _decoded(files, origin), strict=True)):
         if images is None:
-            images = np.empty((len(files), *image.shape), dtype=np.uint8)
-        if image.shape != images.shape[1:]:
-            raise ScoreError(
-                f"{origin}: {name} is {_words(image.shape)}, {files[0][0]} is {_words(images.shape[1:])}",
-                needed="one size and one number of channels",
-                hint="export all samples in one size and mode (all grey, or all RGB); "
-                "how they are resized would be part of the score",
-            )
-        images[number] = image
+            images = np.empty((len(files), *pages[0].shape), dtype=np.uint8)
+        for page in pages:
+            if page.shape != images.shape[1:]:
+                raise ScoreError(
+                    f"{origin}: {name} is {_words(page.shape)}, {files[0][0]} is {_words(images.shape[1:])}",
+                    needed="one size and one number of channels",
+                    hint="export all samples in one size and mode (all grey, or all RGB); "
+                    "how they are resized would be part of the score",
+                )
+        if len(pages) > 1 and not stacks:
+            stacks = list(images[:number])
+        if len(pages) > 1 or stacks:
+            stacks += pages
+        else:
+            images[number] = pages[0]
     assert images is not None
-    return images
+    return np.stack(stacks) if stacks else images
 
 
-def _decoded(files: list[tuple[str, Callable[[], bytes]]], origin: Path) -> Iterator[NDArray[np.uint8]]:
+def _decoded(files: list[tuple[str, Callable[[], bytes]]], origin: Path) -> Iterator[list[NDArray[np.uint8]]]:
     with ThreadPoolExecutor() as pool:  # Pillow lets go of the interpreter while it decodes
         for start in range(0, len(files), 256):  # so that few undecoded files are in memory at once
             part = [(name, read()) for name, read in files[start : start + 256]]
             yield from pool.map(lambda item: _decode(item[0], item[1], origin), part)
 
 
-def _decode(name: str, content: bytes, origin: Path) -> NDArray[np.uint8]:
+def _decode(name: str, content: bytes, origin: Path) -> list[NDArray[np.uint8]]:
+    """The pages of a file, (C, H, W) each."""
+    pages = []
     try:
         with Image.open(io.BytesIO(content)) as image:
-            mode = image.mode
-            if mode == "P" and "transparency" in image.info:
-                mode = "PA"
-            if mode in _CONVERTED:
+            for page in range(getattr(image, "n_frames", 1)):
+                image.seek(page)
+                mode = _mode(image)
+                if mode not in _CONVERTED:
+                    break
                 pixels = np.asarray(image.convert(_CONVERTED[mode]))
-                return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+                pages.append(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
+            else:
+                return pages
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         raise ScoreError(f"{origin}: {name} is damaged: {error}", needed="a whole image file") from error
     if mode.startswith("I") or mode == "F":
@@ -116,18 +142,53 @@ def _decode(name: str, content: bytes, origin: Path) -> NDArray[np.uint8]:
     )
 
 
-def _from_array(path: Path) -> NDArray[np.uint8]:
+def _mode(image: Image.Image) -> str:
+    """How an image stores its pixels; with more than 8 bits that Pillow would drop, or with transparency."""
+    tiles = [tile.args for tile in getattr(image, "tile", [])]
+    raw = [str(args if isinstance(args, str) else args[0]) for args in tiles]
+    if image.mode in ("RGB", "RGBA") and any(mode.endswith((";16B", ";16L", ";16N")) for mode in raw):
+        return f"I;16 ({image.mode})"
+    return "PA" if image.mode == "P" and "transparency" in image.info else image.mode
+
+
+def _array_of(path: Path) -> NDArray[np.uint8]:
     try:
         with path.open("rb") as file:
-            array: NDArray[np.uint8] = np.lib.format.read_array(file, allow_pickle=False)
+            if path.suffix.lower() == ".npy":
+                array: NDArray[np.uint8] = np.lib.format.read_array(file, allow_pickle=False)
+                return array
+            arrays: dict[str, NDArray[np.uint8]] = dict(np.load(file, allow_pickle=False))
     except Exception as error:  # headers are parsed as Python and raise what that raises
         raise ScoreError(f"{path} can't be read as an array: {error}", needed="np.save of uint8") from error
+    images = [name for name, array in arrays.items() if array.ndim in (3, 4)]
+    name = "arr_0" if "arr_0" in images else images[0] if len(images) == 1 else ""
+    if not name:
+        held = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items()) or "nothing"
+        statistics = {"mu", "sigma"} <= set(arrays)
+        raise ScoreError(
+            f"{path} holds {held}",
+            needed="uint8 images called arr_0, or only one array of images",
+            hint="statistics of features are a reference: --reference stats.npz --metrics fid"
+            if statistics
+            else "np.savez(file, images)",
+        )
+    return arrays[name]
+
+
+def _from_array(path: Path) -> NDArray[np.uint8]:
+    array = _array_of(path)
     if array.dtype != np.uint8:
         state = " with NaN" if array.dtype.kind == "f" and np.isnan(array).any() else ""
         raise ScoreError(
             f"{path} holds {array.dtype}{state}",
             needed="uint8, 0 to 255",
             hint="from [-1, 1]: ((x + 1) * 127.5).round().clip(0, 255).astype(np.uint8)",
+        )
+    if array.ndim == 3 and array.shape[2] in (3, 4) and min(array.shape[:2]) > 4:
+        raise ScoreError(
+            f"{path} holds one picture of shape {array.shape}, or {array.shape[0]} very narrow ones",
+            needed="(N, H, W), (N, H, W, C) or (N, C, H, W)",
+            hint="array[None] for one picture",
         )
     if array.ndim == 3:
         array = array[:, None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,25 +13,11 @@ from numpy.typing import NDArray
 
 from ..api import FeatureSpace, Goal, Metric, Population, ScoreError, SpecError, Targets
 from .cache import FeatureCache
+from .report import Report
 from .spaces.network import full_precision
 from .stored import canonical_order, check_images, drop_equal_channels, fingerprint
 
 RealSide = Literal["train", "held_out"]
-
-
-@dataclass(frozen=True)
-class Report:
-    """Scores, and how far to trust them.
-
-    Attributes:
-        scores: Every score by name.
-        context: Floors, intervals and gaps, by names that begin with their score's.
-        notes: What a reader must be told, one line each.
-    """
-
-    scores: dict[str, float]
-    context: dict[str, float]
-    notes: list[str]
 
 
 class Scorer:
@@ -132,11 +117,14 @@ class Scorer:
         """
         scores: dict[str, float] = {}
         context: dict[str, float] = {}
+        notes = self.notes(len(generated))
         with full_precision():
             for name, samples in self._prepared(generated, targets, self.metrics):
-                self._compute(scores, name, samples)
-                context |= self.metrics[name].context(self._reference(name), samples, self.device)
-        return Report(scores, context, self.notes(len(generated)))
+                found = self._compute(scores, name, samples)
+                helpful = self.metrics[name].context(self._reference(name), samples, self.device)
+                context |= helpful
+                notes += self.metrics[name].notes(found, helpful)
+        return Report(scores, context, notes)
 
     def notes(self, n_generated: int) -> list[str]:
         """One line for each metric that has too few images to be compared with other numbers of images."""
@@ -176,9 +164,11 @@ class Scorer:
             for name in asking:
                 yield name, samples
 
-    def _compute(self, scores: dict[str, float], name: str, samples: Population) -> None:
-        metric = self.metrics[name]
-        _add(scores, name, metric, metric.compute(self._reference(name), samples, self.device))
+    def _compute(self, scores: dict[str, float], name: str, samples: Population) -> dict[str, float]:
+        """Add the scores of one metric to those of the others, and return them."""
+        found = self.metrics[name].compute(self._reference(name), samples, self.device)
+        _add(scores, name, self.metrics[name], found)
+        return found
 
     def _reference(self, name: str) -> Any:
         """What a metric keeps of the real images, computed when it is asked for the first time."""

@@ -119,15 +119,16 @@ def _describe(place: Place, entries: Mapping[Row, Entry], which: Which) -> list[
     )
     lines = [words]
     floors = {
-        (record.context[f"{place.score}_floor"], record.context.get(f"{place.score}_floor_n"))
+        (record.context[f"{place.score}_halves"], record.context.get(f"{place.score}_halves_n"))
         for record in records
-        if f"{place.score}_floor" in record.context
+        if f"{place.score}_halves" in record.context
     }
     if floors:
         floor, size = max(floors)
         at = f" at {size:.0f} images" if size else ""
         lines.append(
-            f"{place.dataset} {place.resolution} px: {place.score} of real against real {number(floor)}{at}"
+            f"{place.dataset} {place.resolution} px: {place.score} between halves of the real patients "
+            f"{number(floor)}{at}"
         )
     limits: dict[str, list[str]] = {}
     for row, entry in entries.items():

@@ -39,7 +39,7 @@ def sample_images(
 
 
 def translate_images(model: Translator, sources: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Translate uint8 (n, 1, H, W) into uint8 (n, C, H, W).
+    """Translate uint8 (n, 1 or C, H, W) into uint8 (n, C, H, W).
 
     Raises:
         Diverged: A pixel is NaN or infinite.

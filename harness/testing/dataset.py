@@ -152,6 +152,9 @@ class _DatasetChecks:
                 yield "a copy of the raw files, with other dates in another folder, has another fingerprint"
 
     def pairs(self) -> Iterator[str]:
+        for region, members in self.kind.regions.items():
+            if unknown := sorted(set(members) - set(self.dataset.label_names)):
+                yield f"region {region} is of {unknown[0]}, which is no label"
         first, *_, last = self.kind.modalities
         for pair in (Pair(first, last), Pair(last, first)):
             paired = self.make().paired(pair)
@@ -192,6 +195,10 @@ def _differences(name: str, first: Sequence[Slice], second: Sequence[Slice]) -> 
             yield f"{name} has {named[0]}, and then {named[1]}"
         elif not np.array_equal(one.pixels, other.pixels):
             yield f"slice {one.index} of {name} has other pixels"
+        elif (one.labels is None) != (other.labels is None) or (
+            one.labels is not None and not np.array_equal(one.labels, np.asarray(other.labels))
+        ):
+            yield f"slice {one.index} of {name} has other labels"
 
 
 def _size(root: Path) -> int:

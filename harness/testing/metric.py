@@ -92,10 +92,8 @@ class _MetricChecks:
         self.name = name
         self.checks = checks
         self.count = max(metric.minimum, IMAGES)
-        self.train, self.held_out, self.generated, self.others = (
-            _images(self.count, seed) for seed in range(4)
-        )
-        self.targets = _images(self.count, 4)
+        self.train, self.held_out = (_population(_images(self.count, seed)) for seed in (0, 1))
+        self.generated, self.others, self.targets = (_images(self.count, seed) for seed in (2, 3, 4))
 
     def run(self) -> None:
         """All of them, as far as each makes sense after the ones before."""
@@ -112,7 +110,7 @@ class _MetricChecks:
         return scorer.score(images[order], self._targets(len(images), order))
 
     def scores(self) -> Iterator[str]:
-        # The scorer itself refuses what is missing or not finite. Real images are read-only in a run too.
+        # The scorer itself refuses what is missing or not finite.
         for held_out in (self.held_out, None):
             self.score(self._scorer(self.train, held_out), self.generated)
         yield from ()
@@ -126,13 +124,13 @@ class _MetricChecks:
     def order(self) -> Iterator[str]:
         order = np.random.default_rng(5).permutation(self.count)
         before = self.score(self._scorer(self.train, self.held_out), self.generated)
-        scorer = self._scorer(_frozen(self.train[order]), _frozen(self.held_out[order]))
+        scorer = self._scorer(_chosen(self.train, order), _chosen(self.held_out, order))
         yield from _differences(before, self.score(scorer, self.generated, order), ROUNDING)
 
     def minimum(self) -> Iterator[str]:
-        fewest = self.metric.minimum
-        scorer = self._scorer(self.train[:fewest], self.held_out[:fewest])
-        self.score(scorer, self.generated[:fewest])
+        fewest = slice(self.metric.minimum)
+        scorer = self._scorer(_chosen(self.train, fewest), _chosen(self.held_out, fewest))
+        self.score(scorer, self.generated[fewest])
         yield from ()
 
     def context(self) -> Iterator[str]:
@@ -141,13 +139,13 @@ class _MetricChecks:
             if not math.isfinite(value):
                 yield f"{what} is {value}"
 
-    def _scorer(self, train: NDArray[np.uint8], held_out: NDArray[np.uint8] | None) -> Scorer:
+    def _scorer(self, train: Population, held_out: Population | None) -> Scorer:
         spaces = {} if self.metric.needs == "images" else {self.metric.needs: _Pixels()}
         return Scorer(
             {self.name: self.metric},
             spaces,
-            _population(train),
-            None if held_out is None else _population(held_out),
+            train,
+            held_out,
             device=torch.device("cpu"),
             cache=None,
         )
@@ -161,18 +159,20 @@ class _MetricChecks:
 
 
 def _images(count: int, seed: int) -> NDArray[np.uint8]:
-    """Smooth noise, (count, 1, SIDE, SIDE), brighter with the seed."""
+    """Blocks of noise, (count, 1, SIDE, SIDE), brighter with the seed, and read-only as in a run."""
     coarse = np.random.default_rng(seed).integers(0, 200, (count, 1, SIDE // 4, SIDE // 4))
-    return _frozen((coarse.repeat(4, axis=2).repeat(4, axis=3) + 10 * seed).astype(np.uint8))
-
-
-def _frozen(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    images: NDArray[np.uint8] = (coarse.repeat(4, axis=2).repeat(4, axis=3) + 10 * seed).astype(np.uint8)
     images.setflags(write=False)
     return images
 
 
 def _population(images: NDArray[np.uint8]) -> Population:
     return Population(images, np.array([f"patient{number // 2}" for number in range(len(images))]))
+
+
+def _chosen(population: Population, rows: Any) -> Population:
+    assert population.patients is not None
+    return Population(population.values[rows], population.patients[rows])
 
 
 def _differences(before: Mapping[str, float], after: Mapping[str, float], tolerance: float) -> Iterator[str]:

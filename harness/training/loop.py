@@ -67,7 +67,8 @@ class Trainer:
 
     Args:
         model: On its device, freshly made.
-        pictures: uint8 (N, 1, H, W) each, on the same device: the images, and for pairs their sources.
+        pictures: uint8 (N, C, H, W) each, with one channel or the model's, on the same device: the images,
+            and for pairs their sources.
         spec: The cell.
         folder: Where its checkpoint and its best networks go.
         evaluate: Scores the model as it stands.

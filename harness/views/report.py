@@ -120,11 +120,13 @@ def nearest_pairs(samples: NDArray[np.uint8], train: NDArray[np.uint8]) -> NDArr
 
     Args:
         samples: uint8 (n, C, H, W).
-        train: uint8 (m, 1, H, W).
+        train: uint8 (m, 1 or C, H, W).
     """
-    grey = samples.astype(np.float32).mean(axis=1).reshape(len(samples), -1)
-    real = train.astype(np.float32).reshape(len(train), -1)
-    distances = torch.cdist(torch.from_numpy(grey), torch.from_numpy(real), p=1).numpy()
+    greys = [
+        torch.from_numpy(side.mean(axis=1, dtype=np.float32).reshape(len(side), -1))
+        for side in (samples, train)
+    ]
+    distances = torch.cdist(greys[0], greys[1], p=1).numpy()
     suspects = np.argsort(distances.min(axis=1), kind="stable")[:SUSPECTS]
     neighbours = np.broadcast_to(train, (len(train), *samples.shape[1:]))[distances[suspects].argmin(axis=1)]
     return mosaic(np.concatenate([samples[suspects], neighbours]), len(suspects))

@@ -109,8 +109,15 @@ def test_every_stored_type_gives_the_same_picture(root: Path) -> None:
 def test_a_field_of_view_is_measured_with_pixdim_and_not_with_the_affine(root: Path) -> None:
     path = root / "database/training/patient090/patient090_frame04.nii.gz"
     save(path, volume(3, (40, 40, 2)), spacing=(2.0, 1.0, 10.0))
-    pixels = read(root, frames="ed", field_of_view=30.0)[0].pixels
+    labels = np.zeros((40, 40, 2), np.uint8)
+    labels[19:21, 18:22] = 3
+    save(path.with_name("patient090_frame04_gt.nii.gz"), labels)
+    piece = read(root, frames="ed", field_of_view=30.0)[0]
+    pixels = piece.pixels
     assert pixels.shape == (30, 15)
+    # Labels are cut alike: a square of 2 x 4 mm in the middle, of which 4 rows and 2 columns remain.
+    assert piece.labels.shape == (30, 15)
+    assert np.argwhere(piece.labels == 3).tolist() == [[y, x] for y in range(13, 17) for x in (7, 8)]
     assert dataset(root, field_of_view=30.0).square == "stretch"
     assert read(root, frames="ed", field_of_view=30.0)[0].raw_shape == (40, 40)
     padded = read(root, frames="ed", field_of_view=60.0)[0].pixels
@@ -140,6 +147,10 @@ def test_all_frames_come_from_the_4d_file(root: Path) -> None:
     assert slices[7].pixels[0, 0] == pytest.approx(
         cine[0, 0, 1, 2] / np.percentile(cine[..., 2], 99.5), rel=1e-5
     )
+    # ED and ES, frames 4 and 11, have labels; of four frames only the last is one of them.
+    assert [piece.labels is not None for piece in slices] == [False] * 9 + [True] * 3
+    assert np.array_equal(slices[10].labels, slices[11].labels)
+    assert [piece.index for piece in read(root, frames="all", labelled_only=True)] == [10, 11]
     with pytest.raises(DataError, match="patient004 has no 4D file"):
         read(root, "patient004", frames="all")
 
@@ -207,11 +218,56 @@ def test_two_copies_of_a_patient_are_refused(root: Path) -> None:
     assert "backup" in caught.value.found
 
 
-def test_the_official_test_set_is_left_out(root: Path) -> None:
+def test_the_official_test_patients_are_a_part_of_their_own(root: Path) -> None:
     add_patient(root / "database" / "testing", 101)
-    assert "patient101" not in dataset(root).items()
-    with pytest.raises(DataError, match="training set"):
+    add_patient(root / "database" / "testing", 150)
+    official = ["patient101", "patient150"]
+    assert dataset(root).items() == ["patient004", "patient005", "patient090"]
+    assert dataset(root, part="testing").items() == official
+    assert {piece.split for piece in dataset(root, part="testing").slices()} == {"test"}
+    # Beside them nobody else is held out: every fifth patient of the training set chooses instead.
+    splits = {piece.patient: piece.split for piece in dataset(root, part="all").slices()}
+    others = {"patient004": "train", "patient005": "val", "patient090": "val"}
+    assert splits == others | dict.fromkeys(official, "test")
+    with pytest.raises(DataError, match=r"holds patient004/.*\n.*101 to 150, the testing set") as caught:
+        dataset(root / "database" / "training", part="all").items()
+    assert caught.value.hint == "--set dataset.part=training"
+    with pytest.raises(DataError, match="holds patient101/, patient150/") as caught:
         dataset(root / "database" / "testing").items()
+    assert (caught.value.needed, caught.value.hint) == (
+        "patients 001 to 100, the training set of ACDC",
+        "--set dataset.part=testing",
+    )
+
+
+def test_labels_lie_where_their_image_shows_them(root: Path, tmp_path: Path) -> None:
+    labels = np.zeros((20, 30, 3), np.uint8)
+    labels[2:8, 10:20, 1] = 1
+    labels[12:18, 10:20, 1] = 3
+    home = root / "database/training/patient090"
+    save(home / "patient090_frame04_gt.nii.gz", labels)
+    (home / "patient090_frame11_gt.nii.gz").unlink()
+    slices = read(root)
+    assert np.array_equal(slices[1].labels, labels[:, :, 1].T)
+    assert all(piece.labels is None for piece in slices[3:])
+    images = prepare(dataset(root), "acdc", [10], tmp_path / "cache")[10]
+    mine = images.select(images.patients == "patient090")
+    assert mine.label_names == ("rv", "myocardium", "lv")
+    assert mine.table["labels"].tolist() == ["", "rv;lv", "", *["unknown"] * 3]
+    # Cropped to 20 x 20, then halved: rv in columns 1 to 3, lv in 6 to 8, both in rows 2 to 7,
+    # of which half of the first and the last is enough.
+    shown = np.zeros((10, 10), np.uint8)
+    shown[2:8, 1:4], shown[2:8, 6:9] = 1, 3
+    assert mine.labels[1, 0].tolist() == shown.tolist()
+    assert (mine.labels[3:] == 255).all()
+
+
+def test_a_label_that_acdc_has_not_is_named(root: Path) -> None:
+    labels = np.zeros((20, 30, 3), np.uint8)
+    labels[0, 0, 2] = 4
+    save(root / "database/training/patient090/patient090_frame04_gt.nii.gz", labels)
+    with pytest.raises(DataError, match=r"frame04_gt\.nii\.gz has the label 4 in slice 2"):
+        read(root)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +298,7 @@ def test_a_4d_file_where_a_volume_is_meant_is_named(root: Path) -> None:
 
 
 def test_a_black_volume_is_named(root: Path) -> None:
-    save(root / "database/training/patient090/patient090_frame04.nii.gz", np.zeros((8, 8, 3), np.uint8))
+    save(root / "database/training/patient090/patient090_frame04.nii.gz", np.zeros((20, 30, 3), np.uint8))
     with pytest.raises(DataError, match="is black"):
         read(root)
 
@@ -268,8 +324,9 @@ def test_the_fingerprint_covers_what_is_read(root: Path) -> None:
     before, labelled = dataset(root).fingerprint(), dataset(root, labelled_only=True).fingerprint()
     labels = root / "database/training/patient090/patient090_frame04_gt.nii.gz"
     labels.write_bytes(labels.read_bytes() + b"\0")
-    assert dataset(root).fingerprint() == before
+    assert dataset(root).fingerprint() != before
     assert dataset(root, labelled_only=True).fingerprint() != labelled
+    before = dataset(root).fingerprint()
     (root / "database/training/patient090/Info.cfg").write_text("ED: 11\nES: 4\n")
     assert dataset(root).fingerprint() != before
 
@@ -282,6 +339,10 @@ def test_the_real_patients(real_data: Path, tmp_path: Path) -> None:
     images = prepare(dataset(root), "acdc", [64], tmp_path)[64]
     assert images.table["patient"].nunique() == 51
     assert len(images) == depths
+    # The right ventricle lies to the left in the picture, the left one in its muscle.
+    x = {label: np.argwhere(images.labels[:, 0] == label)[:, 2].mean() for label in (1, 2, 3)}
+    assert x[1] < x[3]
+    assert x[1] < x[2]
     assert images.table.groupby("patient")["source"].nunique().eq(2).all()
     ed = images.table.query("patient == 'patient090'")["source"].iloc[0]
     assert ed.endswith("frame04.nii.gz")

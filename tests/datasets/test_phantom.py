@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from harness_datasets.anatomy import Thorax, Tissue
-from harness_datasets.phantom import Phantom, PhantomConfig
+from harness_datasets.phantom import Phantom, PhantomConfig, _labels
 from pydantic import ValidationError
 
 from harness.api import Pair
@@ -108,7 +108,7 @@ def test_grey_levels_of_ct_do_not_tell_those_of_mr() -> None:
     chests = list(phantom(images=128, size=128).paired(Pair("ct", "mr")).slices())
     ct, mr, lesion = (
         np.concatenate([picture.ravel() for picture in pictures])
-        for pictures in zip(*((c.counterpart, c.pixels, c.regions["lesion"]) for c in chests), strict=True)
+        for pictures in zip(*((c.counterpart, c.pixels, c.labels == 2) for c in chests), strict=True)
     )
     assert 0.002 < lesion.mean() < 0.1
     # The best table from grey levels of CT to those of MR is wrong about tissue, and most about lesions.
@@ -119,8 +119,19 @@ def test_grey_levels_of_ct_do_not_tell_those_of_mr() -> None:
     assert error[lesion].mean() > 2 * error.mean()
 
 
-def test_regions_of_a_pair_lie_where_they_should() -> None:
-    for chest in phantom(images=64, size=64).paired(Pair("mr", "ct")).slices():
-        body, lesion = chest.regions["body"], chest.regions["lesion"]
-        assert 0.2 < body.mean() < 0.75
-        assert not (lesion & ~body).any()
+def test_labels_are_the_body_and_in_it_the_lesions() -> None:
+    chests = list(phantom(images=64, size=64).slices())
+    for chest in chests:
+        assert 0.2 < (chest.labels > 0).mean() < 0.75
+        assert chest.labels[0, 0] == 0
+        assert set(np.unique(chest.labels)) <= {0, 1, 2}
+    assert any((chest.labels == 2).any() for chest in chests)
+    paired = phantom(images=64, size=64).paired(Pair("mr", "ct")).slices()
+    assert all(np.array_equal(one.labels, both.labels) for one, both in zip(chests, paired, strict=True))
+
+
+def test_a_pixel_is_labelled_by_at_least_half_of_its_points() -> None:
+    # Two by two points a pixel: air with bone, bone with a nodule, and one lone point of each.
+    air, bone, nodule = Tissue.AIR, Tissue.COMPACT_BONE, Tissue.NODULE
+    points = [[air, bone, bone, nodule, air, air], [air, bone, nodule, bone, bone, air]]
+    assert _labels(np.array(points, np.uint8)).tolist() == [[1, 2, 0]]

@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 from harness_datasets.acdc import ACDC, ACDCConfig
-from harness_datasets.brats2018 import Brats2018, Brats2018Config
+from harness_datasets.brats import Brats2018, Brats2018Config
 from harness_datasets.covid_ct import CovidCT, CovidCTConfig
 from harness_datasets.folder import Folder, FolderConfig
 from harness_datasets.phantom import Phantom, PhantomConfig

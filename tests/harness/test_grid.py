@@ -281,7 +281,7 @@ def test_a_record_cut_in_the_middle_is_named_and_not_done(
     status, words = standings(tmp_path)[0]
     assert status == "damaged"
     assert str(record) in words
-    assert "rm " in words
+    assert f"mv {record} {record}.aside" in words
 
 
 def test_results_of_another_version_are_stale_and_kept(

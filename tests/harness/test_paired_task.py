@@ -185,11 +185,11 @@ def broken(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
     ("changes", "words"),
     [
         ({"counterpart": None}, "no counterpart in disc"),
-        ({"counterpart": np.zeros((16, 32), np.float32)}, "32 x 32 pixels in ring, but its disc 32 x 16"),
+        ({"counterpart": np.zeros((16, 32), np.float32)}, "32 x 32 pixels, but its disc 32 x 16"),
         ({"counterpart": np.full((32, 32), np.nan, np.float32)}, "disc of patient000, slice 0"),
-        ({"regions": {"inside": np.zeros((8, 8), bool)}}, "but its inside 8 x 8"),
-        ({"regions": {"outside": np.zeros((32, 32), bool)}}, "a region 'outside'"),
-        ({"regions": {"inside": np.zeros((32, 32), np.uint8)}}, "a region 'inside' of uint8"),
+        ({"labels": np.zeros((8, 8), np.uint8)}, "but its labels 8 x 8"),
+        ({"labels": np.full((32, 32), 2, np.uint8)}, "the label 2"),
+        ({"labels": np.zeros((32, 32), bool)}, "labels of bool"),
     ],
 )
 def test_slices_that_make_no_pair_are_named_or_left_out(
@@ -208,7 +208,7 @@ def test_a_region_that_nobody_shows_has_no_score_and_a_note(
 ) -> None:
     read = Discs.read
     monkeypatch.setattr(
-        Discs, "read", lambda self, item: (Slice(**{**vars(p), "regions": {}}) for p in read(self, item))
+        Discs, "read", lambda self, item: (Slice(**{**vars(p), "labels": None}) for p in read(self, item))
     )
     outcome = translate()
     assert outcome.record.scores["best"].keys() == {"mae", "psnr"}

@@ -40,7 +40,7 @@ def test_unknown_name_suggests_the_likely_one(registry: Registry) -> None:
 
 
 def test_unknown_name_without_a_likely_one_lists_all(registry: Registry) -> None:
-    with pytest.raises(SpecError, match="discs, folder, phantom"):
+    with pytest.raises(SpecError, match="medmnist, msd-brain, phantom"):
         registry.load("datasets", "zzzz")
 
 

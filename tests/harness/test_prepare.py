@@ -98,13 +98,14 @@ def test_a_set_keeps_the_versions_of_what_read_its_raw_files(
     assert kept.limit(3).libraries == libraries
 
 
-def test_a_set_from_before_libraries_were_kept_does_not_know_them(tmp_path: Path) -> None:
+def test_a_set_of_an_older_format_is_built_again(tmp_path: Path) -> None:
     (made,) = prepare(Stripes(), "stripes", [16], tmp_path).values()
     assert made.home is not None
     meta = json.loads((made.home / META).read_text())
-    del meta["libraries"]
-    (made.home / META).write_text(json.dumps(meta))
-    assert ImageSet.open(made.home).libraries is None
+    (made.home / META).write_text(json.dumps(meta | {"format": meta["format"] - 1}))
+    again = Stripes()
+    assert len(prepare(again, "stripes", [16], tmp_path)[16]) == 10
+    assert again.reads == list(again.items())
 
 
 def test_other_version_options_or_raw_content_is_another_set(tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_reading_needs_no_torch() -> None:
     code = """
 import sys
 import harness.data.reading
-from harness_datasets import acdc, brats2018, covid_ct, folder, phantom
+from harness_datasets import acdc, brats, covid_ct, folder, medmnist, msd_brain, phantom
 sys.exit("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

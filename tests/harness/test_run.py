@@ -156,10 +156,10 @@ def test_previews_choose_and_samples_count(
     assert outcome.record.scores["best"]["brightness"] not in seen
 
 
-def test_distance_comes_with_its_floor_and_a_word_on_bias(run_tiny: Run) -> None:
+def test_distance_comes_with_its_halves_and_a_word_on_bias(run_tiny: Run) -> None:
     record = run_tiny(settings={"metrics": "brightness,fd_random", "limit": 12, "epochs": 1}).record
-    assert record.context["fd_random_floor"] > 0
-    assert 5 <= record.context["fd_random_floor_n"] <= 6
+    assert record.context["fd_random_halves"] > 0
+    assert 5 <= record.context["fd_random_halves_n"] <= 6
     assert "fd_random of 12 generated and 12 real images is biased upwards" in record.notes[0]
     assert "fid" not in json.dumps(record.scores)
 

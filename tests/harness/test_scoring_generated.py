@@ -3,6 +3,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from rawfiles import png16
 
 from harness.api import ScoreError
 from harness.scoring.generated import load_images
@@ -130,3 +131,84 @@ def test_pickled_arrays_and_other_shapes_are_errors(tmp_path):
     np.save(tmp_path / "five.npy", np.zeros((2, 5, 8, 8), np.uint8))
     with pytest.raises(ScoreError, match=r"\(2, 5, 8, 8\)"):
         load_images(tmp_path / "five.npy")
+
+
+def test_what_guided_diffusion_writes_is_read(tmp_path):
+    images = np.stack([pixels(i, channels=3) for i in range(4)])
+    np.savez(tmp_path / "samples.npz", images.transpose(0, 2, 3, 1), np.arange(4))
+    assert np.array_equal(load_images(tmp_path / "samples.npz"), images)
+    np.savez_compressed(tmp_path / "named.npz", samples=images, seeds=np.arange(4))
+    assert np.array_equal(load_images(tmp_path / "named.npz"), images)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "found", "hint"),
+    [
+        (
+            {"a": np.zeros((2, 8, 8), np.uint8), "b": np.zeros((2, 8, 8), np.uint8)},
+            r"a uint8 \(2, 8, 8\)",
+            "savez",
+        ),
+        (
+            {"mu": np.zeros(4), "sigma": np.eye(4)},
+            r"mu float64 \(4,\)",
+            "--reference stats.npz --metrics fid",
+        ),
+        ({}, "holds nothing", "savez"),
+        ({"arr_0": np.zeros((2, 8, 8))}, "float64", "127.5"),
+    ],
+)
+def test_an_archive_of_something_else_says_what_it_holds(tmp_path, arrays, found, hint):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ScoreError, match=found) as caught:
+        load_images(tmp_path / "a.npz")
+    assert hint in caught.value.hint
+
+
+def test_a_damaged_archive_of_arrays_is_an_error(tmp_path):
+    np.savez(tmp_path / "a.npz", np.zeros((2, 8, 8), np.uint8))
+    content = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ScoreError, match="can't be read as an array"):
+        load_images(tmp_path / "a.npz")
+
+
+def test_a_stack_of_pages_is_as_many_images(tmp_path):
+    images = [Image.fromarray(pixels(i)[0]) for i in range(3)]
+    images[0].save(tmp_path / "stack.tif", save_all=True, append_images=images[1:])
+    expected = np.stack([pixels(i) for i in range(3)])
+    assert np.array_equal(load_images(tmp_path / "stack.tif"), expected)
+    # In a folder, too, before and after files of one page.
+    (tmp_path / "made").mkdir()
+    save(tmp_path / "made" / "0.png", pixels(7))
+    (tmp_path / "stack.tif").rename(tmp_path / "made" / "1.tif")
+    save(tmp_path / "made" / "2.png", pixels(8))
+    assert np.array_equal(load_images(tmp_path / "made"), np.stack([pixels(i) for i in (7, 0, 1, 2, 8)]))
+
+
+def test_pages_of_other_sizes_are_an_error(tmp_path):
+    pages = [Image.new("L", (8, 8)), Image.new("L", (8, 9))]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(ScoreError, match=r"stack\.tif is 8 x 9 grey"):
+        load_images(tmp_path / "stack.tif")
+
+
+def test_folders_of_classes_and_links_to_them_are_read(tmp_path):
+    for number, name in enumerate(("made/cat", "made/dog", "elsewhere")):
+        save(tmp_path / name / "0.png", pixels(number))
+    (tmp_path / "made" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "made" / "loop").symlink_to(tmp_path / "made")
+    assert np.array_equal(load_images(tmp_path / "made"), np.stack([pixels(i) for i in range(3)]))
+
+
+def test_colours_of_16_bits_are_not_cut_to_8(tmp_path):
+    (tmp_path / "made").mkdir()
+    png16(tmp_path / "made" / "0.png", np.zeros((8, 8, 3), np.uint16))
+    with pytest.raises(ScoreError, match="more than 8 bits"):
+        load_images(tmp_path / "made")
+
+
+def test_one_picture_in_colour_is_no_stack(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((64, 64, 3), np.uint8))
+    with pytest.raises(ScoreError, match="holds one picture"):
+        load_images(tmp_path / "a.npy")

@@ -18,23 +18,26 @@ def kernel_distance(x, y, patients=None):
     return between(Among.of(Population(x, patients)), Among.of(Population(y)))
 
 
-def unbiased(x, y):
-    """Eq. 4 of Binkowski et al. written out over all pairs."""
+def unbiased(x, y, patients=None):
+    """Eq. 4 of Binkowski et al. written out over all pairs; of images of other patients, where there are some."""
+    patients = range(len(x)) if patients is None else patients
     d = x.shape[1]
 
     def k(a, b):
         return (a @ b / d + 1) ** 3
 
     m, n = len(x), len(y)
-    xx = sum(k(x[i], x[j]) for i, j in itertools.permutations(range(m), 2)) / (m * (m - 1))
+    xx = np.mean(
+        [k(x[i], x[j]) for i, j in itertools.permutations(range(m), 2) if patients[i] != patients[j]]
+    )
     yy = sum(k(y[i], y[j]) for i, j in itertools.permutations(range(n), 2)) / (n * (n - 1))
     return xx + yy - 2 * sum(k(a, b) for a in x for b in y) / (m * n)
 
 
 def error_by_leaving_out(x, y, patients):
     """The jackknife written out: the whole distance again without each patient and without each sample."""
-    real = [unbiased(x[patients != one], y) for one in np.unique(patients)]
-    made = [unbiased(x, np.delete(y, j, axis=0)) for j in range(len(y))]
+    real = [unbiased(x[patients != one], y, patients[patients != one]) for one in np.unique(patients)]
+    made = [unbiased(x, np.delete(y, j, axis=0), patients) for j in range(len(y))]
     return np.sqrt(sum((len(v) - 1) * np.var(v) for v in (real, made)))
 
 
@@ -44,7 +47,8 @@ def test_agrees_with_all_pairs_written_out_whatever_the_tiles(monkeypatch, tile)
     x, y = cloud(30, 0), cloud(23, 1, shift=0.5)
     patients = np.repeat([f"p{i}" for i in range(8)], [1, 2, 3, 4, 5, 5, 5, 5])
     distance, error = kernel_distance(x, y, patients)
-    assert distance == pytest.approx(unbiased(x, y), rel=1e-10, abs=1e-10)
+    assert distance == pytest.approx(unbiased(x, y, patients), rel=1e-10, abs=1e-10)
+    assert kernel_distance(x, y)[0] == pytest.approx(unbiased(x, y), rel=1e-10, abs=1e-10)
     assert error == pytest.approx(error_by_leaving_out(x, y, patients), rel=1e-10)
 
 
@@ -60,6 +64,15 @@ def test_equal_distributions_are_at_zero_at_any_number_of_images():
     for n in (20, 200):
         means = [kernel_distance(cloud(n, seed), cloud(n, seed + 100))[0] for seed in range(12)]
         assert abs(np.mean(means)) < 3 * np.std(means) / np.sqrt(12)
+
+
+def test_slices_of_one_patient_are_no_sign_of_a_distance():
+    # Ten equal slices a patient: with their pairs the distance would be far above 0.
+    found = []
+    for seed in range(60):
+        x, patients = np.repeat(cloud(20, seed), 10, 0), np.repeat([f"p{i}" for i in range(20)], 10)
+        found.append(kernel_distance(x, cloud(200, seed + 1000), patients)[0])
+    assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(60)
 
 
 def test_order_and_repetition_give_the_same():

@@ -38,7 +38,7 @@ def test_all_metrics_together_claim_no_score_twice(builtin, weights):
 def test_only_the_verified_inception_space_gives_fid(builtin, weights):
     names = [entry.name for entry in builtin.entries("metrics")]
     for metric in make_metrics(names, weights)[0].values():
-        bare = {"fid", "kid", "precision", "recall", "density", "coverage", "authpct", "copy_rate"}
+        bare = {"fid", "kid", "precision", "recall", "density", "coverage", "copy_excess"}
         if metric.needs != "inception":
             assert not bare & set(metric.goals)
         if any(score.startswith("fid") for score in metric.goals):
@@ -85,7 +85,7 @@ def test_bench_score_prints_and_writes_the_same_numbers(monkeypatch, capsys, tmp
     assert code in (0, None)
     result = json.loads((tmp_path / "scores.json").read_text())
     assert {"swd", "ms_ssim", "fd_random"} <= set(result["scores"])
-    assert {"fd_random_floor", "fd_random_low"} <= set(result["context"])
+    assert {"fd_random_halves", "fd_random_se"} <= set(result["context"])
     assert (result["n_generated"], result["n_real"]) == (7, 9)
     for name, value in result["scores"].items():
         assert f"{value:.6g}" in said.out, name

@@ -197,7 +197,7 @@ def test_one_and_three_channels_can_be_compared():
     three = np.repeat(fake, 3, axis=1)
     assert make(metrics).score(three) == pytest.approx(make(metrics).score(fake), rel=1e-9)
     # As prepared sets are stored: one channel, seen as three without a copy.
-    broadcast = Population(np.broadcast_to(images(20, 0), (20, 3, 16, 16)))
+    broadcast = Population(np.broadcast_to(images(20, 0), (20, 3, 16, 16)), people(20))
     assert make(metrics, train=broadcast).score(fake) == pytest.approx(make(metrics).score(fake), rel=1e-9)
 
 
@@ -264,15 +264,15 @@ def test_constant_and_duplicate_samples_have_finite_scores():
         assert report.scores["ms_ssim"] == pytest.approx(1)
 
 
-def test_a_report_adds_floor_interval_and_bias_to_the_same_scores():
+def test_a_report_adds_halves_error_and_bias_to_the_same_scores():
     scorer = make(distances(), held_out=Population(images(10, 5), people(10)))
     fake = images(16, 3)
     report = scorer.report(fake)
     assert report.scores == scorer.score(fake)
-    assert report.context["fd_low"] < report.scores["fd"] < report.context["fd_high"]
-    assert report.context["fd_floor_n"] == 10
+    assert report.context["fd_se"] > 0
+    assert report.context["fd_halves_n"] == 10
     assert "fd_overfit" in report.context
-    (note,) = report.notes
+    note, *_ = report.notes
     assert "16 generated and 20 real" in note
     assert "2048" in note
 

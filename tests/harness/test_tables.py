@@ -255,7 +255,7 @@ def test_the_last_evaluation_instead_of_the_best(records: Records) -> None:
     records.add(10.0)
     sheet = sheet_of(records, which="last")
     assert rows(sheet)["linear-gan"] == ["11.00"]
-    assert "Last evaluation" in sheet.caption
+    assert "Last networks" in sheet.caption
 
 
 def test_published_values_stand_beside_with_the_difference(

@@ -39,6 +39,19 @@ def part(population: Population, size: int, rng: np.random.Generator) -> Positio
     return _joined(_by_patient(population, rng))[:size]
 
 
+def leaving_out(population: Population, most: int) -> list[Positions]:
+    """What is left of a population without each of at most ``most`` groups of whole patients.
+
+    Patients are dealt to the groups in random order, the largest first, so that groups are nearly equal.
+    """
+    patients = _by_patient(population, np.random.default_rng(0))
+    groups: list[list[Positions]] = [[] for _ in range(min(most, len(patients)))]
+    for number, images in enumerate(sorted(patients, key=len, reverse=True)):
+        groups[number % len(groups)].append(images)
+    everybody = np.arange(len(population.values))
+    return [np.setdiff1d(everybody, np.concatenate(group)) for group in groups]
+
+
 def patient_numbers(population: Population) -> Positions:
     """A number for each image, the same for images of one patient; images without patients are their own."""
     if population.patients is None:

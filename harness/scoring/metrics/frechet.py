@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...api import Metric, Population, ScoreError
-from .draws import Real, halves, part
+from .draws import Real, leaving_out, part
+from .halves import Halves
+from .jackknife import deviation, together
 
 _EPS = torch.finfo(torch.float64).eps
 _DRAWS = 10
-_RESAMPLINGS = 50
+_GROUPS = 25
 
 
 def frechet_distance(real: NDArray[np.float64], generated: NDArray[np.float64]) -> float:
@@ -97,8 +100,9 @@ def _trace_of_root_by_cholesky(a: Tensor, b: Tensor) -> Tensor | None:
 class Frechet(Metric[Real]):
     """The Fréchet distance to the training images, in one feature space.
 
-    Its expectation grows as the number of images falls, so it never stands alone: ``context`` gives a floor
-    and an interval. With held-out patients, ``fid_held_out`` is the distance to them.
+    Its expectation grows as the number of images falls, so it never stands alone: ``context`` says what real
+    images have at the same numbers, and gives a standard error. With held-out patients, ``fid_held_out`` is
+    the distance to them.
 
     Args:
         space: Name of the feature space.
@@ -106,7 +110,7 @@ class Frechet(Metric[Real]):
             space and nowhere else.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     # With fewer images than dimensions the covariances are singular, and most of the distance is bias.
     recommended = 2048
 
@@ -114,6 +118,7 @@ class Frechet(Metric[Real]):
         self.needs = space
         self.goals = {score: "lower"}
         self.score = score
+        self._halves = Halves(score, frechet_distance, _DRAWS, power=2)
 
     def reference(self, train: Population, held_out: Population | None) -> Real:
         """The features of the real images."""
@@ -128,60 +133,50 @@ class Frechet(Metric[Real]):
         return scores
 
     def context(self, reference: Real, generated: Population, device: torch.device) -> dict[str, float]:
-        """What the distance is worth at these numbers of images; the names below begin with ``fid_``.
+        """What the distance is worth at these numbers of images; the names begin with ``fid_``.
 
-        - ``floor``: distance between random halves of the training patients, mean of 10 draws. No
-          generator can be expected to do better *at that number of images*, ``floor_n``.
-        - ``at_floor``: distance of the samples at that same number, to be read against the floor.
-        - ``low``, ``high``: 95 % interval by bootstrap over images of both sides: the distance
-          plus and minus 1.96 standard deviations of 50 resamplings. (Their percentiles would not do:
-          resampling repeats images, which adds bias to every one of them.)
+        - What ``Halves.context`` describes: ``halves``, ``at_halves``, ``perfect``, ``unseen``, ...
+        - ``se``: standard error of the distance *at these numbers of images*, over patients and samples: how
+          far it would scatter with other patients and other samples of the same generator. The distance of
+          infinitely many images is another number, and no interval here is for it.
         - ``overfit``: distance to held-out patients minus that to equally many training images, mean of
           10 draws. Above 0, samples are nearer to what was trained on.
         """
         train, held_out = reference
-        rng = np.random.default_rng(0)
-        result = self._floor(train, generated, rng)
-        error = _bootstrap_deviation(train.values, generated.values, rng)
-        distance = frechet_distance(train.values, generated.values)
-        result |= {"low": max(0.0, distance - 1.96 * error), "high": distance + 1.96 * error}
+        result = self._halves.context(train, held_out, generated.values)
+        error = frechet_error(train, generated)
+        if error is not None:
+            result[f"{self.score}_se"] = error
         if held_out is not None:
+            rng = np.random.default_rng(0)
             size = min(len(held_out.values), len(train.values))
             apart = frechet_distance(held_out.values[part(held_out, size, rng)], generated.values)
             trained = [
                 frechet_distance(train.values[part(train, size, rng)], generated.values)
                 for _ in range(_DRAWS)
             ]
-            result["overfit"] = apart - float(np.mean(trained))
-        return {f"{self.score}_{name}": value for name, value in result.items()}
+            result[f"{self.score}_overfit"] = apart - float(np.mean(trained))
+        return result
 
-    def _floor(self, train: Population, generated: Population, rng: np.random.Generator) -> dict[str, float]:
-        floors, at_floors, sizes = [], [], []
-        for _ in range(_DRAWS):
-            first, second = halves(train, rng)
-            size = min(len(first), len(second), len(generated.values))
-            if size < 2:
-                return {}  # one patient, or too few images, has no halves to compare
-            first, second = rng.permutation(first)[:size], rng.permutation(second)[:size]
-            samples = rng.permutation(len(generated.values))[:size]
-            floors.append(frechet_distance(train.values[first], train.values[second]))
-            at_floors.append(frechet_distance(train.values[first], generated.values[samples]))
-            sizes.append(size)
-        return {
-            "floor": float(np.mean(floors)),
-            "floor_n": float(np.mean(sizes)),
-            "at_floor": float(np.mean(at_floors)),
-        }
+    def notes(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
+        """A word where samples are nearer to training patients than they can be without copying."""
+        return self._halves.notes(context)
 
 
-def _bootstrap_deviation(
-    real: NDArray[np.float64], generated: NDArray[np.float64], rng: np.random.Generator
-) -> float:
-    distances = [
-        frechet_distance(
-            real[rng.integers(0, len(real), len(real))],
-            generated[rng.integers(0, len(generated), len(generated))],
-        )
-        for _ in range(_RESAMPLINGS)
+def frechet_error(real: Population, generated: Population) -> float | None:
+    """Standard error of the distance at its number of images, over patients and samples.
+
+    A jackknife: the distance is computed again without each of at most 25 groups of real patients, and
+    without each of at most 25 groups of samples. None where a side has a single patient.
+    """
+    without_real = [
+        frechet_distance(real.values[left], generated.values)
+        for left in leaving_out(real, _GROUPS)
+        if len(left) > 1
     ]
-    return float(np.std(distances, ddof=1))
+    without_generated = [
+        frechet_distance(real.values, generated.values[left])
+        for left in leaving_out(generated, _GROUPS)
+        if len(left) > 1
+    ]
+    return together(deviation(np.array(without_real)), deviation(np.array(without_generated)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,10 +30,11 @@ class RealKernel(NamedTuple):
 class KernelDistance(Metric[RealKernel]):
     """Squared maximum mean discrepancy under the kernel (x'y / d + 1)^3, in one feature space.
 
-    The unbiased estimate from all pairs: 0 on average for equal distributions, and slightly negative values
-    are right. ``kid_se`` is its standard error, by a jackknife that leaves out one real patient, or one
-    sample, at a time. With held-out patients ``kid_held_out`` is the distance to them, and ``kid_overfit``
-    how much nearer the training images are.
+    The unbiased estimate from all pairs of images but those of one patient, which are more alike than two
+    images at random: 0 on average for equal distributions, and slightly negative values are right.
+    ``kid_se`` is its standard error, by a jackknife that leaves out one real patient, or one sample, at a
+    time. With held-out patients ``kid_held_out`` is the distance to them, and ``kid_overfit`` how much nearer
+    the training images are.
 
     Source: Bińkowski et al. 2018, "Demystifying MMD GANs", section 4; the estimate: Gretton et al. 2012,
     "A kernel two-sample test", Eq. 3. Not multiplied by 1000.
@@ -72,18 +74,25 @@ class Among(NamedTuple):
     Attributes:
         features: float64 (N, d).
         patients: int (N,), equal for images of one patient.
-        own: float64 (N,), sum of the kernel of each image with the others.
-        within: float64 (G,), sum of the kernel over the ordered pairs inside each patient.
+        own: float64 (N,), sum of the kernel of each image with those of other patients.
+        pairs: float64 (N,), how many these are.
     """
 
     features: Tensor
     patients: Tensor
     own: Tensor
-    within: Tensor
+    pairs: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of the kernel over all pairs."""
+        return self.own.sum() / self.pairs.sum()
 
     @classmethod
     def of(cls, population: Population, device: torch.device | None = None) -> Among:
         """Compare the features of a population, float64 (N, d), among themselves.
+
+        With a single patient every image counts as one of its own: there is no other to make a pair with.
 
         Raises:
             ScoreError: A single image: it has no pair.
@@ -92,17 +101,18 @@ class Among(NamedTuple):
             raise ScoreError(
                 f"{len(population.values)} image(s) on one side", needed="at least 2 on each side"
             )
+        numbers = patient_numbers(population)
+        strangers = numbers if numbers.any() else np.arange(len(numbers))
         features = torch.from_numpy(population.values).to(device)
-        patients = torch.from_numpy(patient_numbers(population)).to(features.device)
-        own, within = features.new_zeros(len(features)), features.new_zeros(int(patients.max()) + 1)
-        for rows in torch.arange(len(features), device=features.device).split(_TILE):
-            for columns in torch.arange(len(features), device=features.device).split(_TILE):
+        patients, apart = (torch.from_numpy(each).to(features.device) for each in (numbers, strangers))
+        own, everybody = torch.zeros_like(features[:, 0]), torch.arange(len(features), device=features.device)
+        for rows in everybody.split(_TILE):
+            for columns in everybody.split(_TILE):
                 values = _kernel(features[rows], features[columns])
-                values[rows[:, None] == columns] = 0
+                values[apart[rows][:, None] == apart[columns]] = 0
                 own[rows] += values.sum(1)
-                same = patients[rows][:, None] == patients[columns]
-                within.index_add_(0, patients[rows], (values * same).sum(1))
-        return cls(features, patients, own, within)
+        pairs = len(features) - torch.bincount(apart)[apart].double()
+        return cls(features, patients, own, pairs)
 
     def to(self, device: torch.device) -> Among:
         """The same on another device."""
@@ -113,7 +123,7 @@ def kernel_distance(a: Among, b: Among) -> tuple[float, float | None]:
     """The unbiased distance between two sides, and its standard error.
 
     Leaving out a patient takes its pairs out of the sums, so no kernel is computed twice. The two sides are
-    independent: their variances add up. The error is None where a side has a single patient.
+    independent: their variances add up. The error is None where a side has fewer than three patients.
     """
     a = a.to(b.features.device)
     rows, columns = a.own.new_zeros(len(a.own)), b.own.new_zeros(len(b.own))
@@ -123,9 +133,8 @@ def kernel_distance(a: Among, b: Among) -> tuple[float, float | None]:
             rows[i] += values.sum(1)
             columns[j] += values.sum(0)
     m, n = len(rows), len(columns)
-    own_a, own_b, across = a.own.sum() / (m * (m - 1)), b.own.sum() / (n * (n - 1)), rows.sum() / (m * n)
-    distance = own_a + own_b - 2 * across
-    return float(distance), together(_error(a, rows, own_b, n), _error(b, columns, own_a, m))
+    distance = a.mean + b.mean - 2 * rows.sum() / (m * n)
+    return float(distance), together(_error(a, rows, b.mean, n), _error(b, columns, a.mean, m))
 
 
 def _error(side: Among, across: Tensor, other: Tensor, count: int) -> float | None:
@@ -137,15 +146,17 @@ def _error(side: Among, across: Tensor, other: Tensor, count: int) -> float | No
         other: Mean of the kernel over the pairs of the other side.
         count: Images of the other side.
     """
-    sizes, own, between = (
-        side.within.new_zeros(len(side.within)).index_add_(0, side.patients, values)
-        for values in (torch.ones_like(side.own), side.own, across)
+    patients = int(side.patients.max()) + 1
+    if patients < 3:
+        return None
+    sizes, own, pairs, between = (
+        torch.zeros(patients, dtype=values.dtype, device=values.device).index_add_(0, side.patients, values)
+        for values in (torch.ones_like(side.own), side.own, side.pairs, across)
     )
-    left = len(side.own) - sizes
-    usable = left >= 2
-    among = (side.own.sum() - 2 * own + side.within) / (left * (left - 1))
-    without = among + other - 2 * (across.sum() - between) / (left * count)
-    return deviation(without[usable].cpu().numpy())
+    # A pair left out is left out in both orders.
+    among = (side.own.sum() - 2 * own) / (side.pairs.sum() - 2 * pairs)
+    without = among + other - 2 * (across.sum() - between) / ((len(side.own) - sizes) * count)
+    return deviation(without.cpu().numpy())
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:

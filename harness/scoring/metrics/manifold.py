@@ -1,7 +1,8 @@
-"""Fidelity, diversity and memorisation, all read from one pass over nearest neighbours."""
+"""Fidelity, diversity and memorisation, all read from nearest neighbours."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...api import Goal, Metric, Population, ScoreError
+from .copying import Known, Null, known_and_null, spread
 from .neighbours import nearest, tiles
 
 _K_PRECISION = 3
 _K_DENSITY = 5
+_LEAST_EXCESS = 0.05  # a twentieth of the samples, before anything is said of copying
 
 
 class RealManifold(NamedTuple):
@@ -21,37 +24,32 @@ class RealManifold(NamedTuple):
 
     Attributes:
         centre: float64 (d,), what all features are shifted by.
-        features: float64 (N, d), shifted.
         radii: float64 (N, 5), distances of each to its 1st to 5th nearest other.
-        held_out_rate: ``copy_rate`` of held-out images; None where there are none.
+        known: Their features, shifted, and the nearest stranger of each.
+        null: How near images of new patients are.
     """
 
     centre: NDArray[np.float64]
-    features: Tensor
     radii: Tensor
-    held_out_rate: float | None = None
+    known: Known
+    null: Null
 
     @classmethod
-    def of(cls, real: NDArray[np.float64], held_out: NDArray[np.float64] | None = None) -> RealManifold:
+    def of(cls, train: Population, held_out: Population | None = None) -> RealManifold:
         """Look among real features, float64 (N, d).
 
         Raises:
             ScoreError: Fewer than 6: some would have no fifth neighbour.
         """
-        _check_count("real", real)
+        _check_count("real", train.values)
         # Distances don't see a common shift, and rounding is smaller the shorter the vectors are.
-        centre = real.mean(0)
-        features = torch.from_numpy(real - centre)
-        alone = cls(centre, features, nearest(features, _K_DENSITY))
-        return alone if held_out is None else alone._replace(held_out_rate=alone.copy_rate(held_out))
-
-    def copy_rate(self, others: NDArray[np.float64]) -> float:
-        """Share of ``others`` at least as near to some image as its own nearest image."""
-        y = torch.from_numpy(others - self.centre)
-        copied = torch.zeros(len(y), dtype=torch.bool)
-        for rows, columns, distances in tiles(y, self.features):
-            copied[rows] |= (distances <= self.radii[columns, 0]).any(1)
-        return _share(copied)
+        centre = train.values.mean(0)
+        shifted = [
+            None if side is None else side._replace(values=side.values - centre) for side in (train, held_out)
+        ]
+        assert shifted[0] is not None
+        known, null = known_and_null(shifted[0], shifted[1])
+        return cls(centre, nearest(known.features, _K_DENSITY), known, null)
 
 
 class Manifold(Metric[RealManifold]):
@@ -64,63 +62,77 @@ class Manifold(Metric[RealManifold]):
     - ``density``: mean number of real balls (k = 5) around a sample, over k. Fidelity that one outlying
       real image can't raise; about 1 for equal distributions, more is possible.
     - ``coverage``: share of real balls (k = 5) that hold at least one sample. Diversity.
-    - ``authpct``: per cent of samples farther from their nearest training image than that image is from its
-      own nearest training image. Low means copies.
-    - ``copy_rate``: share of samples that are at least as near to *some* training image as that image's own
-      nearest training image is. ``copy_rate_held_out``, the same of real images of other patients, tells
-      what rate is no sign of copying.
+    - ``copy_excess``: ``copy_rate`` minus ``copy_rate_null``. About 0 where nothing is copied; judged is what
+      is above it. ``copy_excess_se`` is its standard error where nothing is copied.
+    - ``copy_rate``: share of samples nearer to some training image than 95 % of the images of new patients
+      are, nearness being the distance over that from the training image to the nearest image of *another
+      patient*. New are the held-out patients, else one half of the training patients to the other.
+      ``copy_rate_null`` is their own rate, about 0.05.
+    - ``authpct``: per cent of samples farther from their nearest training image than the nearest image of
+      another patient is from that one.
 
     Sources: Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing generative models";
     Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models"; Alaa et al. 2022,
     "How faithful is your synthetic data?", in the form of Stein et al. 2023, "Exposing flaws of generative
-    model evaluation metrics".
+    model evaluation metrics", with other patients in place of other images.
 
     Args:
         space: Name of the feature space.
         suffix: Appended to every score's name, to carry the space.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     minimum = _K_DENSITY + 1
 
     def __init__(self, space: str, suffix: str = "") -> None:
         self.needs = space
         self.suffix = suffix
-        goals: dict[str, Goal] = dict.fromkeys(
-            ("precision", "recall", "density", "coverage", "authpct"), "higher"
-        )
-        goals["copy_rate"] = "lower"
+        goals: dict[str, Goal] = dict.fromkeys(("precision", "recall", "density", "coverage"), "higher")
+        goals["copy_excess"] = "lower"
         self.goals = {f"{name}{suffix}": goal for name, goal in goals.items()}
 
     def reference(self, train: Population, held_out: Population | None) -> RealManifold:
         """The real images among themselves."""
-        return RealManifold.of(train.values, None if held_out is None else held_out.values)
+        return RealManifold.of(train, held_out)
 
     def compute(
         self, reference: RealManifold, generated: Population, device: torch.device
     ) -> dict[str, float]:
-        """All scores, each between 0 and 1 but for ``density`` (from 0) and ``authpct`` (0 to 100)."""
-        values = neighbour_scores(reference, generated.values)
-        scores = {f"{name}{self.suffix}": value for name, value in values.items()}
-        if reference.held_out_rate is not None:
-            scores[f"copy_rate{self.suffix}_held_out"] = reference.held_out_rate
-        return scores
+        """All scores: shares, but for ``density`` (from 0), ``authpct`` (0 to 100) and ``copy_excess``."""
+        values = neighbour_scores(reference, generated.values, device)
+        return {f"{name}{self.suffix}": value for name, value in values.items()}
+
+    def notes(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
+        """A word where more samples look copied than chance gives to images of new patients."""
+        excess, error, rate, null = (
+            scores[f"{name}{self.suffix}"]
+            for name in ("copy_excess", "copy_excess_se", "copy_rate", "copy_rate_null")
+        )
+        if excess <= max(_LEAST_EXCESS, 3 * error):
+            return []
+        return [
+            f"{rate:.0%} of the samples are so near to training images as only {null:.0%} of the images of "
+            f"new patients are (copy_rate{self.suffix}): possible copying of training images"
+        ]
 
 
-def neighbour_scores(real: RealManifold, generated: NDArray[np.float64]) -> dict[str, float]:
+def neighbour_scores(
+    real: RealManifold, generated: NDArray[np.float64], device: torch.device
+) -> dict[str, float]:
     """The scores that ``Manifold`` describes, of float64 (M, d) features.
 
     Raises:
         ScoreError: Fewer than 6: some would have no fifth neighbour.
     """
     _check_count("generated", generated)
-    x, y = real.features, torch.from_numpy(generated - real.centre)
-    real_first, real_wide, real_wider = (real.radii[:, k - 1] for k in (1, _K_PRECISION, _K_DENSITY))
+    known, radii = real.known.to(device), real.radii.to(device)
+    x, y = known.features, torch.from_numpy(generated - real.centre).to(device)
+    real_wide, real_wider = radii[:, _K_PRECISION - 1], radii[:, _K_DENSITY - 1]
     generated_wide = nearest(y, _K_PRECISION)[:, -1]
 
-    precise, copied = torch.zeros(len(y), dtype=torch.bool), torch.zeros(len(y), dtype=torch.bool)
-    recalled, covered = torch.zeros(len(x), dtype=torch.bool), torch.zeros(len(x), dtype=torch.bool)
-    closest, closest_real = torch.full((len(y),), torch.inf).double(), torch.zeros(len(y), dtype=torch.long)
+    precise, recalled, covered = (
+        torch.zeros(len(side), dtype=torch.bool, device=device) for side in (y, x, x)
+    )
     inside = 0
     for rows, columns, distances in tiles(y, x):
         precise[rows] |= (distances <= real_wide[columns]).any(1)
@@ -128,18 +140,21 @@ def neighbour_scores(real: RealManifold, generated: NDArray[np.float64]) -> dict
         in_wider = distances <= real_wider[columns]
         inside += int(in_wider.sum())
         covered[columns] |= in_wider.any(0)
-        copied[rows] |= (distances <= real_first[columns]).any(1)
-        here, where = distances.min(1)
-        nearer = here < closest[rows]
-        closest_real[rows] = torch.where(nearer, where + columns.start, closest_real[rows])
-        closest[rows] = torch.where(nearer, here, closest[rows])
+    near = known.near(y)
+    null = real.null
+    rate = _share(near.ratio <= null.threshold)
+    # Samples of one nearest image are one finding: a collapsed generator did not copy so many times.
+    by_chance = spread(null.rate, near.closest.cpu().numpy())
     return {
         "precision": _share(precise),
         "recall": _share(recalled),
         "density": inside / (_K_DENSITY * len(y)),
         "coverage": _share(covered),
-        "authpct": 100 * _share(closest > real_first[closest_real]),
-        "copy_rate": _share(copied),
+        "authpct": 100 * _share(near.is_new),
+        "copy_excess": rate - null.rate,
+        "copy_excess_se": float(np.hypot(by_chance, null.error)),
+        "copy_rate": rate,
+        "copy_rate_null": null.rate,
     }
 
 

@@ -54,6 +54,20 @@ def nearest(x: Tensor, k: int) -> Tensor:
     return found
 
 
+def nearest_stranger(x: Tensor, groups: Tensor) -> Tensor:
+    """Distance of each row of ``x`` (N, d) to the nearest row of another group: float64 (N,).
+
+    Args:
+        x: float64.
+        groups: int (N,), equal for rows of one group; infinite where all are of one.
+    """
+    found = x.new_full((len(x),), torch.inf)
+    for rows, columns, distances in tiles(x, x):
+        distances[groups[rows][:, None] == groups[columns]] = torch.inf
+        found[rows] = torch.minimum(found[rows], distances.min(1).values)
+    return found
+
+
 def _tile(x: Tensor, y: Tensor, rows: slice, columns: slice) -> Tile:
     a, b = x[rows], y[columns]
     lengths = a.square().sum(1)[:, None] + b.square().sum(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...api import Goal, Metric, Population, ScoreError
 from ..stored import canonical_order, check_images, drop_equal_channels
+from .halves import Halves
 
 _PATCH = 7
 _PATCHES_PER_IMAGE = 128
@@ -43,13 +44,24 @@ class SlicedWasserstein(Metric["RealPatches"]):
 
     def reference(self, train: Population, held_out: Population | None) -> RealPatches:
         """The projected patches of the training images."""
-        return RealPatches(train.values)
+        return RealPatches(train, held_out)
 
     def compute(
         self, reference: RealPatches, generated: Population, device: torch.device
     ) -> dict[str, float]:
         """The distance to the training images, ``{"swd": ...}``."""
         return {"swd": reference.distance(generated.values, device)}
+
+    def context(
+        self, reference: RealPatches, generated: Population, device: torch.device
+    ) -> dict[str, float]:
+        """What ``Halves.context`` describes: ``swd_halves``, ``swd_at_halves``, ``swd_perfect``, ..."""
+        held_out = None if reference.held_out is None else _in_order(reference.held_out)
+        return _HALVES.context(_in_order(reference.train), held_out, _in_order(generated).values)
+
+    def notes(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
+        """A word where samples are nearer to training patients than they can be without copying."""
+        return _HALVES.notes(context)
 
 
 class RealPatches:
@@ -58,13 +70,16 @@ class RealPatches:
     Holds up to 270 MB a level, at 1024 images and more.
 
     Args:
-        images: uint8 (N, C, H, W).
+        train: uint8 (N, C, H, W) images.
+        held_out: Those of other patients, which only ``context`` looks at.
 
     Raises:
         ScoreError: No images, or images smaller than a patch.
     """
 
-    def __init__(self, images: NDArray[np.uint8]) -> None:
+    def __init__(self, train: Population, held_out: Population | None = None) -> None:
+        self.train, self.held_out = train, held_out
+        images = train.values
         check_images(images)
         if not len(images):
             raise ScoreError("no images on one side", needed="at least one image on each side")
@@ -108,7 +123,17 @@ def sliced_wasserstein(
     Raises:
         ScoreError: No images, other sizes on the two sides, or images smaller than a patch.
     """
-    return RealPatches(real).distance(generated, device)
+    return RealPatches(Population(real)).distance(generated, device)
+
+
+_HALVES = Halves("swd", sliced_wasserstein, draws=3, power=1)
+
+
+def _in_order(population: Population) -> Population:
+    """The same images in an order of their own, so that drawing from them does not depend on files."""
+    order = canonical_order(population.values)
+    patients = None if population.patients is None else population.patients[order]
+    return Population(population.values[order], patients)
 
 
 def _channels(images: NDArray[np.uint8]) -> int:

@@ -18,9 +18,11 @@ class Discs(Dataset[DiscsConfig]):
     licence = "public domain"
     # A mirrored disc is a disc: a model may train on mirrored images without a word in its record.
     flips = ("left-right", "up-down")
-    # What pairs can be made of, and where their scores are also taken.
+    # What a pixel of label 1, 2, ... shows.
+    label_names = ("inside",)
+    # What pairs can be made of, and where their scores are also taken: unions of labels.
     modalities = ("disc", "ring")
-    regions = ("inside",)
+    regions = {"inside": ("inside",)}
 
     def items(self) -> Sequence[str]:
         return [f"patient{number:03d}" for number in range(self.config.patients)]
@@ -36,17 +38,15 @@ class Discs(Dataset[DiscsConfig]):
             shown = {"disc": disc, "ring": disc & (distance > radius / 2)}
             # One patient has one split: otherwise a model is tested on people it has seen.
             split: Split = "test" if number % 5 == 0 else "train"
-            if self.pair is None:
-                yield Slice(disc.astype(np.float32), patient=item, source=item, index=index, split=split)
-                continue
+            source, target = self.pair or (None, "disc")
             yield Slice(
-                shown[self.pair.target].astype(np.float32),
+                shown[target].astype(np.float32),
                 patient=item,
                 source=item,
                 index=index,
                 split=split,
-                counterpart=shown[self.pair.source].astype(np.float32),
-                regions={"inside": disc},
+                counterpart=shown[source].astype(np.float32) if source else None,
+                labels=disc.astype(np.uint8),
             )
 
     def fingerprint(self) -> str:

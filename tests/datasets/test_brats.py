@@ -1,4 +1,4 @@
-"""BraTS2018: selection, intensity, modalities and layouts on small synthetic cases."""
+"""BraTS 2018: selection, intensity, modalities, labels and layouts on small synthetic cases."""
 
 from __future__ import annotations
 
@@ -7,28 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import pytest
-from harness_datasets.brats2018 import Brats2018, Brats2018Config
+from brains import SHAPE, brain, save
+from harness_datasets.brats import Brats2018, Brats2018Config
 
 from harness.api import DataError, Pair, Slice
 from harness.data.prepare import prepare
-
-SHAPE = (40, 40, 60)
-
-
-def save(path: Path, voxels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    affine = np.diag([-1.0, -1.0, 1.0, 1.0])
-    nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
-
-
-def brain(seed: int, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
-    """An ellipsoid of 100 to 200 in zeros, so that the upper and lower slices hold little."""
-    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij"))
-    inside = (grid**2 / np.array([0.6, 0.8, 0.9])[:, None, None, None] ** 2).sum(axis=0) < 1
-    return np.where(inside, np.random.default_rng(seed).integers(100, 200, shape), 0).astype(np.int16)
 
 
 def add_case(folder: Path, case: str, seed: int, modalities: tuple[str, ...] = ("t1", "flair")) -> None:
@@ -113,19 +98,35 @@ def test_pairs_show_the_same_places_in_two_modalities(root: Path) -> None:
         assert pair.source.endswith("_flair.nii.gz")
         assert np.array_equal(pair.pixels, target.pixels)
         assert np.array_equal(pair.counterpart, source.pixels)
-        assert np.array_equal(pair.regions["brain"], pair.pixels > 0)
+        assert np.array_equal(pair.labels == 1, pair.pixels > 0)
 
 
-def test_a_tumour_is_what_the_segmentation_labels_and_unknown_without_one(root: Path) -> None:
+def test_parts_of_the_tumour_are_labels_beside_the_brain(root: Path) -> None:
     labels = add_labels(root)
     with_labels, without, *_ = dataset(root, slices_per_case=None).paired(T1_FLAIR).items()
     pairs = list(dataset(root, slices_per_case=None).paired(T1_FLAIR).read(with_labels))
     for pair in pairs:
-        shown = pair.regions["tumour"][108:148, 108:148]
-        assert np.array_equal(shown, labels[:, :, pair.index].T > 0)
-        assert pair.regions["tumour"].sum() == shown.sum()
-    assert any(pair.regions["tumour"].any() for pair in pairs)
-    assert set(next(dataset(root).paired(T1_FLAIR).read(without)).regions) == {"brain"}
+        shown = pair.labels[108:148, 108:148]
+        segmented = labels[:, :, pair.index].T
+        # In the files necrosis is 1, oedema 2, enhancing 4; here brain is 1, and they are 2, 3 and 4.
+        assert np.array_equal(shown == 2, segmented == 1)
+        assert np.array_equal(shown == 4, segmented == 4)
+        assert np.array_equal(shown > 0, (segmented > 0) | (brain(1)[:, :, pair.index].T > 0))
+        assert (pair.labels > 0).sum() == (shown > 0).sum()
+    assert any((pair.labels == 4).any() for pair in pairs)
+    assert set(np.unique(next(dataset(root).read(without)).labels)) == {0, 1}
+
+
+def test_regions_are_unions_of_labels(root: Path, tmp_path: Path) -> None:
+    add_labels(root)
+    images = prepare(dataset(root).paired(T1_FLAIR), "brats2018", [256], tmp_path / "cache")[256]
+    assert np.array_equal(images.regions["brain"], images.labels > 0)
+    assert np.array_equal(images.regions["tumour"], images.labels > 1)
+    assert images.regions["tumour"].any()
+    shown = images.table["labels"]
+    assert set(shown) == {"brain", "brain;necrosis", "brain;necrosis;enhancing"}
+    alone = prepare(dataset(root), "brats2018", [256], tmp_path / "cache")[256]
+    assert np.array_equal(alone.labels, images.labels)
 
 
 @pytest.mark.parametrize("kind", ["t1", "seg"])
@@ -223,8 +224,9 @@ def test_two_copies_of_a_case_are_refused(root: Path) -> None:
 
 def test_another_years_cases_are_told_apart(tmp_path: Path) -> None:
     add_case(tmp_path, "BraTS20_Training_001", 0)
-    with pytest.raises(DataError, match="holds BraTS20_Training_001/"):
+    with pytest.raises(DataError, match="holds BraTS20_Training_001/: BraTS 2020") as caught:
         dataset(tmp_path).items()
+    assert caught.value.hint == "--dataset brats2020"
 
 
 def test_the_fingerprint_is_of_one_modality(root: Path) -> None:
@@ -253,3 +255,4 @@ def test_the_real_cases(real_data: Path, tmp_path: Path) -> None:
     assert not np.array_equal(pairs.source, pairs.images)
     assert 0.1 < pairs.regions["brain"].mean() < 0.6
     assert not pairs.regions["tumour"].any()  # there is no segmentation among them
+    assert set(images.table["labels"]) == {"brain"}

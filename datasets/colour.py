@@ -1,0 +1,18 @@
+"""Whether a picture has colours, or merely stores grey in three channels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: What compression and printing leave between the channels of a grey picture: of the 397 slices of COVID-CT
+#: 379 have no more in any place.
+_ROUNDING = 16.0 / 255.0
+#: A few stray pixels make no coloured picture; an arrow does.
+_SHARE = 0.001
+
+
+def is_coloured(picture: NDArray[np.float32]) -> bool:
+    """Whether (H, W, 3) in [0, 1] is coloured beyond rounding: in more than a thousandth of its pixels."""
+    spread = picture.max(axis=2) - picture.min(axis=2)
+    return bool((spread > _ROUNDING).mean() > _SHARE)

@@ -1,0 +1,20 @@
+"""What comes out of scoring: numbers, and how far to trust them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Report:
+    """Scores, and how far to trust them.
+
+    Attributes:
+        scores: Every score by name.
+        context: Floors, intervals and gaps, by names that begin with their score's.
+        notes: What a reader must be told, one line each.
+    """
+
+    scores: dict[str, float]
+    context: dict[str, float]
+    notes: list[str]

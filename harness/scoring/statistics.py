@@ -1,0 +1,63 @@
+"""Statistics of real features that somebody else computed: enough for a Fréchet distance alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..api import ScoreError
+
+
+class Statistics(NamedTuple):
+    """Mean (d,) and covariance (d, d) of features, float64."""
+
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+    def features(self) -> NDArray[np.float64]:
+        """Features (2 d, d) that have exactly this mean and this covariance, for what is made of features.
+
+        With the covariance as V diag(w) V', rows are the mean plus and minus sqrt(w (n - 1) / 2) v, n = 2 d.
+        """
+        spread, directions = np.linalg.eigh(self.covariance)
+        count = 2 * len(self.mean)
+        steps = directions.T * np.sqrt(np.clip(spread, 0.0, None) * (count - 1) / 2.0)[:, None]
+        return np.concatenate([self.mean + steps, self.mean - steps])
+
+
+def is_statistics(path: Path) -> bool:
+    """Whether a file holds statistics and not images."""
+    if path.suffix.lower() != ".npz" or not path.is_file():
+        return False
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {"mu", "sigma"} <= set(archive.files)
+    except Exception:  # no archive, or a damaged one: whoever reads images says so
+        return False
+
+
+def read_statistics(path: Path, dimension: int) -> Statistics:
+    """Read ``mu`` and ``sigma``, as pytorch-fid and guided diffusion write them.
+
+    Raises:
+        ScoreError: They are damaged, of other features, or no mean and covariance.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            mean, covariance = (np.asarray(archive[name], dtype=np.float64) for name in ("mu", "sigma"))
+    except Exception as error:  # headers are parsed as Python and raise what that raises
+        raise ScoreError(f"{path} can't be read: {error}", needed="arrays mu and sigma") from error
+    if mean.shape != (dimension,) or covariance.shape != (dimension, dimension):
+        raise ScoreError(
+            f"{path} holds mu {mean.shape} and sigma {covariance.shape}",
+            needed=f"({dimension},) and ({dimension}, {dimension}), the features of the score",
+        )
+    spread = np.abs(covariance).max()
+    if not np.isfinite(mean).all() or not np.isfinite(spread):
+        raise ScoreError(f"{path} holds NaN or infinity", needed="finite numbers")
+    if np.abs(covariance - covariance.T).max() > 1e-5 * spread:
+        raise ScoreError(f"sigma in {path} is not symmetric", needed="a covariance")
+    return Statistics(mean, (covariance + covariance.T) / 2.0)
