@@ -100,6 +100,7 @@ def test_missing_damaged_and_other_networks_are_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is missing") as caught:
         load_networks(path, "0" * 64)
     assert caught.value.hint.startswith(f"mv '{path.parent}' '{path.parent}.aside'"), "to be pasted"
+    path.parent.mkdir()
     digest = save_networks(path, {"a": torch.zeros(9)}, identity="me", epoch=1)
     other = save_networks(path, {"a": torch.ones(9)}, identity="me", epoch=2)
     with pytest.raises(CheckpointError, match="holds other networks"):

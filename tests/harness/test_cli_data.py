@@ -106,7 +106,7 @@ def test_verify_compares_with_the_raw_files_and_not_only_with_itself(
     ("arguments", "found"),
     [
         (["--dataset", "phantom", "--res", "64,big"], "names no sides"),
-        (["--dataset", "phantom", "--res", "0"], "names no sides"),
+        (["--dataset", "phantom", "--res", "0"], "pixels a side"),
         (["--dataset", "fantom"], "fantom"),
         (["--dataset", "phantom", "--set", "image=3"], "image"),
         (["--dataset", "acdc"], "needs a folder"),
