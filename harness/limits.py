@@ -1,52 +1,27 @@
 """How much of anything is still an image, a count or a seed: beyond lies a mistake, or an attack.
 
-Every number and every file from outside is held against these before memory is asked for.
+Numbers from outside are held against these before memory is asked for.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import reprlib
 import stat
-from collections.abc import Sequence
 from typing import Final
 
 from .errors import BenchError, SpecError
 
 SIDE: Final = 8192
 """Longest side of a square image, in pixels."""
-PIXELS: Final = 1 << 27
-"""Pixels of one raw picture, and of the square that it is padded to: 11,585 x 11,585."""
 FILE_BYTES: Final = 1 << 32
 """Bytes of one file that is read as a whole, once it is unpacked."""
-ARRAY_BYTES: Final = 1 << 37
-"""Bytes of an array of images: more than any machine scores at once."""
 IMAGES: Final = 10_000_000
 """Images of a set, and samples of one call."""
 PLACES: Final = 4096
 """Cells at a time."""
 SEEDS: Final = 1 << 32
 """Seeds are below this: what numpy, pandas and torch all take."""
-
-
-def check_pixels(shape: Sequence[int], name: str, error: type[BenchError], *, square: bool = False) -> None:
-    """Refuse a picture that is too large to be decoded, by the size that its file claims.
-
-    Args:
-        shape: Its sides.
-        name: What to call it.
-        error: The family of the complaint.
-        square: Whether it will be padded to a square.
-    """
-    pixels = max(shape) ** 2 if square else math.prod(shape)
-    if pixels > PIXELS:
-        sides = " x ".join(map(str, shape))
-        raise error(
-            f"{name} is {sides} pixels" + (f", a square of {pixels:,}" if square else ""),
-            needed=f"at most {PIXELS:,} pixels",
-            hint="a smaller picture",
-        )
 
 
 def check_side(side: int) -> None:
