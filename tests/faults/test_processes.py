@@ -1,0 +1,93 @@
+"""Processes that are killed, hung up, or work on the same cell: who is told what."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from harness.cell.holder import HOLDER, holder_of, write_holder
+from harness.cell.records import Store
+from harness.cli.stopping import StopSignal
+from harness.errors import BenchError, BusyError
+from harness.grid import helper
+from harness.grid.definition import load_grid
+from harness.grid.planned import GridOptions
+from harness.running.cell import Outcome
+
+Run = Callable[..., Outcome]
+
+
+def test_who_holds_a_cell_is_named(run_tiny: Run) -> None:
+    folder = run_tiny().folder
+    assert not (folder.path / HOLDER).exists(), "nobody holds a cell that is done"
+    folder.record.unlink()
+    write_holder(folder.path)
+    with FileLock(folder.lock), pytest.raises(BusyError, match=f"process {os.getpid()} of this machine is"):
+        run_tiny()
+
+
+def test_a_holder_whose_starter_is_gone_is_told_so(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / HOLDER).write_text(
+        f'{{"pid": 7, "host": "{socket.gethostname()}", "started_by": {gone.pid}}}'
+    )
+    assert holder_of(tmp_path) == "process 7 of this machine, which goes on although what started it is gone"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"5", b"{}", b"[" * 5000, b'{"pid": "x"}'])
+def test_a_damaged_name_of_a_holder_is_no_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / HOLDER).write_bytes(content)
+    assert holder_of(tmp_path) == "another process"
+
+
+def test_a_planner_that_dies_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dying:
+        def __init__(self, **_: object) -> None: ...
+        def __enter__(self) -> Dying:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def submit(self, *_: object) -> None:
+            raise BrokenProcessPool
+
+    monkeypatch.setattr(helper, "ProcessPoolExecutor", Dying)
+    with pytest.raises(BenchError, match="was killed"):
+        helper.plan_in_helper(load_grid("table2"), GridOptions(), tmp_path, tmp_path, check=False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_that_hangs_up_asks_as_sigterm_does(number: signal.Signals, run_tiny: Run) -> None:
+    with StopSignal() as stop:
+        os.kill(os.getpid(), number)
+        assert stop()
+        assert stop.number == number
+
+
+def test_who_asked_not_to_hear_of_hangups_does_not() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignal() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_lock_that_can_not_be_taken_is_told_and_not_raised(run_tiny: Run, tmp_path: Path) -> None:
+    folder = run_tiny().folder
+    folder.record.unlink()
+    folder.lock.unlink(missing_ok=True)
+    folder.lock.mkdir()
+    with pytest.raises(BenchError, match=r"cannot write|can't"):
+        run_tiny()
+    assert Store(tmp_path / "results").folders()
