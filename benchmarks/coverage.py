@@ -143,7 +143,7 @@ def page(rows: list[dict[str, Any]], count: int) -> str:
         "Fréchet distance much is bias.\n\n"
         "**No interval is given for any of these scores**, for not every row is within 3 points of 95 %. "
         "Standard errors of `fid`, and of `kid` at few images, are too large (a jackknife errs on that "
-        "side), those of `ms_ssim` too small for a dozen patients.\n\n"
+        "side), those of `ms_ssim` somewhat too small, by a tenth for a dozen patients.\n\n"
         + _report.table(head, lines) + "\n"
     )  # fmt: skip
 
