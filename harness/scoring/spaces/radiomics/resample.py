@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,10 +36,11 @@ def normalised(images: NDArray[np.float64]) -> NDArray[np.float64]:
     A constant image has no deviation to divide by; it becomes 0 everywhere.
     """
     count = images[0].size
-    total = images.sum(axis=(1, 2))
-    squares = np.square(images).sum(axis=(1, 2))
+    # ITK adds with compensation, which is exact for all that matters; so is adding exactly.
+    total = _exact_sums(images)
+    squares = _exact_sums(np.square(images))
     variance = (squares - total * total / count) / (count - 1)
-    # Sums of luminances are not exact, so a constant image is told by its values.
+    # A constant image is told by its values: the difference of two sums may have rounding left in it.
     flat = images.min(axis=(1, 2)) == images.max(axis=(1, 2))
     factor = np.where(flat, 0.0, 1.0 / np.sqrt(np.where(flat, 1.0, variance)))
     shifted: NDArray[np.float64] = images + (-total / count)[:, None, None]
@@ -81,6 +84,10 @@ def resampled(images: NDArray[np.float64]) -> NDArray[np.float64]:
 def inside(height: int, width: int) -> tuple[slice, slice]:
     """The part of a resampled image that lies inside of the image of this height and width."""
     return slice(0, height // STEP), slice(0, width // STEP)
+
+
+def _exact_sums(images: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([math.fsum(image.ravel().tolist()) for image in images])
 
 
 def _coefficients(images: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
