@@ -1,4 +1,4 @@
-"""Radiomic features and FRD as the packages pyradiomics and frd-score compute them, which have no part in tests."""
+"""Radiomic features and FRD as pyradiomics and frd-score compute them; tests do without both."""
 
 from __future__ import annotations
 

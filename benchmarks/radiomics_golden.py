@@ -2,13 +2,13 @@
 
     tox -e radiomics
 
-computes both sides anew and compares them with each other and with what is kept. The packages are frd-score and
-pyradiomics-bhklab; the second is built from source and wants a C compiler. With ``--write`` the script
+computes both sides anew and compares them with each other and with what is kept. The packages are frd-score
+and pyradiomics-bhklab; the second is built from source and wants a C compiler. With ``--write`` the script
 
     python benchmarks/radiomics_golden.py --write
 
-replaces ``tests/harness/radiomics/golden.npz``: ten phantom slices, seven images of noise of different kinds and
-three that are nearly or wholly empty, all of 64 x 64 pixels, with their features and four values of FRD.
+replaces ``tests/harness/radiomics/golden.npz``: ten phantom slices, seven images of noise of different kinds
+and three that are nearly or wholly empty, all of 64 x 64 pixels, with their features and four values of FRD.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SIDE = 64
 RELATIVE, FRD = 1e-5, 1e-4
 """How far our features, and our FRD, may be from theirs."""
 ROUNDING = 1e-14
-"""Of the largest value of a feature in any image: where it is 0 by symmetry, both sides have rounding left."""
+"""Of the largest value of a feature: where it is 0 by symmetry, both sides have rounding left."""
 PAIRS = {
     "phantom, phantom": (slice(0, 6), slice(6, 10)),
     "phantom, noise": (slice(0, 10), slice(10, 17)),
@@ -52,7 +52,9 @@ CPU = torch.device("cpu")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--write", action="store_true", help="replace the golden values instead of comparing")
     arguments = parser.parse_args()
     images = made_images()
@@ -90,7 +92,9 @@ def made_images() -> NDArray[np.uint8]:
 
 def by_pyradiomics(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Their features; the last image is empty, and taken as if it were normalised to 0."""
-    return np.concatenate([_pyradiomics.features(images[:-1]), _pyradiomics.features(images[-1:], normalise=False)])
+    return np.concatenate(
+        [_pyradiomics.features(images[:-1]), _pyradiomics.features(images[-1:], normalise=False)]
+    )
 
 
 def compare(images: NDArray[np.uint8], theirs: NDArray[np.float64], distances: dict[str, float]) -> int:

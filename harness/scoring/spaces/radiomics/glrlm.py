@@ -40,7 +40,7 @@ def run_lengths(levels: Levels) -> Values:
 
 
 def runs(pixels: Levels, begins: NDArray[np.bool_]) -> Pieces:
-    """Runs of equal grey levels in (R, n) pixels in the order of lines; ``begins`` marks where a line does."""
+    """Runs of equal grey levels in (R, n) pixels in the order of lines; ``begins`` marks their starts."""
     rows, count = pixels.shape
     starts = np.empty((rows, count), dtype=np.bool_)
     starts[:] = begins

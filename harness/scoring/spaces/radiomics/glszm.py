@@ -48,12 +48,19 @@ def zones(levels: Levels) -> Pieces:
     pieces = runs(levels.reshape(rows, -1), begins.ravel())
     number = np.repeat(np.arange(len(pieces.sizes)), pieces.sizes).reshape(levels.shape)
     links = [
-        _links(levels[:, :-1, left:], levels[:, 1:, : width - left], number[:, :-1, left:], number[:, 1:, : width - left])
+        _links(
+            levels[:, :-1, left:],
+            levels[:, 1:, : width - left],
+            number[:, :-1, left:],
+            number[:, 1:, : width - left],
+        )
         for left in (0, 1)
     ]
     links.append(_links(levels[:, :-1, :-1], levels[:, 1:, 1:], number[:, :-1, :-1], number[:, 1:, 1:]))
     ends = np.concatenate(links, axis=1)
-    graph = coo_array((np.ones(ends.shape[1], dtype=np.bool_), (ends[0], ends[1])), shape=(len(pieces.sizes),) * 2)
+    graph = coo_array(
+        (np.ones(ends.shape[1], dtype=np.bool_), (ends[0], ends[1])), shape=(len(pieces.sizes),) * 2
+    )
     count, zone = connected_components(graph, directed=False)
     sizes = np.bincount(zone, pieces.sizes, count).astype(np.int64)
     # A zone's image and grey level are those of any of its runs.

@@ -1,8 +1,9 @@
-"""The neighbouring grey-tone difference matrix (NGTDM): how far a pixel is from the mean of its neighbours."""
+"""The neighbouring grey-tone difference matrix (NGTDM): how far pixels are from the mean around them."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .levels import Levels, Values, histogram
 
@@ -35,7 +36,8 @@ def tone_differences(levels: Levels) -> Values:
     columns = {
         "Busyness": _ratio(weighted, _sum_of_distances(i * p, is_there), otherwise=0.0),
         "Coarseness": _ratio(np.ones(len(p)), weighted, otherwise=FLAT_COARSENESS),
-        "Complexity": np.array([_complexity(*row) for row in zip(p, differences, is_there, strict=True)]) / pixels,
+        "Complexity": np.array([_complexity(*row) for row in zip(p, differences, is_there, strict=True)])
+        / pixels,
         "Contrast": contrast,
         "Strength": _ratio(strength, total, otherwise=0.0),
     }
@@ -50,7 +52,7 @@ def matrix(levels: Levels) -> tuple[Values, Values]:
     Returns:
         Two float64 (R, levels + 1).
     """
-    rows, height, width = levels.shape
+    rows = len(levels)
     padded = np.pad(np.stack([levels, np.ones_like(levels)]), ((0, 0), (0, 0), (1, 1), (1, 1)))
     in_row = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
     around = in_row[:, :, :-2] + in_row[:, :, 1:-1] + in_row[:, :, 2:]
@@ -60,20 +62,20 @@ def matrix(levels: Levels) -> tuple[Values, Values]:
     flat = levels.reshape(rows, -1)
     places = (flat + size * np.arange(rows)[:, None]).ravel()
     differences = np.bincount(places, away.ravel(), rows * size).reshape(rows, size)
-    return histogram(flat, size), differences
+    return histogram(flat, size), differences.astype(np.float64)
 
 
-def _sum_of_distances(values: Values, is_there: Values) -> Values:
-    """For each row, the sum of |x - y| over all ordered pairs of its values that are there; none is negative."""
+def _sum_of_distances(values: Values, is_there: NDArray[np.bool_]) -> Values:
+    """For each row, the sum of |x - y| over ordered pairs of the values that are there; none is negative."""
     ordered = np.sort(np.where(is_there, values, 0.0), axis=1)
     kinds = is_there.sum(axis=1, keepdims=True)
-    # The k-th smallest of n stands above k - 1 others and below n - k. Those that are missing are 0, in front.
+    # The k-th smallest of n stands above k - 1 others and below n - k. Missing ones are 0, in front.
     rank = np.arange(1, ordered.shape[1] + 1) - (ordered.shape[1] - kinds)
     result: Values = 2 * ((2 * rank - kinds - 1) * ordered).sum(axis=1)
     return result
 
 
-def _complexity(p: Values, differences: Values, is_there: Values) -> float:
+def _complexity(p: Values, differences: Values, is_there: NDArray[np.bool_]) -> float:
     """The sum over pairs of grey levels of |i - j| (p_i s_i + p_j s_j) / (p_i + p_j), Eq. 16."""
     i = np.flatnonzero(is_there).astype(np.float64)
     share = p[is_there]

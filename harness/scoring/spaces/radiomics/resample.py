@@ -1,4 +1,4 @@
-"""From stored images to what radiomic features are computed on: one channel, normalised, at half resolution."""
+"""From stored images to what radiomics are computed on: one channel, normalised, half the resolution."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _TOLERANCE = 1e-10
 def grey(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """One channel of uint8 (N, C, H, W) images, as float64 (N, H, W) in [0, 255].
 
-    Colours become luminance, which is rounded to float32 as ITK does; three equal channels become one of them.
+    Colours become luminance, rounded to float32 as ITK does; of three equal channels it is any one.
     """
     if images.shape[1] == 1:
         return images[:, 0].astype(np.float64)
-    weighted = sum(weight * images[:, c].astype(np.float64) for c, weight in enumerate(LUMA))
-    return (weighted / 1e4).astype(np.float32).astype(np.float64)
+    red, green, blue = (weight * images[:, c].astype(np.float64) for c, weight in enumerate(LUMA))
+    return ((red + green + blue) / 1e4).astype(np.float32).astype(np.float64)
 
 
 def normalised(images: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -50,8 +50,8 @@ def normalised(images: NDArray[np.float64]) -> NDArray[np.float64]:
 def resampled(images: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, H, W) images at pixels of twice the side, by interpolation with cubic B-splines.
 
-    The new pixels lie in the middles of blocks of 2 x 2. Where a side is odd, the last of them lies outside of
-    the image and is 0 (``inside`` leaves it out).
+    The new pixels lie in the middles of blocks of 2 x 2. Where a side is odd, the last of them lies outside
+    of the image and is 0 (``inside`` leaves it out).
 
     Every number comes from the same operations in the same order as in ITK, which pyradiomics calls. The
     result is the same to the last bit, and it has to be: in a flat part of an image the wavelet coefficients
@@ -107,7 +107,7 @@ def _coefficients(images: NDArray[np.float64], axis: int) -> NDArray[np.float64]
 def _first(lines: NDArray[np.float64], z: float) -> NDArray[np.float64]:
     """The first coefficient of the causal filter: a sum that is cut where it no longer matters, or exact."""
     horizon = int(np.ceil(np.log(_TOLERANCE) / np.log(abs(z))))
-    total = lines[0].copy()
+    total: NDArray[np.float64] = lines[0].copy()
     power = z
     if horizon < len(lines):
         for n in range(1, horizon):

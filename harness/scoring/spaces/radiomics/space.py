@@ -73,7 +73,7 @@ class Radiomics(FeatureSpace):
         """Features and settings."""
         return {
             "features": f"{len(NAMES)} radiomic, as pyradiomics 3.1",
-            "settings": f"frd-score 1.0.1, 2D: normalised to {SCALE:g}, half resolution, bins of {BIN_WIDTH:g}",
+            "settings": f"frd-score 1.0.1, 2D: deviation {SCALE:g}, half resolution, bins of {BIN_WIDTH:g}",
         }
 
     def extract(self, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float64]:
@@ -82,15 +82,24 @@ class Radiomics(FeatureSpace):
         Raises:
             ScoreError: Not such images, or smaller than 8 pixels.
         """
-        check_images(images)
-        height, width = images.shape[2:]
-        if min(height, width) < SMALLEST:
-            raise ScoreError(
-                f"images of {height} x {width} pixels", needed=f"at least {SMALLEST} for radiomic features"
-            )
-        step = max(1, _AT_ONCE * 4 // (height * width))
-        parts = [_features(images[start : start + step]) for start in range(0, len(images), step)]
-        return np.concatenate(parts) if parts else np.empty((0, self.dimension))
+        return radiomic_features(images)
+
+
+def radiomic_features(images: NDArray[np.uint8]) -> Values:
+    """Features of uint8 (N, C, H, W) images as float64 (N, 394), in the order of ``NAMES``.
+
+    Raises:
+        ScoreError: Not such images, or smaller than 8 pixels.
+    """
+    check_images(images)
+    height, width = images.shape[2:]
+    if min(height, width) < SMALLEST:
+        raise ScoreError(
+            f"images of {height} x {width} pixels", needed=f"at least {SMALLEST} for radiomic features"
+        )
+    step = max(1, _AT_ONCE * 4 // (height * width))
+    parts = [_features(images[start : start + step]) for start in range(0, len(images), step)]
+    return np.concatenate(parts) if parts else np.empty((0, len(NAMES)))
 
 
 def _features(images: NDArray[np.uint8]) -> Values:
