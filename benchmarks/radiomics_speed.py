@@ -149,7 +149,7 @@ def page(rows: list[dict[str, Any]], whole: dict[str, float], seen: dict[str, fl
             ],
         ),
         "", f"Wanted: {WANTED:g} times. The least is {slowest:.0f}.", "",
-        f"FRD of {COUNT} against {COUNT} images of {SIDE} px on two cores (features take one): "
+        f"FRD of {COUNT} against {COUNT} images of {SIDE} px, two cores (features take one): "
         f"{whole['first']:.1f} s; with the real side kept {whole['again']:.1f} s; "
         f"a report with all that helps to read it {whole['report']:.1f} s.", "",
         "What it sees: 120 phantom slices of 64 px against themselves, changed in one way.", "",
