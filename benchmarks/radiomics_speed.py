@@ -138,8 +138,8 @@ def page(rows: list[dict[str, Any]], whole: dict[str, float], seen: dict[str, fl
     slowest = min(row["times"] for row in rows)
     lines = [
         "# Radiomic features, measured", "",
-        "Made by `python benchmarks/radiomics_speed.py`. The same images on both sides, processor time of one "
-        f"core, medians of {REPEATS} turns; pyradiomics' include a PNG file for each image. "
+        "Made by `python benchmarks/radiomics_speed.py`. The same images on both sides, processor time of "
+        f"one core, medians of {REPEATS} turns; pyradiomics' include a PNG file for each image. "
         f"{_report.machine_words()} {packages}.", "",
         _report.table(
             ["images", "ours, images/s", "pyradiomics, images/s", "times as fast"],
