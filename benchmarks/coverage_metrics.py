@@ -1,6 +1,6 @@
 """How often the standard errors of scores hold: simulated sets with a known truth.
 
-    python benchmarks/coverage.py
+    python benchmarks/coverage_metrics.py
 
 regenerates ``benchmarks/results/coverage.md`` and ``coverage.json`` in about five minutes on one core.
 Features are drawn instead of computed: of patients with several alike slices, or of independent images. The
@@ -136,7 +136,7 @@ def page(rows: list[dict[str, Any]], count: int) -> str:
     uncertain = 1.96 * (NOMINAL * (1 - NOMINAL) / count) ** 0.5
     return (
         "# Standard errors, simulated\n\n"
-        f"Made by `python benchmarks/coverage.py`: {count} worlds a row, so a coverage of 95 % is "
+        f"Made by `python benchmarks/coverage_metrics.py`: {count} worlds a row, so a coverage of 95 % is "
         f"measured to within {uncertain:.1%}. Features of {DIMENSION} dimensions; slices of one patient "
         "share 70 % of their variance where there are several. Coverage: how often the expected score at "
         "these numbers lies within 1.96 standard errors. It is not the score of infinitely many images: of a "
