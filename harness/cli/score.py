@@ -47,7 +47,7 @@ def score(
     ] = None,
     metrics: Annotated[
         str, typer.Option(help="Scores, comma separated: bench list metrics.")
-    ] = "fid,kid,manifold,swd,ms_ssim",
+    ] = "fid,kid,manifold,frd,swd,ms_ssim",
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Score against the test patients too, and report the gap.")
     ] = False,

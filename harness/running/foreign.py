@@ -27,7 +27,7 @@ from .environment import describe, versions
 from .scorers import ScoringPlace, make_scorer, population
 from .settings import dataset_settings
 
-DEFAULT_METRICS = ("fid", "kid", "manifold", "swd", "ms_ssim")
+DEFAULT_METRICS = ("fid", "kid", "manifold", "frd", "swd", "ms_ssim")
 
 
 @dataclass(frozen=True)

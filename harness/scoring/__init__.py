@@ -7,6 +7,7 @@ _RADIMAGENET = "harness.scoring.spaces.radimagenet:RadImageNet"
 _FRECHET = "harness.scoring.metrics.frechet:Frechet"
 _KERNEL = "harness.scoring.metrics.kernel:KernelDistance"
 _MANIFOLD = "harness.scoring.metrics.manifold:Manifold"
+_STANDARDISED = "harness.scoring.metrics.standardised:Standardised"
 
 
 @hookimpl
@@ -26,6 +27,11 @@ def bench_features(register: Register) -> None:
         trained=False,
     )
     register("radimagenet", _RADIMAGENET, summary="2048 pooled ResNet50 features learnt on radiology")
+    register(
+        "radiomics",
+        "harness.scoring.spaces.radiomics.space:Radiomics",
+        summary="394 features of intensity and texture, as pyradiomics; needs no weights",
+    )
 
 
 @hookimpl
@@ -57,6 +63,28 @@ def bench_metrics(register: Register) -> None:
             space=space,
             suffix=f"_{suffix}",
         )
+    # Radiomic features have units, so each counts by how far it is from what real images have.
+    register(
+        "frd",
+        "harness.scoring.metrics.log_frechet:LogFrechet",
+        summary="Fréchet radiomics distance, as frd-score; needs no weights",
+        space="radiomics",
+        score="frd",
+    )
+    register(
+        "kid_radiomics",
+        f"{_STANDARDISED}Kernel",
+        summary="kernel distance in standardised radiomic features; needs no weights",
+        space="radiomics",
+        score="kid_radiomics",
+    )
+    register(
+        "manifold_radiomics",
+        f"{_STANDARDISED}Manifold",
+        summary="precision ... copy_excess in standardised radiomic features; needs no weights",
+        space="radiomics",
+        suffix="_radiomics",
+    )
     register(
         "swd",
         "harness.scoring.metrics.patches:SlicedWasserstein",

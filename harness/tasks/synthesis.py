@@ -22,7 +22,7 @@ class Synthesis(Task):
     """Images from noise."""
 
     kind = Synthesizer
-    metrics = ("fid", "kid", "manifold", "swd", "ms_ssim")
+    metrics = ("fid", "kid", "manifold", "frd", "swd", "ms_ssim")
     presets: ClassVar = {"smoke": {"metrics": "swd,ms_ssim"}}
     imitates = True
 

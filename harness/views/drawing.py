@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+import numpy as np
 import torch
 
 from ..api import Model, Translator
@@ -16,6 +17,7 @@ from ..errors import SpecError
 from ..grid.definition import Grid
 from ..running.images import CellImages
 from ..running.model import load_model
+from ..scoring.spaces.radiomics.space import NAMES, radiomic_features
 from ..tables.entries import Row, rows_of, terms_of
 from ..tables.ranking import ranking
 from ..tables.survey import Installed, Result, Which
@@ -28,10 +30,13 @@ from .figures import (
     translations,
 )
 from .gallery import samples_of, shown_runs
+from .radiomics import radiomics_figure
 from .ranks import ranks_figure
 
 SAMPLES_OF = {"5": "table2", "6": "table3"}
 """The published figures of samples show the grids of these tables."""
+COMPARED = 200
+"""Samples and real images of a figure of features: enough for their means."""
 MOST_EXPLAINED = 8
 """Rows of a figure of what models do with real images; more would not fit a page."""
 
@@ -139,6 +144,29 @@ class Drawing:
             if figure := curves_figure(runs, f"{label}, {resolution} px"):
                 paths += save_figure(figure, self._stem("curves", label, resolution))
         return paths or _nothing("a log")
+
+    def radiomics(self, chosen: Selection, first_seed: int) -> list[Path]:
+        """The radiomic features that differ most, one figure for each data set and resolution.
+
+        Raises:
+            SpecError: No run is complete.
+        """
+        paths = []
+        for label, resolution in dict.fromkeys(place[1:] for place in self._places(chosen)):
+            models = sorted({place[0] for place in self._places(chosen) if place[1:] == (label, resolution)})
+            rows = [Row(model, model, {}) for model in models]
+            runs = shown_runs(self.results, rows, label, resolution)
+            made, problems = samples_of(runs, self.device, COMPARED, self.images, first_seed=first_seed)
+            self.problems += problems
+            if not made:
+                continue
+            real = self.images(next(iter(runs.values())).spec).real_beside(COMPARED, first_seed).images
+            features = {name: radiomic_features(images) for name, images in made.items()}
+            sizes = " or ".join(str(size) for size in sorted({len(images) for images in made.values()}))
+            title = f"{label}, {resolution} px: {len(real)} real images, {sizes} samples of a model"
+            figure = radiomics_figure(NAMES, radiomic_features(np.asarray(real)), features, title)
+            paths += save_figure(figure, self._stem("radiomics", label, resolution))
+        return paths or _nothing("any model")
 
     def ranks(self, chosen: Selection, score: str, which: Which) -> list[Path]:
         """The critical-difference diagram of the chosen runs by one score.

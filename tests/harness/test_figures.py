@@ -30,6 +30,7 @@ from harness.tables.survey import Result, survey
 from harness.tasks import Task
 from harness.views.figures import curves_figure, explain, explanation_figure, samples_figure, save_figure
 from harness.views.gallery import samples_of, shown_runs
+from harness.views.radiomics import largest, radiomics_figure, shifts
 
 RunTiny = Callable[..., Outcome]
 
@@ -189,3 +190,31 @@ def test_roots() -> None:
     assert root_of("a", {}) is None
     assert root_of("a", {"": Path("/nowhere"), "a": Path("/x")}) == Path("/x")
     assert root_of("b", {"": Path("/nowhere"), "a": Path("/x")}) == Path("/nowhere")
+
+
+def test_the_features_that_a_model_moves_most_come_first(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = tuple(f"original_glcm_F{n}" for n in range(30))
+    real = rng.normal(size=(50, 30))
+    real[:, 7] = 3.0  # the same in all real images: it has no unit
+    near, far = real.copy(), real.copy()
+    far[:, 4] += 10 * real[:, 4].std()
+    near[:, 9] -= 2 * real[:, 9].std()
+    far[:, 7] = 99
+    moved = {"near": shifts(real, near), "far": shifts(real, far)}
+    assert largest(moved, 2).tolist() == [4, 9]
+    assert len(largest(moved, 30)) == 29
+    assert moved["far"][4] == pytest.approx(10)
+    assert moved["near"][9] == pytest.approx(-2)
+    drawn = radiomics_figure(names, real, {"near": near, "far": far}, "t")
+    (panel,) = drawn.axes
+    assert panel.get_yticklabels()[0].get_text() == "original, glcm: F4"
+    assert save_figure(drawn, tmp_path / "radiomics")[0].stat().st_size > 1000
+
+
+def test_bench_figure_radiomics_draws_runs(done: list[Result], tmp_path: Path) -> None:
+    results, cache = tmp_path / "results", tmp_path / "cache"
+    figure("radiomics", results=results, cache=cache, device="cpu")
+    assert (results / "figures" / "radiomics-discs-16.png").exists()
+    with pytest.raises(SpecError, match="no complete run of any model"):
+        figure("radiomics", models="dcgan", results=results, cache=cache, device="cpu")

@@ -1,6 +1,6 @@
 """How often the standard errors of scores hold: simulated sets with a known truth.
 
-    python benchmarks/coverage.py
+    python benchmarks/coverage_metrics.py
 
 regenerates ``benchmarks/results/coverage.md`` and ``coverage.json`` in about five minutes on one core.
 Features are drawn instead of computed: of patients with several alike slices, or of independent images. The
@@ -136,14 +136,14 @@ def page(rows: list[dict[str, Any]], count: int) -> str:
     uncertain = 1.96 * (NOMINAL * (1 - NOMINAL) / count) ** 0.5
     return (
         "# Standard errors, simulated\n\n"
-        f"Made by `python benchmarks/coverage.py`: {count} worlds a row, so a coverage of 95 % is "
+        f"Made by `python benchmarks/coverage_metrics.py`: {count} worlds a row, so a coverage of 95 % is "
         f"measured to within {uncertain:.1%}. Features of {DIMENSION} dimensions; slices of one patient "
         "share 70 % of their variance where there are several. Coverage: how often the expected score at "
         "these numbers lies within 1.96 standard errors. It is not the score of infinitely many images: of a "
         "Fréchet distance much is bias.\n\n"
         "**No interval is given for any of these scores**, for not every row is within 3 points of 95 %. "
         "Standard errors of `fid`, and of `kid` at few images, are too large (a jackknife errs on that "
-        "side), those of `ms_ssim` too small for a dozen patients.\n\n"
+        "side), those of `ms_ssim` somewhat too small, by a tenth for a dozen patients.\n\n"
         + _report.table(head, lines) + "\n"
     )  # fmt: skip
 
