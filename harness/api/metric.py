@@ -94,7 +94,7 @@ class Metric(abc.ABC, Generic[ReferenceT]):
         """
 
     def context(self, reference: ReferenceT, generated: Population, device: torch.device) -> dict[str, float]:
-        """Numbers that say how far to trust the scores: a floor, an interval. Nobody is judged by them.
+        """Numbers that say how far to trust the scores, such as a standard error. Nobody is judged by them.
 
         Called once for a final sample, so it may take many times as long as ``compute``.
         """

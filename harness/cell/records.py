@@ -62,8 +62,8 @@ class Record(BaseModel):
         status: ``complete``; ``diverged`` (a loss or a sample was not finite: kept as a result);
             ``failed`` (the model raised an error: ``error`` holds it).
         scores: Of the best networks, of the last ones, and what the best were selected by.
-        context: How far the best scores can be trusted: floors, intervals and gaps, by names that begin
-            with their score's.
+        context: How far the best scores can be trusted: distances of real images, errors and gaps, by
+            names that begin with their score's.
         notes: What a reader of the scores must be told, one line each.
         best_epoch: Epochs completed when the best evaluation was made.
         best_networks: Digest of the networks that scored best; None where nothing was evaluated.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import DataError, SpecError, Split
-from ..files import sha256_of_file
+from ..files import move_aside, sha256_of_file
 from .layers import LABELS, PIXELS, SOURCE
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class ImageSet:
             )
         except Exception as error:  # damaged files make json, numpy and pandas raise almost anything
             raise DataError(
-                f"{home} is not a prepared image set: {error}", hint="delete it and prepare again"
+                f"{home} is not a prepared image set: {error}", hint=f"{move_aside(home)}, and prepare again"
             ) from error
 
     @property
@@ -194,7 +194,7 @@ class ImageSet:
             if not path.is_file() or sha256_of_file(path) != digest:
                 raise DataError(
                     f"{path} changed since it was prepared",
-                    hint=f"rm -r '{self.home}' and prepare again",
+                    hint=f"{move_aside(self.home)}, and prepare again",
                 )
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
-import os
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -19,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import DataError, Dataset
+from ..processes import obey_parent
 from . import layers
 
 #: Starting processes takes about this many seconds: where less is saved, it is not done.
@@ -106,21 +103,8 @@ _reader: Callable[[str], Item]
 def _begin(reader: Callable[[str], Item]) -> None:
     global _reader
     _reader = reader
-    _obey_parent()
+    obey_parent()
 
 
 def _read_one(item: str) -> Item:
     return _reader(item)
-
-
-def _obey_parent() -> None:
-    """Leave Ctrl-C to the process that started this one, and die with it: else a SIGKILL leaves orphans."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
-
-
-def _exit_after(sentinel: int) -> None:
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)

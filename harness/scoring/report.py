@@ -11,7 +11,7 @@ class Report:
 
     Attributes:
         scores: Every score by name.
-        context: Floors, intervals and gaps, by names that begin with their score's.
+        context: Distances of real images, errors and gaps, by names that begin with their score's.
         notes: What a reader must be told, one line each.
     """
 

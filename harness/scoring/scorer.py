@@ -132,7 +132,7 @@ class Scorer:
         fewest = min([n_generated, *(len(side.values) for side in self._real.values())])
         return [
             f"{name} of {n_generated} generated and {n_real} real images is biased upwards (below "
-            f"{metric.recommended} on a side): compare it at equal numbers only, and with its floor"
+            f"{metric.recommended} on a side): compare it at equal numbers only"
             for name, metric in self.metrics.items()
             if fewest < metric.recommended
         ]

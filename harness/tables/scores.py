@@ -107,7 +107,7 @@ def _parts(score: str, label: str, found: Survey, which: Which) -> list[str]:
 
 
 def _describe(place: Place, entries: Mapping[Row, Entry], which: Which) -> list[str]:
-    """Numbers of images, length and floor of a column, for the caption."""
+    """Numbers of images, length, and the distance between real halves of a column, for the caption."""
     records = [result.record for entry in entries.values() for result in entry.used]
     if not records:
         return []
@@ -118,17 +118,17 @@ def _describe(place: Place, entries: Mapping[Row, Entry], which: Which) -> list[
         f"{protocol.epochs} epochs of {protocol.batch_size} images a step ({first.steps} steps)"
     )
     lines = [words]
-    floors = {
+    halves = {
         (record.context[f"{place.score}_halves"], record.context.get(f"{place.score}_halves_n"))
         for record in records
         if f"{place.score}_halves" in record.context
     }
-    if floors:
-        floor, size = max(floors)
+    if halves:
+        distance, size = max(halves)
         at = f" at {size:.0f} images" if size else ""
         lines.append(
             f"{place.dataset} {place.resolution} px: {place.score} between halves of the real patients "
-            f"{number(floor)}{at}"
+            f"{number(distance)}{at}"
         )
     limits: dict[str, list[str]] = {}
     for row, entry in entries.items():
