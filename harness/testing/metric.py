@@ -22,6 +22,10 @@ ROUNDING = 1e-6
 """How far a score may change, of its size, with the order of the images."""
 
 
+ALL = slice(None)
+"""Every image, in the order in which they are."""
+
+
 class _Pixels(FeatureSpace):
     """Features for a metric that needs some: seeded projections of the pixels."""
 
@@ -105,7 +109,7 @@ class _MetricChecks:
         run("as many images as its minimum are enough", self.minimum)
         run("what helps to read its scores is finite", self.context)
 
-    def score(self, scorer: Scorer, images: NDArray[np.uint8], order: Any = slice(None)) -> dict[str, float]:
+    def score(self, scorer: Scorer, images: NDArray[np.uint8], order: Any = ALL) -> dict[str, float]:
         """Scores of some images, as a run asks for them."""
         return scorer.score(images[order], self._targets(len(images), order))
 
@@ -150,7 +154,7 @@ class _MetricChecks:
             cache=None,
         )
 
-    def _targets(self, count: int, order: Any = slice(None)) -> Targets | None:
+    def _targets(self, count: int, order: Any = ALL) -> Targets | None:
         if not self.metric.is_paired:
             return None
         half = np.zeros((count, 1, SIDE, SIDE), np.bool_)
