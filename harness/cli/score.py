@@ -104,6 +104,8 @@ def _show(scored: ForeignScores) -> None:
     if report.context:
         print("\nhow far to trust them (docs/metrics.md):")
         print_columns([(f"  {name}", f"{value:.6g}") for name, value in report.context.items()])
+    for caveat in report.caveats:
+        print(f"caveat: {caveat}")
     for note in report.notes:
         print(f"note: {note}")
     if scored.cross_checks:

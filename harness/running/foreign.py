@@ -82,6 +82,7 @@ class ForeignScores:
             "scores": self.report.scores,
             "context": self.report.context,
             "notes": self.report.notes,
+            "caveats": self.report.caveats,
             "cross_check": [
                 {
                     "package": one.package,
@@ -124,7 +125,8 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
     scorer = make_scorer(request.metrics, real.train, real.held_out, place)
     scorer.check(len(images))
     report = scorer.report(images)
-    report.notes.extend([*colours, *real.caveats])
+    report.notes.extend(colours)
+    report.caveats.extend(real.caveats)
     checks = list[CrossCheck]()
     if request.cross_check:
         remark, checks = _cross_checks(real.train, images, place)
@@ -226,7 +228,7 @@ def _by_statistics(
         "device": describe(place.device),
     }
     goals = {score: goal for metric in metrics.values() for score, goal in metric.goals.items()}
-    return ForeignScores(Report(scores, {}, notes), goals, [], facts)
+    return ForeignScores(Report(scores, {}, notes, []), goals, [], facts)
 
 
 def _check_side(request: ForeignRequest, images: NDArray[np.uint8]) -> None:

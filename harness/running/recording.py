@@ -65,6 +65,7 @@ def make_record(
             *trainer.model.caveats(trainer.last_clock),
             *augmentation_caveats(trainer.model.augmentations, cell.dataset.flips),
             *(cell.dataset.caveats() if task.held_out else ()),
+            *ending.best.caveats,
         ],
         versions=versions(),
         plugins=brought_by(took_part),
@@ -100,6 +101,7 @@ def with_scores(record: Record, scorer: Scorer, best: Report, last: Report) -> R
             },
             "context": record.context | best.context,
             "notes": list(dict.fromkeys([*record.notes, *best.notes])),
+            "caveats": list(dict.fromkeys([*record.caveats, *best.caveats])),
             "score_versions": _merged(record.score_versions, scorer.versions()),
             "plugins": _merged(record.plugins, judges),
         }

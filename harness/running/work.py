@@ -108,7 +108,7 @@ class Work:
         except Exception:
             # A plugin may raise anything; its cell has failed, and the record says how.
             status, error = "failed", traceback.format_exc()
-        nothing = Report({}, {}, [])
+        nothing = Report({}, {}, [], [])
         return Ending(status, nothing, nothing.scores, error)
 
     def _final_scores(self, trainer: Trainer, task: Task, scorer: Scorer) -> tuple[Report, dict[str, float]]:
