@@ -47,7 +47,7 @@ def open_file(
     if file.kind == "volume":
         yield _slices(read_volume(file.path, dimensions=4), plane or "axial", volume)
     elif file.kind == "dicom":
-        yield read_dicom(file.path, as_told=as_told)
+        yield read_dicom(file.path, file.header, as_told=as_told)
     elif file.kind == "array":
         yield _with_named_white(read_array(file.path, axes=axes), as_told)
     else:
