@@ -44,6 +44,23 @@ class Volume:
         """Type in which the file stores its voxels, such as int16."""
         return str(self.stored.dtype.newbyteorder("="))
 
+    @property
+    def _is_scaled(self) -> bool:
+        return (self.slope, self.intercept) != (1.0, 0.0)
+
+    def above_zero(self) -> NDArray[np.bool_]:
+        """Which voxels are above 0, without making floats of all where that isn't needed.
+
+        Raises:
+            DataError: As of ``values``.
+        """
+        is_plain = self.stored.dtype.kind in "iu" and not self._is_scaled
+        return np.greater(self.stored if is_plain else self.values(), 0)
+
+    def inside(self, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Scaled voxels where a mask (x, y, z) is true, (m,), in the order in which they are stored."""
+        return self._scaled(self.stored.T[mask.T], nan_is_background=False)
+
     def values(self, *where: int | slice, nan_is_background: bool = False) -> NDArray[np.float32]:
         """Scaled voxels as float32, all or a part, maybe read only.
 
@@ -55,9 +72,12 @@ class Volume:
         Raises:
             DataError: There is infinity among them, or NaN that may not be there.
         """
+        return self._scaled(self.stored[where], nan_is_background=nan_is_background)
+
+    def _scaled(self, stored: NDArray[Any], *, nan_is_background: bool) -> NDArray[np.float32]:
         with np.errstate(all="ignore"):  # what overflows is infinite, and refused below
-            values = self.stored[where].astype(np.float32, copy=False)
-            if (self.slope, self.intercept) != (1.0, 0.0):
+            values = stored.astype(np.float32, copy=False)
+            if self._is_scaled:
                 values = values * np.float32(self.slope) + np.float32(self.intercept)
             total = values.sum()
         # NaN and infinity pass through a sum, much faster than looking at each; overflow needs the look.
