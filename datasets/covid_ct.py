@@ -90,9 +90,9 @@ class CovidCT(Dataset[CovidCTConfig]):
     def read(self, item: str) -> Iterator[Slice]:
         """The one image of a file."""
         source = f"{_CLASS}/{item}"
-        pixels, mode = next(grey_pages(self._images.content(item), f"{item} in {self._images.place}"))
+        page = next(grey_pages(self._images.content(item), f"{item} in {self._images.place}"))
         patient, split = self._people[item]
-        yield Slice(pixels, patient, source, 0, split, mode)
+        yield Slice(page.pixels, patient, source, 0, split, page.mode, conversion=page.conversion)
 
     def fingerprint(self) -> str:
         """Content of images, lists and table; the same for an archive and its unpacked folder."""

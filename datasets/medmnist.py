@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.api import Colour, DataError, Dataset, PluginConfig, Slice, Split, setting
 
+from .colour import as_grey
 from .raw import digests_of, existing_root, fingerprint_of, something_else
 
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -40,7 +41,7 @@ class MedMNIST(Dataset[MedMNISTConfig]):
     are of one patient: each counts as a patient of its own. Classes of whole pictures are not read.
     """
 
-    version = 1
+    version = 2
     Config = MedMNISTConfig
     licence = "CC BY 4.0; dermamnist CC BY-NC 4.0"
     citation = (
@@ -74,8 +75,7 @@ class MedMNIST(Dataset[MedMNISTConfig]):
         for index, picture in enumerate(pictures, start=first):
             pixels, conversion = picture.astype(np.float32) / np.float32(255.0), ""
             if mode == "RGB" and self.config.colour == "grey":
-                # The luma of ITU-R BT.601, as for other pictures.
-                pixels, conversion = pixels @ np.array([0.299, 0.587, 0.114], np.float32), "colour to grey"
+                pixels, conversion = as_grey(pixels, is_8_bit=True)
             patient = f"{split}{index:06d}"
             yield Slice(
                 pixels, patient, self._path.name, index, cast(Split, split), mode, conversion=conversion
@@ -84,6 +84,20 @@ class MedMNIST(Dataset[MedMNISTConfig]):
     def fingerprint(self) -> str:
         """Content of the file."""
         return fingerprint_of(digests_of({self._path.stem: self._path}))
+
+    def notes(self) -> Sequence[str]:
+        """That patients are not known."""
+        return self.caveats()
+
+    def caveats(self) -> Sequence[str]:
+        """That patients are not known, and of one set that its splits are known to divide them."""
+        lines = [
+            "nothing tells which pictures are of one patient, so each counts as one; a person may be both in "
+            "training and held out"
+        ]
+        if "dermamnist" in self._path.stem.lower():
+            lines.append("dermamnist has pictures of one lesion in several splits (arXiv 2401.14497)")
+        return lines
 
     @cached_property
     def _path(self) -> Path:
