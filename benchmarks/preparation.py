@@ -2,13 +2,14 @@
 
     python benchmarks/preparation.py --data-root BRATS2018 [--cases 36] [--dicom 1000] [--workers 2]
 
-The cases that are there are linked under other names until there are ``--cases`` of them; DICOM files of
-512 x 512 pixels are made, a hundred for each patient, uncompressed and with a window. Both sides read every
-file in as many processes, from a warm page cache: with nibabel all voxels; with pydicom once the stored numbers
-(``pixel_array``), and once the greys that are prepared, by its own modality LUT and window. Preparing at 64 and
-256 px pays for starting its processes, for reading headers to tell patients, and for hashing the files; loading
-does not. Memory is what reading one file adds to a process. Linux only. Sides alternate, so that a busy machine is
-busy for both; how busy it was is written down. Regenerates ``preparation.json`` and ``preparation.md`` in ``benchmarks/results``.
+The cases that are there are linked under other names until there are ``--cases`` of them; DICOM files of 512
+x 512 pixels are made, a hundred for each patient, uncompressed and with a window. Both sides read every file
+in as many processes, from a warm page cache: with nibabel all voxels; with pydicom once the stored numbers
+(``pixel_array``), and once the greys that are prepared, by its own modality LUT and window. Preparing at 64
+and 256 px pays for starting its processes, for reading headers to tell patients, and for hashing the files;
+loading does not. Memory is what reading one file adds to a process. Linux only. Sides alternate, so that a
+busy machine is busy for both; how busy it was is written down. Regenerates ``preparation.json`` and
+``preparation.md`` in ``benchmarks/results``.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import DataError
-from harness.limits import check_bytes
+from harness.api import DataError, check_bytes
 
-from .dicom_header import DicomHeader, Pixels, Transform, read_header, reading
+from .dicom_header import DicomHeader, read_header, reading
+from .dicom_pixels import Pixels, Transform
 from .scale import Stack
 
 _SHAPES = ("", "IDENTITY", "INVERSE")
@@ -54,7 +54,7 @@ def _decoded(path: Path, pixels: Pixels, pydicom: Any) -> tuple[NDArray[Any], st
     else:
         with path.open("rb") as file:
             file.seek(pixels.start)
-            content = file.read() if pixels.count is None else file.read(pixels.count)
+            content = file.read() if pixels.length is None else file.read(pixels.length)
     decoder = importlib.import_module("pydicom.pixels").get_decoder(pixels.syntax)
     # What is read only need not be copied: values are made of it.
     stored, told = decoder.as_array(content, view_only=True, **options)

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.api import ChoiceError, DataError
+from harness.api import ChoiceError, DataError, check_bytes
 
+from .dicom_pixels import DEFLATED, PALETTE, Pixels, pixels_of, place_of, word
 from .scale import Window
 from .space import Plane
 
@@ -29,13 +30,8 @@ _FRAME_ELEMENTS = (
     "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence", "WindowCenter", "WindowWidth",
     "VOILUTFunction", "VOILUTSequence", "PixelSpacing", "ImageOrientationPatient",
 )  # fmt: skip
-_PALETTE = (
-    *(f"{colour}PaletteColorLookupTable{part}" for colour in ("Red", "Green", "Blue")
-      for part in ("Descriptor", "Data")),
-    *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
-)  # fmt: skip
 _HEADER = (
-    *_FRAME_ELEMENTS, *_PALETTE, "PatientID", "StudyInstanceUID", "Modality", "SeriesDescription",
+    *_FRAME_ELEMENTS, *PALETTE, "PatientID", "StudyInstanceUID", "Modality", "SeriesDescription",
     "SOPClassUID", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PlanarConfiguration",
     "PhotometricInterpretation", "BitsAllocated", "BitsStored", "PixelRepresentation", "PixelPaddingValue",
     "PixelPaddingRangeLimit", "PresentationLUTShape", "PresentationLUTSequence", "ImagerPixelSpacing",
@@ -43,51 +39,7 @@ _HEADER = (
     "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
 )  # fmt: skip
 _SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
-#: Transfer syntaxes: PS3.5, annex A.
-_IMPLICIT, _EXPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
-_DEFLATED = "1.2.840.10008.1.2.1.99"
 _PLANES: tuple[Plane, ...] = ("sagittal", "coronal", "axial")
-_PIXEL_DATA = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
-
-
-class Transform(NamedTuple):
-    """What makes values in a unit, or greys, of a frame's stored numbers.
-
-    Attributes:
-        slope: What to multiply stored numbers with; None for no rescale.
-        intercept: What to add then.
-        modality_lut: A pydicom dataset with the table that replaces the rescale, or None.
-        voi_lut: A pydicom dataset with the table that replaces a window, or None.
-    """
-
-    slope: float | None
-    intercept: float | None
-    modality_lut: Any
-    voi_lut: Any
-
-
-class Pixels(NamedTuple):
-    """Where a file's pixels are, and what they mean: enough to decode them without a second look around.
-
-    Attributes:
-        syntax: Transfer syntax.
-        start: Where their first byte is in the file; None where the file as a whole is compressed.
-        count: How many bytes there are; None for all that follow.
-        options: What pydicom's decoder needs to be told.
-        transforms: One for all frames, or one for each.
-        padding: The stored number that means that nothing was measured, and the other end of a range.
-        presentation: The PresentationLUTShape; ``SEQUENCE`` for a table.
-        palette: A pydicom dataset with the colours of each number, or None.
-    """
-
-    syntax: str
-    start: int | None
-    count: int | None
-    options: dict[str, Any]
-    transforms: tuple[Transform, ...]
-    padding: tuple[int, ...]
-    presentation: str
-    palette: Any
 
 
 class DicomHeader(NamedTuple):
@@ -129,26 +81,28 @@ def read_header(path: Path) -> DicomHeader:
     with reading(path) as pydicom, path.open("rb") as raw:
         # Mapped, because pydicom asks for the place in a file with every element.
         with mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if content.find(DEFLATED.encode(), 0, 1024) >= 0:  # unpacked by pydicom, however long that is
+                check_bytes(1032 * len(content), "is deflated, and unpacked", DataError)
             file = pydicom.dcmread(content, stop_before_pixels=True, specific_tags=_tags(), force=True)
-            place = _place(file, content)
+            place = place_of(file, content)
         frames = list(_frames(file))
-        modality = _word(file, "Modality")
-        is_hounsfield = modality == "CT" or any(_word(frame, "RescaleType") == "HU" for frame in frames)
+        modality = word(file, "Modality")
+        is_hounsfield = modality == "CT" or any(word(frame, "RescaleType") == "HU" for frame in frames)
         planes = {_plane(frame) for frame in frames}
         no_image = _no_image(file)
         spacing, in_mm = _spacing(file, frames[0])
         return DicomHeader(
-            _word(file, "PatientID"),
-            _word(file, "StudyInstanceUID"),
+            word(file, "PatientID"),
+            word(file, "StudyInstanceUID"),
             modality,
-            "HU" if is_hounsfield else f"{modality} {_word(file, 'SeriesDescription')}",
+            "HU" if is_hounsfield else f"{modality} {word(file, 'SeriesDescription')}",
             tuple(window for frame in frames if (window := _window(file, frame)) is not None),
             planes.pop() if len(planes) == 1 else None,
             (int(file.get("Rows") or 0), int(file.get("Columns") or 0)),
             spacing,
             in_mm,
             no_image,
-            None if no_image or place is None else _pixels(file, frames, place),
+            None if no_image or place is None else pixels_of(file, frames, place),
         )
 
 
@@ -186,78 +140,13 @@ def reading(path: Path) -> Iterator[Any]:
 
 def _no_image(file: Any) -> str:
     """Why a file can't be shown as an image; nothing for one that can."""
-    if _word(file, "SOPClassUID") == _SEGMENTATION:
+    if word(file, "SOPClassUID") == _SEGMENTATION:
         return "a mask: a DICOM segmentation"
     if file.get("Rows") and file.get("Columns"):
         return ""
-    if not _word(file, "SOPClassUID"):  # whatever has no pixels on purpose says what it is
+    if not word(file, "SOPClassUID"):  # whatever has no pixels on purpose says what it is
         raise ValueError("it has neither pixels nor a SOPClassUID")
     return "a DICOM file without pixels"
-
-
-class _Place(NamedTuple):
-    """Where a file's pixels begin and how many bytes they have; None where they can't be cut out of it."""
-
-    start: int | None
-    count: int | None
-    keyword: str
-    representation: str
-
-
-def _place(file: Any, content: Any) -> _Place | None:
-    """Where the pixels of a file are that was read up to them: PS3.5, 7.1; None where it ends before."""
-    if file.file_meta.get("TransferSyntaxUID") == _DEFLATED:
-        return _Place(None, None, "PixelData", "OW")
-    is_implicit, is_little = file.original_encoding
-    order: Any = "little" if is_little else "big"
-    head = content.read(8)
-    tag = int.from_bytes(head[:2], order) << 16 | int.from_bytes(head[2:4], order)
-    if len(head) < 8 or tag not in _PIXEL_DATA:
-        return None
-    length = int.from_bytes(head[4:] if is_implicit else content.read(4), order)
-    kind = "OW" if is_implicit else head[4:6].decode("latin-1")
-    return _Place(content.tell(), None if length == 0xFFFFFFFF else length, _PIXEL_DATA[tag], kind)
-
-
-def _pixels(file: Any, frames: list[Any], place: _Place) -> Pixels:
-    """How to read the pixels of a file."""
-    # Files without a preamble tell no transfer syntax; pydicom has seen how they are written.
-    is_implicit, is_little = file.original_encoding
-    guess = _IMPLICIT if is_implicit else _EXPLICIT if is_little else _BIG_ENDIAN
-    options = importlib.import_module("pydicom.pixels.utils").as_pixel_options(file)
-    ends = [file.get(name) for name in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
-    presentation = _word(file, "PresentationLUTShape").upper()
-    is_palette = _word(file, "PhotometricInterpretation") == "PALETTE COLOR"
-    return Pixels(
-        str(file.file_meta.get("TransferSyntaxUID") or guess),
-        place.start,
-        place.count,
-        options | {"pixel_keyword": place.keyword, "pixel_vr": place.representation},
-        tuple(_transform(file, frame) for frame in frames),
-        () if ends[0] is None else tuple(int(end) for end in ends if end is not None),
-        "SEQUENCE" if file.get("PresentationLUTSequence") else presentation,
-        _part(file, file, _PALETTE) if is_palette else None,
-    )
-
-
-def _transform(file: Any, frame: Any) -> Transform:
-    slope, intercept = frame.get("RescaleSlope"), frame.get("RescaleIntercept")
-    return Transform(
-        None if slope is None else float(slope),
-        None if intercept is None else float(intercept),
-        _part(file, frame, ("ModalityLUTSequence",)) if frame.get("ModalityLUTSequence") else None,
-        _part(file, frame, ("VOILUTSequence",)) if frame.get("VOILUTSequence") else None,
-    )
-
-
-def _part(file: Any, header: Any, names: Iterable[str]) -> Any:
-    """Some elements, with the order of bytes of the file that they come from."""
-    part = importlib.import_module("pydicom").Dataset()
-    part.set_original_encoding(*file.original_encoding)
-    for name in names:
-        if name in header:
-            part[name] = header[name]
-    return part
 
 
 def _frames(file: Any) -> Iterator[Any]:
@@ -289,7 +178,7 @@ def _window(file: Any, frame: Any) -> Window | None:
     """The window that a frame names first; of 8 bits in no unit, the whole of them."""
     if frame.get("WindowCenter") is not None and frame.get("WindowWidth") is not None:
         centre, width = _first(frame.WindowCenter), _first(frame.WindowWidth)
-        function = _word(frame, "VOILUTFunction")
+        function = word(frame, "VOILUTFunction")
         if function not in ("LINEAR_EXACT", "SIGMOID"):  # PS3.3, C.11.2.1.2.1
             centre, width = centre - 0.5, width - 1.0
         width = max(width, 1e-6)
@@ -319,10 +208,6 @@ def _plane(frame: Any) -> Plane | None:
         return None
     row, column = np.array(directions, dtype=np.float64).reshape(2, 3)
     return _PLANES[int(np.abs(np.cross(row, column)).argmax())]
-
-
-def _word(file: Any, name: str) -> str:
-    return str(file.get(name) or "").strip()
 
 
 def _first(value: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import Colour, DataError, Dataset, PluginConfig, Slice, Split, setting
+from harness.api import Colour, DataError, Dataset, PluginConfig, Slice, Split, check_bytes, setting
 
 from .colour import as_grey
 from .raw import digests_of, existing_root, fingerprint_of, something_else
@@ -132,6 +133,11 @@ class MedMNIST(Dataset[MedMNISTConfig]):
                     needed="uint8 (N, side, side) or (N, side, side, 3); three-dimensional sets are not read",
                     hint=self.obtain,
                 )
+            check_bytes(
+                _AT_ONCE * 4 * math.prod(member.shape[1:]),
+                f"{self._path}: {_AT_ONCE} pictures of {member.shape[1:]}",
+                DataError,
+            )
             members[split] = member
         return members
 
@@ -175,7 +181,9 @@ def _opened(path: Path, name: str) -> _Open:
 @lru_cache(maxsize=len(_SPLITS))
 def _left_open(path: Path, name: str, changed: int) -> _Open:
     """An array of an archive, open: whoever goes on from where it was read last unpacks nothing twice."""
-    file = zipfile.ZipFile(path).open(f"{name}.npy")
+    archive = zipfile.ZipFile(path)
+    size = archive.getinfo(f"{name}.npy").file_size
+    file = archive.open(f"{name}.npy")
     version = np.lib.format.read_magic(file)
     read_header = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -184,6 +192,8 @@ def _left_open(path: Path, name: str, changed: int) -> _Open:
     shape, is_fortran, dtype = read_header(file)
     if is_fortran and len(shape) > 1:
         raise ValueError("columns before rows")
+    if file.tell() + math.prod(shape) * dtype.itemsize != size:
+        raise ValueError(f"{size:,} bytes are not {dtype} {shape}")
     return _Open(file, _Member(dtype, shape, file.tell()))
 
 

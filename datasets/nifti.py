@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import zlib
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import DataError
+from harness.api import FILE_BYTES, DataError, check_bytes
+
+from .raw import whole_file
 
 ENDINGS = (".nii.gz", ".nii")
 
@@ -108,14 +111,21 @@ def read_volume(path: Path, dimensions: int = 3) -> Volume:
 
 
 def _content(path: Path) -> bytes:
-    packed = path.read_bytes()
+    packed = whole_file(path)
     if packed[:2] != b"\x1f\x8b":
         return packed
+    told = int.from_bytes(packed[-4:], "little")
     # In one go into memory of the right size, which the last four bytes tell: a fifth faster than in pieces.
     # A damaged file may tell anything, but deflate makes nothing more than 1032 times smaller.
-    told = int.from_bytes(packed[-4:], "little")
-    content = zlib.decompress(packed, wbits=31, bufsize=max(1, min(told, 1032 * len(packed))))
-    return content if len(content) == told else gzip.decompress(packed)  # of several parts, as bgzip writes
+    if (possible := 1032 * len(packed)) <= FILE_BYTES:
+        content = zlib.decompress(packed, wbits=31, bufsize=max(1, min(told, possible)))
+        if len(content) == told:
+            return content
+    # Of several parts, as bgzip writes, or so large that it might unpack to more than there is memory.
+    with gzip.open(io.BytesIO(packed)) as file:
+        content = file.read(FILE_BYTES + 1)
+    check_bytes(len(content), f"{path}, unpacked,", DataError)
+    return content
 
 
 def read_header(path: Path) -> tuple[tuple[int, ...], tuple[float, ...], NDArray[np.float64] | None]:
@@ -178,6 +188,7 @@ def _parse(path: Path, content: bytes, dimensions: int) -> Volume:
     if dtype.kind not in "iuf":
         raise DataError(f"{path} holds {dtype} voxels", needed="one number for each voxel")
     offset, count = int(header.get_data_offset()), math.prod(shape)
+    check_bytes(4 * count, f"{path}, of shape {shape} and as floats,", DataError)
     if offset < kind.sizeof_hdr or offset + count * dtype.itemsize > len(content):
         raise ValueError(f"{len(content)} bytes can't hold {shape} voxels of {dtype}")
     stored = np.frombuffer(content, dtype, count, offset).reshape(shape, order="F")

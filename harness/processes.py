@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 
-
 #: Of malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 

@@ -51,6 +51,8 @@ def load(dataset: Dataset, sides: tuple[int, ...], item: str) -> Item:
             rows.append((piece.patient, piece.source, piece.index, piece.split, height, width, *told))
     except DataError as error:
         return Item(item, {}, [], error)
+    except MemoryError:
+        return Item(item, {}, [], DataError(f"{item} needs more memory than there is"))
     stacked = {
         side: {file: layers.stacked(pictures) for file, pictures in stack.items()}
         for side, stack in stacks.items()

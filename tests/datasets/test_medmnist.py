@@ -75,7 +75,9 @@ def test_held_out_scores_carry_that_patients_are_not_known(tmp_path: Path) -> No
     add_file(tmp_path / "dermamnist_64.npz", 64, 64, 3)
     (caveat,) = dataset(tmp_path / "pathmnist.npz").caveats()
     assert "nothing tells which pictures are of one patient" in caveat
-    assert any("one lesion in several splits" in line for line in dataset(tmp_path / "dermamnist_64.npz").caveats())
+    assert any(
+        "one lesion in several splits" in line for line in dataset(tmp_path / "dermamnist_64.npz").caveats()
+    )
 
 
 def test_grey_pictures_may_have_three_channels(tmp_path: Path) -> None:
