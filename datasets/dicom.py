@@ -55,10 +55,12 @@ def _decoded(path: Path, pixels: Pixels, pydicom: Any) -> tuple[NDArray[Any], st
         with path.open("rb") as file:
             file.seek(pixels.start)
             content = file.read() if pixels.length is None else file.read(pixels.length)
+    if pixels.shift:
+        options = options | {"bits_stored": options["bits_stored"] + pixels.shift}
     decoder = importlib.import_module("pydicom.pixels").get_decoder(pixels.syntax)
     # What is read only need not be copied: values are made of it.
     stored, told = decoder.as_array(content, view_only=True, **options)
-    return stored, str(told["photometric_interpretation"])
+    return stored >> pixels.shift if pixels.shift else stored, str(told["photometric_interpretation"])
 
 
 def _coloured(header: DicomHeader, pixels: Pixels, stored: NDArray[Any], kind: str) -> Stack:
@@ -71,7 +73,9 @@ def _coloured(header: DicomHeader, pixels: Pixels, stored: NDArray[Any], kind: s
         stored = processing.convert_color_space(stored, kind, "RGB")
     elif kind != "RGB":
         raise DataError(
-            f"has the PhotometricInterpretation (0028,0004) {kind}", needed="grey, RGB or YBR_FULL"
+            f"has the PhotometricInterpretation (0028,0004) {kind}",
+            needed="grey, RGB or YBR_FULL",
+            hint="convert it to RGB, or leave it out: --set dataset.exclude=GLOB",
         )
     frames = np.asarray(stored, dtype=np.float32)
     frames = frames[None] if frames.ndim == 3 else frames
@@ -119,9 +123,10 @@ def _rescaled(frame: NDArray[Any], transform: Transform) -> NDArray[Any]:
         looked_up: NDArray[Any] = apply(frame, transform.modality_lut)
         return looked_up
     values = frame.astype(np.float32)  # pydicom's own goes through float64, in eight times the time
-    if transform.slope is not None and transform.intercept is not None:
-        values *= np.float32(transform.slope)
-        values += np.float32(transform.intercept)
+    if transform.rescale is not None:
+        slope, intercept = transform.rescale
+        values *= np.float32(slope)
+        values += np.float32(intercept)
     return values
 
 

@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 PALETTE = (
     *(f"{colour}PaletteColorLookupTable{part}" for colour in ("Red", "Green", "Blue")
       for part in ("Descriptor", "Data")),
@@ -21,14 +23,12 @@ class Transform(NamedTuple):
     """What makes values in a unit, or greys, of a frame's stored numbers.
 
     Attributes:
-        slope: What to multiply stored numbers with; None for no rescale.
-        intercept: What to add then.
+        rescale: What to multiply stored numbers with, and what to add then; None for nothing.
         modality_lut: A pydicom dataset with the table that replaces the rescale, or None.
         voi_lut: A pydicom dataset with the table that replaces a window, or None.
     """
 
-    slope: float | None
-    intercept: float | None
+    rescale: tuple[float, float] | None
     modality_lut: Any
     voi_lut: Any
 
@@ -42,6 +42,7 @@ class Pixels(NamedTuple):
         length: How many bytes there are; None for all that follow.
         options: What pydicom's decoder needs to be told.
         transforms: One for all frames, or one for each.
+        shift: How many bits below the lowest one that counts are not part of a number.
         padding: The stored number that means that nothing was measured, and the other end of a range.
         presentation: The PresentationLUTShape; ``SEQUENCE`` for a table.
         palette: A pydicom dataset with the colours of each number, or None.
@@ -52,6 +53,7 @@ class Pixels(NamedTuple):
     length: int | None
     options: dict[str, Any]
     transforms: tuple[Transform, ...]
+    shift: int
     padding: tuple[int, ...]
     presentation: str
     palette: Any
@@ -87,29 +89,52 @@ def pixels_of(file: Any, frames: list[Any], place: Place) -> Pixels:
     is_implicit, is_little = file.original_encoding
     guess = _IMPLICIT if is_implicit else _EXPLICIT if is_little else _BIG_ENDIAN
     options = importlib.import_module("pydicom.pixels.utils").as_pixel_options(file)
+    syntax = str(file.file_meta.get("TransferSyntaxUID") or guess)
     ends = [file.get(name) for name in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
     presentation = word(file, "PresentationLUTShape").upper()
     is_palette = word(file, "PhotometricInterpretation") == "PALETTE COLOR"
     return Pixels(
-        str(file.file_meta.get("TransferSyntaxUID") or guess),
+        syntax,
         place.start,
         place.length,
         options | {"pixel_keyword": place.keyword, "pixel_vr": place.representation},
         tuple(_transform(file, frame) for frame in frames),
+        _shift(file) if syntax in (_IMPLICIT, _EXPLICIT, _BIG_ENDIAN, DEFLATED) else 0,
         () if ends[0] is None else tuple(int(end) for end in ends if end is not None),
         "SEQUENCE" if file.get("PresentationLUTSequence") else presentation,
         _part(file, file, PALETTE) if is_palette else None,
     )
 
 
+def _shift(file: Any) -> int:
+    """Old files keep their numbers in the high bits: PS3.5 of 2011, 8.1.1; HighBit is 15 for 12 bits of 16."""
+    allocated, stored, high = (file.get(name) for name in ("BitsAllocated", "BitsStored", "HighBit"))
+    if allocated is None or stored is None or high is None or not stored <= high + 1 <= allocated:
+        return 0
+    return int(high) + 1 - int(stored)
+
+
 def _transform(file: Any, frame: Any) -> Transform:
     slope, intercept = frame.get("RescaleSlope"), frame.get("RescaleIntercept")
+    is_rescaled = slope is not None or intercept is not None
     return Transform(
-        None if slope is None else float(slope),
-        None if intercept is None else float(intercept),
-        _part(file, frame, ("ModalityLUTSequence",)) if frame.get("ModalityLUTSequence") else None,
-        _part(file, frame, ("VOILUTSequence",)) if frame.get("VOILUTSequence") else None,
+        (1.0 if slope is None else float(slope), float(intercept or 0.0)) if is_rescaled else None,
+        _table(file, frame, "ModalityLUTSequence"),
+        _table(file, frame, "VOILUTSequence"),
     )
+
+
+def _table(file: Any, frame: Any, name: str) -> Any:
+    """A dataset with one lookup table, in words even where its file packs two entries in each."""
+    if not frame.get(name):
+        return None
+    item = frame.get(name)[0]
+    content = item.get("LUTData")
+    entries = int(item.LUTDescriptor[0]) or 1 << 16
+    if isinstance(content, bytes) and len(content) == entries + entries % 2 and entries > 1:
+        order = "<" if file.original_encoding[1] else ">"
+        item.LUTData = np.frombuffer(content, np.uint8, entries).astype(f"{order}u2").tobytes()
+    return _part(file, frame, (name,))
 
 
 def _part(file: Any, header: Any, names: Iterable[str]) -> Any:

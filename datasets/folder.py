@@ -36,7 +36,7 @@ class Folder(Dataset[FolderConfig]):
     25 % test.
     """
 
-    version = 3
+    version = 4
     Config = FolderConfig
     licence = "whatever the folder's owner says"
     citation = "whatever the folder's owner says"
