@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import ChoiceError, DataError
+from harness.api import ChoiceError, DataError, check_bytes
 
 from .scale import Stack
 
@@ -40,6 +40,7 @@ def read_array(path: Path, *, axes: Axes | None) -> Stack:
             f"{path} holds {kind} of shape {array.shape}",
             needed="numbers of shape (H, W), (N, H, W), (H, W, C), (N, H, W, C) or (N, C, H, W)",
         )
+    check_bytes(4 * array.size, f"{path}, of shape {array.shape} and as floats,", DataError)
     named = axes or axes_of(array.shape, path)
     if len(named) != array.ndim:
         raise ChoiceError(f"{path} has the shape {array.shape}, which is not {named}", hint=_HINT)

@@ -6,7 +6,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from harness.api import DataError
 
+from .colour import as_grey
 from .deep_colour import deep_colour, is_deep
-from .scale import Stack, Window, luma
+from .scale import Stack, Window
 
 _SAMPLES, _BITS, _PHOTOMETRIC, _SUBFILE, _ORIENTATION = 339, 258, 262, 254, 274  # TIFF 6.0, section 8; EXIF
 _SIGNED = 2
@@ -39,15 +40,20 @@ for _key, _modes in list(TiffImagePlugin.OPEN_INFO.items()):
         TiffImagePlugin.OPEN_INFO.setdefault((_key[0], 0, *_key[2:]), _modes)
 
 
-def grey_pages(content: bytes, name: str) -> Iterator[tuple[NDArray[np.float32], str]]:
+class GreyPage(NamedTuple):
+    """A picture (H, W) in [0, 1], how its file stores it, and what it lost: its colours, or nothing."""
+
+    pixels: NDArray[np.float32]
+    mode: str
+    conversion: str
+
+
+def grey_pages(content: bytes, name: str) -> Iterator[GreyPage]:
     """Decode an image file to grey, where its type says what is white.
 
     Args:
         content: The whole file.
         name: What to call it in an error.
-
-    Yields:
-        float32 (H, W) in [0, 1], and the mode in which the file stores its pixels, such as ``RGB``.
 
     Raises:
         DataError: It is no image, a damaged one, or one of which nobody knows what is white.
@@ -57,7 +63,8 @@ def grey_pages(content: bytes, name: str) -> Iterator[tuple[NDArray[np.float32],
         if white is None:
             raise DataError(f"{name} holds {page.mode} pixels, of which nobody knows what is white")
         (pixels,) = page.greys(Window(0.0, white))
-        yield luma(pixels, is_8_bit=white == 255.0) if pixels.ndim == 3 else pixels, page.mode
+        grey, lost = (pixels, "") if pixels.ndim == 2 else as_grey(pixels, is_8_bit=white == 255.0)
+        yield GreyPage(grey, page.mode, lost)
 
 
 def pages(content: bytes, name: str) -> Iterator[Stack]:

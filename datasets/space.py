@@ -94,12 +94,13 @@ def resampled(picture: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[n
 
 def centred(picture: NDArray[PixelT], shape: tuple[int, int]) -> NDArray[PixelT]:
     """Cut a picture, or surround it with black, to so many rows and columns around its centre."""
-    for axis, length in enumerate(shape):
-        surplus = picture.shape[axis] - length
-        if surplus >= 0:
-            picture = np.take(picture, range(surplus // 2, surplus // 2 + length), axis=axis)
-        else:
-            widths = [(0, 0)] * picture.ndim
-            widths[axis] = (-surplus // 2, -surplus - (-surplus // 2))
-            picture = np.pad(picture, widths)
-    return picture
+    if picture.shape[:2] == shape:
+        return picture
+    canvas: NDArray[PixelT] = np.zeros((*shape, *picture.shape[2:]), picture.dtype)
+    taken, placed = [], []
+    for there, wanted in zip(picture.shape, shape, strict=False):
+        length = min(there, wanted)
+        taken.append(slice((there - length) // 2, (there - length) // 2 + length))
+        placed.append(slice((wanted - length) // 2, (wanted - length) // 2 + length))
+    canvas[tuple(placed)] = picture[tuple(taken)]
+    return canvas

@@ -12,7 +12,7 @@ from typing import Literal
 
 from harness.api import ChoiceError, DataError, Split
 
-from .dicom import DicomHeader, read_header
+from .dicom_header import DicomHeader, read_header
 from .files import Found
 from .names import folder_splits, is_mask, known_patient, modality_of, split_of
 from .raw import split_by_hash

@@ -8,9 +8,10 @@ import io
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.api import DataError, Split
+from harness.api import TEXT_BYTES, DataError, Split
 
 from .names import split_of
+from .raw import whole_file
 
 _COLUMNS = "columns file, patient and, if wanted, split (train, val or test)"
 _SEPARATORS = ",;\t|"
@@ -35,7 +36,7 @@ def read_table(path: Path) -> Table:
     """
     try:
         lines = _text(path).splitlines(keepends=True)
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise DataError(f"{path} can't be read: {error}", needed="CSV in UTF-8 or UTF-16") from error
     first = 1
     if lines and lines[0].strip().lower().startswith("sep="):  # a spreadsheet's own note to itself
@@ -61,7 +62,7 @@ def read_table(path: Path) -> Table:
 
 
 def _text(path: Path) -> str:
-    content = path.read_bytes()
+    content = whole_file(path, most=TEXT_BYTES)
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if is_wide else "utf-8-sig")
 

@@ -225,3 +225,17 @@ def test_the_real_images(real_data: Path, tmp_path: Path) -> None:
     assert images.skipped == []
     # No image is washed out or empty.
     assert images.images.std(axis=(1, 2, 3)).min() > 15
+
+
+def test_what_colours_an_image_loses_is_written_down(repository: Path, tmp_path: Path) -> None:
+    tinted = np.full((40, 60, 3), (200, 120, 40), np.uint8)
+    Image.fromarray(tinted).save(repository / "Images-processed/CT_NonCOVID/14.png")
+    images = prepare(dataset(repository), "covid-ct", [16], tmp_path / "cache")[16]
+    assert images.conversions == {"colour to grey": 1}
+    lost = images.table[images.table["conversion"] == "colour to grey"]
+    assert lost["source"].tolist() == ["CT_NonCOVID/14.png"]
+
+
+def test_17_images_of_the_real_set_lose_colours(real_data: Path) -> None:
+    lost = [piece.conversion for piece in dataset(real_data / "covid-ct").slices()]
+    assert (lost.count("colour to grey"), lost.count("")) == (17, 380)
