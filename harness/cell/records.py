@@ -12,12 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import TypedDict
 
 from ..errors import SpecError
-from ..files import move_aside, sha256_of_json, typed, write_json
+from ..files import move_aside, sealed, typed, unsealed, write_json
 from .spec import RunSpec
 
 RECORD_FORMAT: Final = 2
-_DIGEST: Final = "sha256"
-"""Where a stored record keeps the digest of everything else in it."""
 
 Status = Literal["complete", "diverged", "failed"]
 
@@ -160,29 +158,40 @@ class RunFolder:
         return not names.isdisjoint((self.spec.name, self.record.name))
 
     def read_spec(self) -> RunSpec:
-        """The spec of this folder: of its record, where there is one.
+        """The spec of this folder; where it is missing or damaged, that of its record.
 
         Raises:
-            SpecError: There is none, or it can't be read.
+            SpecError: Neither can be believed.
         """
         try:
-            return RunSpec.model_validate_json(self.spec.read_bytes())
-        except (OSError, ValueError) as error:
+            return self.read_own_spec()
+        except SpecError:
             try:
                 record = self.read_record()
             except RecordError:
                 record = None
-            if record is not None:
-                return record.spec
+            if record is None:
+                raise
+            return record.spec
+
+    def read_own_spec(self) -> RunSpec:
+        """The spec that this folder was made for, whatever record lies in it.
+
+        Raises:
+            SpecError: There is none, or it can't be read, is damaged or edited.
+        """
+        try:
+            return RunSpec.model_validate(unsealed(json.loads(self.spec.read_bytes())))
+        except (OSError, ValueError, RecursionError) as error:
             raise SpecError(
-                f"{self.path} is not a run folder: {self.spec.name} is missing or damaged",
+                f"{self.path} is not a run folder: {self.spec.name} is missing, or not as it was written",
                 needed="a folder that `bench run` made",
                 hint=typed("ls", self.path.parent),
             ) from error
 
     def write_spec(self, spec: RunSpec) -> None:
-        """Write the spec: from then on this is a run folder."""
-        write_json(self.spec, spec.model_dump(mode="json"), new_folder=False)
+        """Write the spec, with its digest: from then on this is a run folder."""
+        write_json(self.spec, sealed(spec.model_dump(mode="json")), new_folder=False)
 
     def read_record(self) -> Record | None:
         """The record, or None where the cell is not done.
@@ -196,10 +205,7 @@ class RunFolder:
                 raise ValueError("it is no JSON object")
             if content.get("format") != RECORD_FORMAT:
                 raise ValueError(f"it is of format {content.get('format')!r}, not {RECORD_FORMAT}")
-            digest = content.pop(_DIGEST, None)
-            if digest != sha256_of_json(content):
-                raise ValueError("it is not what was written")
-            return Record.model_validate(content)
+            return Record.model_validate(unsealed(content))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
@@ -211,8 +217,7 @@ class RunFolder:
 
     def write_record(self, record: Record) -> None:
         """Write the record, with its digest. From then on the cell is done."""
-        content = record.model_dump(mode="json")
-        write_json(self.record, {**content, _DIGEST: sha256_of_json(content)}, new_folder=False)
+        write_json(self.record, sealed(record.model_dump(mode="json")), new_folder=False)
 
 
 def _first_line(error: BaseException) -> str:

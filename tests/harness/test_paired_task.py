@@ -13,8 +13,8 @@ from bench_example.dataset import Discs
 from PIL import Image
 
 from harness.api import Pair, ScoreError, Slice
-from harness.cell.records import Store, read_log
-from harness.cell.spec import RunSpec, pair_of
+from harness.cell.records import RunFolder, Store, read_log
+from harness.cell.spec import pair_of
 from harness.cli.figure import figure
 from harness.data.image_set import ImageSet
 from harness.data.layers import SOURCE
@@ -31,7 +31,7 @@ from harness.tables.sheets import render
 from harness.tables.survey import Installed, survey
 from harness.tasks import Translation, task_of
 from harness.training.loop import Interrupted
-from harness.views.report import RawFiles, make_report
+from harness.views.report import make_report
 
 Run = Callable[..., Outcome]
 PAIR = {"source": "disc", "target": "ring"}
@@ -141,7 +141,7 @@ def test_both_directions_are_cells_of_their_own(translate: Run, tmp_path: Path) 
     back = translate(source="ring", target="disc").folder.path.name
     assert there.startswith("one-convolution-discs-disc-ring-16-s0-")
     assert there != back
-    spec = RunSpec.model_validate_json((tmp_path / "results" / "runs" / there / "spec.json").read_bytes())
+    spec = RunFolder(tmp_path / "results" / "runs" / there).read_own_spec()
     assert spec.dataset.pair == Pair("disc", "ring")
     assert there.endswith(spec.identity[:8])
 
@@ -285,7 +285,7 @@ def test_figure_and_report_show_source_output_target_and_error(
         # Five columns (with what the model explains) and three rows.
         assert 1.2 < picture.width / picture.height < 2.2
     found = survey(Store(tmp_path / "results"))
-    real = RawFiles({}, tmp_path / "cache")
+    real = CellImages({}, tmp_path / "cache")
     cpu = torch.device("cpu")
     assert "Translations by one-convolution" in make_report(found, tmp_path, cpu, real=real)
     # Passed on without real images it holds no patient, neither as input nor as output.
