@@ -158,40 +158,29 @@ class RunFolder:
         return not names.isdisjoint((self.spec.name, self.record.name))
 
     def read_spec(self) -> RunSpec:
-        """The spec of this folder; where it is missing or damaged, that of its record.
+        """The spec of this folder: of its record, where there is one.
 
         Raises:
-            SpecError: Neither can be believed.
+            SpecError: There is none, or it can't be read.
         """
         try:
-            return self.read_own_spec()
-        except SpecError:
+            return RunSpec.model_validate_json(self.spec.read_bytes())
+        except (OSError, ValueError) as error:
             try:
                 record = self.read_record()
             except RecordError:
                 record = None
-            if record is None:
-                raise
-            return record.spec
-
-    def read_own_spec(self) -> RunSpec:
-        """The spec that this folder was made for, whatever record lies in it.
-
-        Raises:
-            SpecError: There is none, or it can't be read, is damaged or edited.
-        """
-        try:
-            return RunSpec.model_validate(unsealed(json.loads(self.spec.read_bytes())))
-        except (OSError, ValueError, RecursionError) as error:
+            if record is not None:
+                return record.spec
             raise SpecError(
-                f"{self.path} is not a run folder: {self.spec.name} is missing, or not as it was written",
+                f"{self.path} is not a run folder: {self.spec.name} is missing or damaged",
                 needed="a folder that `bench run` made",
                 hint=typed("ls", self.path.parent),
             ) from error
 
     def write_spec(self, spec: RunSpec) -> None:
-        """Write the spec, with its digest: from then on this is a run folder."""
-        write_json(self.spec, sealed(spec.model_dump(mode="json")), new_folder=False)
+        """Write the spec: from then on this is a run folder."""
+        write_json(self.spec, spec.model_dump(mode="json"), new_folder=False)
 
     def read_record(self) -> Record | None:
         """The record, or None where the cell is not done.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 
 from .. import plugins
 from ..api import Dataset
-from ..cell.records import Record, RunFolder, Store, missing_metrics, read_log
+from ..cell.records import Record, Store, missing_metrics, read_log
 from ..cell.spec import RunSpec
 from ..data.prepare import usable_cores
 from ..errors import DataError, SpecError
@@ -152,11 +153,11 @@ def _epochs_done(store: Store, spec: RunSpec) -> int:
 
 def _other_versions(spec: RunSpec, store: Store) -> str:
     """A folder that differs from this cell in versions or raw files alone."""
-    for path in sorted(store.runs.glob(f"{spec.folder_prefix}*")):
+    for path in sorted(store.runs.glob(f"{spec.folder_prefix}*/spec.json")):
         try:
-            if RunFolder(path).read_spec().choices == spec.choices:
-                return path.name
-        except SpecError:
+            if RunSpec.model_validate(json.loads(path.read_bytes())).choices == spec.choices:
+                return path.parent.name
+        except ValueError:
             continue  # damaged, or of an older version of the protocol
     return ""
 

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from ..cell.holder import holder_of, remove_holder, write_holder
 from ..cell.records import Record, RecordError, RunFolder, missing_metrics
 from ..cell.spec import RunRequest, RunSpec
-from ..errors import BusyError, SpecError
+from ..errors import BusyError
 from ..files import leave_aside, storage_error
 from .environment import pick_device
 from .place import Settings
@@ -53,16 +53,9 @@ def run_cell(request: RunRequest, settings: Settings) -> Outcome:
         missing = missing_metrics(record.score_versions, cell.spec.protocol.metrics)
         if record.status == "complete" and missing:
             return Outcome(folder, work.add_scores(record, missing), is_new=True)
-        if not _has_own_spec(folder, cell.spec):
+        if not folder.spec.exists():
             folder.write_spec(cell.spec)
         return Outcome(folder, record, is_new=False)
-
-
-def _has_own_spec(folder: RunFolder, spec: RunSpec) -> bool:
-    try:
-        return folder.read_own_spec().identity == spec.identity
-    except SpecError:
-        return False
 
 
 def _trusted_record(spec: RunSpec, folder: RunFolder, tell: Callable[[str], None]) -> Record | None:

@@ -79,7 +79,7 @@ def _is_at_home(folder: RunFolder, record: Record) -> bool:
     if folder.path.name == record.spec.folder_name:
         return True
     try:
-        return folder.read_own_spec().identity == record.spec.identity
+        return folder.read_spec().identity == record.spec.identity
     except SpecError:
         return False
 

@@ -14,14 +14,10 @@ import pytest
 
 from harness import plugins
 from harness.api import DataError
-from harness.cell.records import Store
 from harness.data.image_set import META, TABLE, ImageSet
 from harness.data.prepare import prepare
-from harness.errors import CheckpointError, SpecError
 from harness.running.cell import Outcome
-from harness.running.model import load_model
 from harness.scoring.cache import FeatureCache
-from harness.tables.survey import survey
 
 Run = Callable[..., Outcome]
 
@@ -109,24 +105,6 @@ def test_any_bit_of_cached_features_is_noticed(tmp_path: Path, seed: int) -> Non
         flip_any_bit(path, draw)
         found = cache.get(key)
         assert found is None or np.array_equal(found, features)
-
-
-def test_a_spec_that_is_not_as_it_was_written_is_not_believed(run_tiny: Run, tmp_path: Path) -> None:
-    import torch
-
-    first, other = run_tiny(), run_tiny(seed=1)
-    content = json.loads(first.folder.spec.read_text())
-    content["seed"] = 1
-    first.folder.spec.write_text(json.dumps(content))
-    with pytest.raises(SpecError, match="not as it was written"):
-        first.folder.read_own_spec()
-    assert first.folder.read_spec() == first.record.spec, "the record's is believed"
-    shutil.copy(other.folder.spec, first.folder.spec)
-    with pytest.raises(CheckpointError, match="is of another cell"):
-        load_model(first.folder, torch.device("cpu"), "best")
-    renamed = first.folder.path.rename(first.folder.path.with_name("renamed"))
-    (problem,) = survey(Store(tmp_path / "results")).problems
-    assert f"{renamed / 'record.json'} is of another cell" in problem
 
 
 def test_an_empty_name_is_no_set(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from bench_example.dataset import Discs
 from PIL import Image
 
 from harness.api import Pair, ScoreError, Slice
-from harness.cell.records import RunFolder, Store, read_log
-from harness.cell.spec import pair_of
+from harness.cell.records import Store, read_log
+from harness.cell.spec import RunSpec, pair_of
 from harness.cli.figure import figure
 from harness.data.image_set import ImageSet
 from harness.data.layers import SOURCE
@@ -141,7 +141,7 @@ def test_both_directions_are_cells_of_their_own(translate: Run, tmp_path: Path) 
     back = translate(source="ring", target="disc").folder.path.name
     assert there.startswith("one-convolution-discs-disc-ring-16-s0-")
     assert there != back
-    spec = RunFolder(tmp_path / "results" / "runs" / there).read_own_spec()
+    spec = RunSpec.model_validate_json((tmp_path / "results" / "runs" / there / "spec.json").read_bytes())
     assert spec.dataset.pair == Pair("disc", "ring")
     assert there.endswith(spec.identity[:8])
 
