@@ -9,12 +9,15 @@ import os
 import shlex
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from .errors import StorageError
+
+_SEAL: Final = "sha256"
+"""Where a JSON object keeps the digest of everything else in it."""
 
 
 @contextmanager
@@ -92,6 +95,25 @@ def write_json(path: Path, value: Any, *, new_folder: bool = True) -> None:
     with atomic_write(path, new_folder=new_folder) as file:
         # A path that is no UTF-8 has half characters, whose escape is JSON's too.
         file.write(text.encode(errors="backslashreplace") + b"\n")
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object with the digest of everything in it, by which whoever reads it back knows it is whole."""
+    return {**content, _SEAL: sha256_of_json(content)}
+
+
+def unsealed(content: Any) -> dict[str, Any]:
+    """What was sealed, without its seal.
+
+    Raises:
+        ValueError: It bears no seal, or was damaged or edited since.
+    """
+    if not isinstance(content, dict):
+        raise ValueError("it is no JSON object")
+    rest = {name: value for name, value in content.items() if name != _SEAL}
+    if content.get(_SEAL) != sha256_of_json(rest):
+        raise ValueError("it is not what was written")
+    return rest
 
 
 def sha256_of_file(path: Path) -> str:

@@ -24,6 +24,8 @@ IMAGES: Final = 10_000_000
 """Images of a set, and samples of one call."""
 PLACES: Final = 4096
 """Cells at a time."""
+MEMORY_SHARE: Final = 0.5
+"""Part of this machine's memory that images may take: whatever scores them holds them twice."""
 SEEDS: Final = 1 << 32
 """Seeds are below this: what numpy, pandas and torch all take."""
 
@@ -54,6 +56,36 @@ def check_pixels(height: int, width: int, name: str, error: type[BenchError], *,
         raise error(
             f"{name} is {width:,} x {height:,} pixels", needed=f"at most {PIXELS:,} pixels", hint=hint
         )
+
+
+def check_count(count: int, what: str, error: type[BenchError], *, most: int = IMAGES) -> None:
+    """Refuse more of something than anybody means."""
+    if count > most:
+        raise error(f"{reprlib.repr(count)} {what}", needed=f"at most {most:,}")
+
+
+def check_pixels(width: int, height: int, name: str, error: type[BenchError]) -> None:
+    """Refuse a picture that a small file claims to be, before it is decoded."""
+    if max(width, height) > SIDE:
+        raise error(f"{name} is {width} x {height} pixels", needed=f"at most {SIDE} a side")
+
+
+def check_memory(size: int, name: str, error: type[BenchError]) -> None:
+    """Refuse what would fill this machine's memory, before it is asked for."""
+    most = int(MEMORY_SHARE * _memory())
+    if size > most:
+        raise error(
+            f"{name} takes {size:,} bytes of memory",
+            needed=f"at most {most:,} on this machine",
+            hint="fewer or smaller images",
+        )
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # a system that doesn't tell
+        return 1 << 40
 
 
 def check_regular(path: str | os.PathLike[str], error: type[BenchError]) -> None:

@@ -12,12 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import TypedDict
 
 from ..errors import SpecError
-from ..files import move_aside, sha256_of_json, typed, write_json
+from ..files import move_aside, sealed, typed, unsealed, write_json
 from .spec import RunSpec
 
 RECORD_FORMAT: Final = 2
-_DIGEST: Final = "sha256"
-"""Where a stored record keeps the digest of everything else in it."""
 
 Status = Literal["complete", "diverged", "failed"]
 
@@ -196,10 +194,7 @@ class RunFolder:
                 raise ValueError("it is no JSON object")
             if content.get("format") != RECORD_FORMAT:
                 raise ValueError(f"it is of format {content.get('format')!r}, not {RECORD_FORMAT}")
-            digest = content.pop(_DIGEST, None)
-            if digest != sha256_of_json(content):
-                raise ValueError("it is not what was written")
-            return Record.model_validate(content)
+            return Record.model_validate(unsealed(content))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
@@ -211,8 +206,7 @@ class RunFolder:
 
     def write_record(self, record: Record) -> None:
         """Write the record, with its digest. From then on the cell is done."""
-        content = record.model_dump(mode="json")
-        write_json(self.record, {**content, _DIGEST: sha256_of_json(content)}, new_folder=False)
+        write_json(self.record, sealed(record.model_dump(mode="json")), new_folder=False)
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import BenchError, SpecError
+from ..errors import BenchError, DataError, SpecError
 from ..files import move_aside, typed
 from ..limits import check_side
 from .options import (
@@ -27,6 +27,7 @@ from .options import (
     data_root_of,
     registry,
     settings_of,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -121,9 +122,10 @@ def verify(
     import tempfile
 
     asked = _Asked(dataset, _sides(res), (source, target), data_root, assignments, workers, skip_bad)
-    sets = asked.prepared(cache_folder(cache))
-    for kept in sets:
-        kept.verify()
+    damaged: list[str] = []
+    sets = asked.prepared(cache_folder(cache), tell=damaged.append)
+    if damaged:
+        raise DataError(damaged[0], needed="images as they were prepared", hint="the same command again")
     with tempfile.TemporaryDirectory() as folder:
         for kept, fresh in zip(sets, asked.prepared(Path(folder)), strict=True):
             if fresh.digests != kept.digests:
@@ -189,7 +191,7 @@ class _Asked:
         root = data_root_of(self.dataset, self.data_root)
         return make_dataset(self.dataset, settings, root, pair_of(*self.modalities))
 
-    def prepared(self, cache: Path) -> list[ImageSet]:
+    def prepared(self, cache: Path, tell: Callable[[str], None] = tell) -> list[ImageSet]:
         """Its image sets, one for each side, prepared below a cache folder."""
         from ..data.prepare import prepare as build
 
@@ -202,6 +204,7 @@ class _Asked:
                 workers=self.workers,
                 skip_bad=self.skip_bad,
                 progress=progress,
+                tell=tell,
             )
         return list(sets.values())
 

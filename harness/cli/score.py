@@ -21,6 +21,7 @@ from .options import (
     names_of,
     registry,
     settings_of,
+    tell,
     weights_of,
 )
 
@@ -86,7 +87,7 @@ def score(
         skip_bad=skip_bad,
         cross_check=cross_check,
     )
-    place = ScoringPlace(pick_device(device), folder, weights_of(weights, folder, offline))
+    place = ScoringPlace(pick_device(device), folder, weights_of(weights, folder, offline), tell)
     scored = score_foreign(request, place)
     _show(scored)
     if out is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,7 +120,7 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
     _check_side(request, images)
     if isinstance(request.reference, Path) and is_statistics(request.reference):
         return _by_statistics(request, request.reference, images, place)
-    real = real_images(request, images.shape[2], place.cache)
+    real = real_images(request, images.shape[2], place.cache, place.tell)
     colours = compared_colours(real.train.values, images, real.conversions)
     scorer = make_scorer(request.metrics, real.train, real.held_out, place)
     scorer.check(len(images))
@@ -147,7 +147,9 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
     return ForeignScores(report, scorer.goals, checks, facts)
 
 
-def real_images(request: ForeignRequest, resolution: int, cache: Path) -> RealImages:
+def real_images(
+    request: ForeignRequest, resolution: int, cache: Path, tell: Callable[[str], None]
+) -> RealImages:
     """The real side of a comparison, at the resolution of the generated images.
 
     Raises:
@@ -166,9 +168,9 @@ def real_images(request: ForeignRequest, resolution: int, cache: Path) -> RealIm
         return RealImages(Population(_images(request.reference)), None, [], {})
     assert request.dataset is not None
     source = make_dataset(request.dataset, dataset_settings(request.settings), request.data_root)
-    whole = prepare(source, request.dataset, [resolution], cache / "images", skip_bad=request.skip_bad)[
-        resolution
-    ]
+    skip_bad = request.skip_bad
+    sets = prepare(source, request.dataset, [resolution], cache / "images", skip_bad=skip_bad, tell=tell)
+    whole = sets[resolution]
     if not request.held_out:
         return RealImages(population(whole, whole.channels), None, whole.skipped, whole.conversions)
     train, apart = whole.select(["train", "val"]), whole.select("test")

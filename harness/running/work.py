@@ -137,6 +137,7 @@ class Work:
             skip_bad=self.settings.skip_bad,
             workers=self.settings.workers,
             progress=self.settings.preparing,
+            tell=self.settings.tell,
         )
 
     def _trainer(self, model: Model, task: Task, scorer: Scorer) -> Trainer:

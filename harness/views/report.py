@@ -10,7 +10,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,32 +42,20 @@ SUSPECTS = 8
 NEIGHBOUR_SAMPLES = 256
 
 
-@dataclass(frozen=True)
-class RawFiles:
-    """What showing real images takes.
-
-    Attributes:
-        roots: Folders of raw files by data set.
-        cache: Cache folder.
-    """
-
-    roots: Mapping[str, Path]
-    cache: Path
-
-
-def make_report(found: Survey, folder: Path, device: torch.device, *, real: RawFiles | None = None) -> str:
+def make_report(found: Survey, folder: Path, device: torch.device, *, real: CellImages | None = None) -> str:
     """The report as HTML.
 
     Args:
         found: The records.
         folder: The results folder, for the heading.
         device: Where samples are made.
-        real: Show real images too: the nearest neighbours of the most suspicious samples. None for none.
+        real: Opens real images, to show them too: the nearest neighbours of the most suspicious samples.
+            None shows none.
     """
     results = sorted(found.results, key=lambda result: result.folder.path.name)
     problems = list(found.problems)
     pictures, pairs, neighbours = [], [], []
-    opened = CellImages(real.roots, real.cache) if real else _unseen
+    opened = real or _unseen
     for result in results:
         if result.record.status != "complete":
             continue
