@@ -64,12 +64,6 @@ def check_count(count: int, what: str, error: type[BenchError], *, most: int = I
         raise error(f"{reprlib.repr(count)} {what}", needed=f"at most {most:,}")
 
 
-def check_pixels(width: int, height: int, name: str, error: type[BenchError]) -> None:
-    """Refuse a picture that a small file claims to be, before it is decoded."""
-    if max(width, height) > SIDE:
-        raise error(f"{name} is {width} x {height} pixels", needed=f"at most {SIDE} a side")
-
-
 def check_memory(size: int, name: str, error: type[BenchError]) -> None:
     """Refuse what would fill this machine's memory, before it is asked for."""
     most = int(MEMORY_SHARE * _memory())

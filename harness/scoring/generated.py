@@ -185,7 +185,7 @@ def _decode(name: str, content: bytes, origin: Path) -> list[NDArray[np.uint8]]:
             check_count(count, f"pages in {origin}: {name}", ScoreError)
             for page in range(count):
                 image.seek(page)
-                check_pixels(*image.size, f"{origin}: {name}", ScoreError)
+                check_pixels(image.height, image.width, f"{origin}: {name}", ScoreError)
                 if page == 1:
                     check_memory(pages[0].size * count, f"{origin}: {name}", ScoreError)
                 mode = _mode(image)
