@@ -65,6 +65,7 @@ class Record(BaseModel):
         notes: What a reader of the scores must be told, one line each.
         best_epoch: Epochs completed when the best evaluation was made.
         best_networks: Digest of the networks that scored best; None where nothing was evaluated.
+        log: Digest of the log when the record was written; None in a record from before it was kept.
         score_versions: Version of each metric and identity of each feature space.
         n_real: Real training images that samples were compared with.
         n_generated: Samples that were scored.
@@ -89,6 +90,7 @@ class Record(BaseModel):
     notes: list[str] = []
     best_epoch: int | None
     best_networks: str | None
+    log: str | None = None
     epochs_done: int
     steps: int
     score_versions: ScoreVersions
@@ -266,21 +268,3 @@ class Store:
 def missing_metrics(score_versions: ScoreVersions, asked: Iterable[str]) -> list[str]:
     """Those of the metrics asked for by which a record, with these ``score_versions``, was not scored."""
     return [name for name in asked if name not in score_versions["metrics"]]
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a JSONL log: those that a kill cut off, or damage made unreadable, are left out."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return []
-    lines = []
-    for line in content.splitlines():
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        counts = [entry.get("step"), entry.get("epoch")] if isinstance(entry, dict) else [None]
-        if all(isinstance(count, int) for count in counts):
-            lines.append(entry)
-    return lines

@@ -26,12 +26,12 @@ def cell(
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)
 
-    from ..api import BUSY
     from ..cell.records import Store
     from ..grid.jobs import unpack
     from ..running.cell import run_cell
     from ..running.place import Settings
     from ..training.loop import Interrupted
+    from .exits import BUSY, UNFINISHED, stopped_by
 
     stop = StopSignal()
     packed = unpack(job)
@@ -52,7 +52,7 @@ def cell(
     except BusyError:
         sys.exit(BUSY)
     except Interrupted:
-        sys.exit(128 + stop.number)
+        sys.exit(stopped_by(stop.number))
     if record.status == "failed":
         print(f"error: {(record.error or '').strip().splitlines()[-1]}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(UNFINISHED)

@@ -117,6 +117,7 @@ def run(
     from ..running.cell import run_cell
     from ..running.place import Settings
     from ..training.loop import Interrupted
+    from .exits import stopped_by
     from .progress import Terminal
 
     cache_path = cache_folder(cache)
@@ -145,14 +146,16 @@ def run(
                 f"stopped after {interrupted.clock.step} steps; the state is saved: the same command goes on",
                 file=sys.stderr,
             )
-            sys.exit(128 + stop.number)
+            sys.exit(stopped_by(stop.number))
     if not outcome.is_new:
         print("this cell is done already; another --seed or setting makes another cell")
     _report(outcome.folder, outcome.record)
 
 
 def _report(folder: RunFolder, record: Record) -> None:
-    """Say what came out, and exit with 1 where the cell did not complete."""
+    """Say what came out; the exit code tells where the cell did not complete."""
+    from .exits import UNFINISHED
+
     rows: list[tuple[str, Any]] = [("status", record.status)]
     if record.best_epoch is not None:
         rows.append(("best at", f"epoch {record.best_epoch} of {record.spec.protocol.epochs}"))
@@ -174,4 +177,4 @@ def _report(folder: RunFolder, record: Record) -> None:
     if record.status != "complete":
         reason = (record.error or "").strip().splitlines()
         print(f"error: the cell {record.status}: {reason[-1] if reason else ''}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(UNFINISHED)

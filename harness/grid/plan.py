@@ -13,7 +13,8 @@ import torch
 
 from .. import plugins
 from ..api import Dataset
-from ..cell.records import Record, Store, missing_metrics, read_log
+from ..cell.logs import read_log
+from ..cell.records import Record, Store, missing_metrics
 from ..cell.spec import RunSpec
 from ..data.prepare import usable_cores
 from ..errors import DataError, SpecError

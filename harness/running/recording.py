@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..cell.logs import log_digest
 from ..cell.records import Record, Status
 from ..plugins import Kind
 from ..scoring.report import Report
@@ -55,6 +56,7 @@ def make_record(
         notes=[*ending.best.notes, *task.notes],
         best_epoch=progress.best_epoch,
         best_networks=progress.best_networks,
+        log=log_digest(trainer.folder.log),
         epochs_done=progress.step // trainer.run.steps_per_epoch,
         steps=progress.step,
         score_versions=scorer.versions(),

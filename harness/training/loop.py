@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..api import Batch, Clock, Goal, Model, Run
+from ..cell.logs import log_digest
 from ..cell.records import RunFolder
 from ..cell.spec import RunSpec
 from ..data.pixels import to_model_range
@@ -51,6 +52,7 @@ class TrainingProgress:
 
     Attributes:
         best_networks: Digest of the networks that scored best (``checkpoints.save_networks``).
+        log: Digest of the log at this step.
     """
 
     step: int = 0
@@ -60,6 +62,7 @@ class TrainingProgress:
     last: dict[str, float] = field(default_factory=dict)
     train_seconds: float = 0.0
     score_seconds: float = 0.0
+    log: str | None = None
 
 
 class Trainer:
@@ -162,6 +165,9 @@ class Trainer:
         """
         protocol = self.spec.protocol
         self.log.cut_back(self.progress.step)
+        if self.progress.log not in (None, log_digest(self.folder.log)):
+            problem = f"{self.folder.log} is damaged: lines of it are lost or changed"
+            self.run = replace(self.run, notes=(*self.run.notes, problem))
         observers.run_started(self.run)
         self.model.train()
         while self.progress.step < self.run.total_steps:
@@ -174,6 +180,7 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint with everything that going on needs."""
         self._saved = time.monotonic()
+        self.progress.log = log_digest(self.folder.log)
         state = {
             "model": self.model.state_dict(),
             "optimizers": {name: opt.state_dict() for name, opt in self.model.optimizers().items()},

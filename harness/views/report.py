@@ -33,7 +33,7 @@ from ..tables.scores import score_sheet
 from ..tables.sheets import render
 from ..tables.survey import Installed, Result, Survey
 from ..tasks import Task
-from .figures import curves_figure, explanation_figure, translations
+from .figures import curves_figure, explanation_figure, logs_of, translations
 from .gallery import samples_of
 
 SIDE = 6
@@ -75,6 +75,7 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: Cell
                         pairs.append((name, _drawn(explanation_figure(translations(model, shown), name))))
                 except BenchError as error:
                     problems.append(f"{name}: {error.found}")
+    curves = _curves(results, problems)
     optional = [name for name, there in (("Translations", pairs), ("Neighbours", real)) if there]
     sections = ["Tables", "Cells", "Curves", "Samples", *optional, "Protocol"]
     # Everything that comes from records or plugins is text of strangers: escaped, unless rendered by us.
@@ -90,7 +91,7 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: Cell
         tables=_tables(found),
         scores=sorted({score for result in results for score in result.record.scores["best"]}),
         runs=[_row(result, Installed()) for result in results],
-        curves=_curves(results),
+        curves=curves,
         samples=pictures,
         translations=pairs,
         neighbours=neighbours,
@@ -164,12 +165,14 @@ def _row(result: Result, installed: Installed) -> dict[str, Any]:
     }
 
 
-def _curves(results: Sequence[Result]) -> list[tuple[str, str]]:
+def _curves(results: Sequence[Result], problems: list[str]) -> list[tuple[str, str]]:
     curves = []
     for place in sorted({(result.spec.dataset.label, result.spec.resolution) for result in results}):
         here = [r for r in results if (r.spec.dataset.label, r.spec.resolution) == place]
         name = f"{place[0]}, {place[1]} px"
-        if figure := curves_figure(here, name):
+        logs, complaints = logs_of(here)
+        problems += complaints
+        if figure := curves_figure(logs, name):
             curves.append((name, _drawn(figure)))
     return curves
 

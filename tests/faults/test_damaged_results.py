@@ -11,13 +11,18 @@ from typing import Any
 import pytest
 import torch
 
+from harness import hookimpl
+from harness.api import Run as BenchRun
+from harness.cell.logs import read_log
 from harness.cell.records import RunFolder, Store
 from harness.errors import CheckpointError, StorageError
+from harness.plugins import Registry
 from harness.running.cell import Outcome
 from harness.running.model import load_model
 from harness.tables.survey import survey
 from harness.training.checkpoints import previous
 from harness.training.loop import Interrupted
+from harness.views.figures import logs_of
 
 Run = Callable[..., Outcome]
 CPU = torch.device("cpu")
@@ -149,6 +154,41 @@ def test_a_bad_line_costs_itself_and_no_more(run_tiny: Run, tmp_path: Path, line
     folder.log.write_bytes(line + folder.log.read_bytes() + line)
     assert run_tiny(results=tmp_path / "cut").record.scores == whole.record.scores
     assert folder.log.read_bytes() == whole.folder.log.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["a digit", "a line", "missing"])
+def test_a_log_that_is_not_what_was_written_is_not_drawn(
+    run_tiny: Run, tmp_path: Path, registry: Registry, damage: str
+) -> None:
+    """Half-done, its cell says so and goes on; finished, its curves are left out."""
+    change_log(interrupted(run_tiny, results=tmp_path / "cut").log, damage)
+    told: list[str] = []
+
+    class Listener:
+        @hookimpl
+        def bench_run_started(self, run: BenchRun) -> None:
+            told.extend(run.notes)
+
+    registry.add(Listener(), "listener 1")
+    run_tiny(results=tmp_path / "cut")
+    assert any("log.jsonl is damaged" in note for note in told)
+    whole = run_tiny(results=tmp_path / "whole")
+    (result,) = survey(Store(tmp_path / "whole")).results
+    assert logs_of([result]) == ({result: read_log(whole.folder.log)}, [])
+    change_log(whole.folder.log, damage)
+    logs, (problem,) = logs_of([result])
+    assert not logs
+    assert "log.jsonl is missing or damaged" in problem
+
+
+def change_log(path: Path, damage: str) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    if damage == "a digit":
+        at = next(i for i, c in enumerate(lines[0]) if c in "123456789" and i > lines[0].index("losses"))
+        lines[0] = f"{lines[0][:at]}0{lines[0][at + 1 :]}"
+    elif damage == "a line":
+        del lines[0]
+    path.unlink() if damage == "missing" else path.write_text("".join(lines))
 
 
 def test_a_disk_that_is_full_is_no_failure_of_the_model(

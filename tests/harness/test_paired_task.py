@@ -13,7 +13,8 @@ from bench_example.dataset import Discs
 from PIL import Image
 
 from harness.api import Pair, ScoreError, Slice
-from harness.cell.records import Store, read_log
+from harness.cell.logs import read_log
+from harness.cell.records import Store
 from harness.cell.spec import RunSpec, pair_of
 from harness.cli.figure import figure
 from harness.data.image_set import ImageSet

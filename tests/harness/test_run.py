@@ -20,7 +20,8 @@ from filelock import FileLock
 from PIL import Image
 
 import harness
-from harness.cell.records import Record, RunFolder, Store, read_log
+from harness.cell.logs import read_log
+from harness.cell.records import Record, RunFolder, Store
 from harness.errors import BusyError, CheckpointError, SpecError, StorageError
 from harness.plugins import Registry
 from harness.running.cell import Outcome
