@@ -1,7 +1,7 @@
 """Calls of the command line: forks of one warm process, or processes of their own.
 
-Importing torch takes seconds, a fork milliseconds. A forked call runs ``harness.cli.main`` with all that a real
-one has: its own arguments, standard streams, session, limits, and exit. ``real=True`` makes it a new interpreter.
+Importing torch takes seconds, a fork milliseconds. A forked call runs ``harness.cli.main`` with all that a
+real one has: arguments, standard streams, session, limits, and exit. ``real=True`` makes a new interpreter.
 """
 
 from __future__ import annotations
