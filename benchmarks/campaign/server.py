@@ -6,6 +6,7 @@ real one has: arguments, standard streams, session, limits, and exit. ``real=Tru
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import os
 import pkgutil
@@ -13,7 +14,6 @@ import resource
 import select
 import signal
 import sys
-import tempfile
 import time
 import traceback
 import types
@@ -25,6 +25,8 @@ from typing import Self
 Prepare = Callable[[], None]
 """What a call does first, in its own process: set a limit, or plant a fault."""
 
+MOST_SAID = 1 << 20
+"""Bytes that a call may say; whoever says more waits for ever, and counts as hung."""
 #: Nothing here reaches out: a fuzzed call might ask for a download.
 QUIET = {
     "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb",
@@ -93,12 +95,18 @@ class Call:
     ) -> None:
         self.arguments = tuple(map(str, arguments))
         self.started = time.monotonic()
-        self._streams = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        # Pipes that hold all that is said, and no files: a limit of file sizes is for the command's own.
+        pipes = [os.pipe(), os.pipe()]
+        for _, end in pipes:
+            fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, MOST_SAID)
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            self._become(folder, prepare, real)
+            self._become(folder, [end for _, end in pipes], prepare, real)
+        for _, end in pipes:
+            os.close(end)
+        self._said = [end for end, _ in pipes]
         self._done = os.pidfd_open(self.pid)
 
     def wait(self, seconds: float = 120.0) -> Result:
@@ -110,11 +118,7 @@ class Call:
         taken = time.monotonic() - self.started
         self.send(signal.SIGKILL)
         os.close(self._done)
-        texts = []
-        for stream in self._streams:
-            stream.seek(0)
-            texts.append(stream.read().decode(errors="backslashreplace"))
-            stream.close()
+        texts = [_drained(end) for end in self._said]
         return Result(self.arguments, os.waitstatus_to_exitcode(status), *texts, taken, hung)
 
     def kill_after(self, seconds: float, number: int = signal.SIGKILL) -> None:
@@ -132,13 +136,13 @@ class Call:
     def _ends_within(self, seconds: float) -> bool:
         return bool(select.select([self._done], [], [], seconds)[0])
 
-    def _become(self, folder: Path, prepare: Prepare | None, real: bool) -> None:
+    def _become(self, folder: Path, said: list[int], prepare: Prepare | None, real: bool) -> None:
         """In the child: turn into the command."""
         code = 70  # of no command: something went wrong here
         try:
             os.setsid()
             nothing = os.open(os.devnull, os.O_RDONLY)
-            for here, there in enumerate((nothing, self._streams[0].fileno(), self._streams[1].fileno())):
+            for here, there in enumerate((nothing, *said)):
                 os.dup2(there, here)
             os.closerange(3, 256)
             os.chdir(folder)
@@ -184,6 +188,19 @@ class Call:
 
     def __exit__(self, *_: object) -> None:
         self.send(signal.SIGKILL)
+
+
+def _drained(end: int) -> str:
+    """All that waits in a pipe, whoever may still hold its other end."""
+    os.set_blocking(end, False)
+    parts = []
+    try:
+        while part := os.read(end, MOST_SAID):
+            parts.append(part)
+    except BlockingIOError:
+        pass
+    os.close(end)
+    return b"".join(parts).decode(errors="backslashreplace")
 
 
 def call(
