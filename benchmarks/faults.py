@@ -8,8 +8,8 @@
 Each trial has a seed of its own, does one harm to healthy results, and ends with a verdict: right (the same
 bits as undisturbed, or refused with a documented exit code and a whole error), or one kind of fault.
 ``--again`` repeats one trial and tells all of it. ``--self-test`` plants faults in the product and wants them
-found. Linux; small disks want root. Regenerates ``faults.json`` and ``faults.md`` in ``benchmarks/results``,
-or in ``--out``.
+found. Linux; small disks want root. Regenerates ``faults.json`` and ``faults.md`` in ``benchmarks/results`` and the
+counts in ``docs/reliability.md``.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ from typing import Any
 import _report
 from campaign import crowds, damage, fuzz, hostile, kills, storage
 from campaign.healthy import Healthy
-from campaign.page import numbers, page
+from campaign.page import numbers, page, with_counts
 from campaign.planted import PLANTED
 from campaign.server import warm
 from campaign.verdict import FAULTS, Fault, Skip, Trial
 
+DOCS = Path(__file__).parents[1] / "docs" / "reliability.md"
 MODULES = (kills, damage, storage, crowds, hostile, fuzz)
 FAMILIES = {name: run for module in MODULES for name, run in module.FAMILIES.items()}
 #: Trials in a row of each family: what is cheap, and has many kinds, is tried more often.
@@ -48,9 +49,8 @@ def main() -> None:
     )
     parser.add_argument("--again", metavar="FAMILY:SEED", help="repeat one trial, as a page names it")
     parser.add_argument("--self-test", action="store_true", help="plant faults, and want them found")
-    parser.add_argument(
-        "--out", type=Path, default=_report.RESULTS, help="folder for faults.json and faults.md"
-    )
+    parser.add_argument("--out", type=Path, default=_report.RESULTS, help="folder for the page")
+    parser.add_argument("--name", default="faults", help="name of the two files")
     options = parser.parse_args()
     if "PYTHONHASHSEED" not in os.environ:  # a trial is the same again only if sets are
         os.environ["PYTHONHASHSEED"] = "0"
@@ -149,13 +149,15 @@ def _publish(
     options: argparse.Namespace, trials: list[Trial], minutes: float, planted: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Write the page; a self-test keeps the last campaign's numbers, and a campaign the last self-test's."""
-    path = options.out / "faults.json"
+    path = options.out / f"{options.name}.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     if planted is not None and "families" in before:
         found = {**before, "planted": planted}
     else:
         found = numbers(trials, options.seed, minutes, planted or before.get("planted", {}))
-    _report.publish("faults", found, page(found), out=options.out)
+    _report.publish(options.name, found, page(found), out=options.out)
+    if (options.name, options.out) == ("faults", _report.RESULTS):
+        DOCS.write_text(with_counts(DOCS.read_text(), found))
     return found
 
 

@@ -86,6 +86,27 @@ def page(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def counts(found: dict[str, Any]) -> str:
+    """The campaign in a few rows, as ``docs/reliability.md`` shows it."""
+    kinds: dict[str, list[int]] = {}
+    for name, row in found["families"].items():
+        own = kinds.setdefault(name.partition(":")[0], [0, 0, 0])
+        for place, value in enumerate((row["trials"], row["calls"], sum(row["faults"].values()))):
+            own[place] += value
+    rows: list[list[object]] = [[kind, *values] for kind, values in kinds.items()]
+    rows.append(["**all**", found["trials"], found["calls"], found["faults"]])
+    lines = [f"{found['minutes']:g} minutes, seed {found['seed']}:", ""]
+    return "\n".join([*lines, _report.table(["what", "trials", "calls", "faults"], rows)])
+
+
+def with_counts(text: str, found: dict[str, Any]) -> str:
+    """A page of the documentation with the counts of this campaign in their place."""
+    begin, end = "<!-- counts: python benchmarks/faults.py -->", "<!-- end of the counts -->"
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{counts(found)}\n{end}{after}"
+
+
 def _told(fault: dict[str, Any]) -> str:
     seen = " ".join(fault["seen"].split())
     again = f'python benchmarks/faults.py --again "{fault["again"]}"'
