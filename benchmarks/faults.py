@@ -8,8 +8,8 @@
 Each trial has a seed of its own, does one harm to healthy results, and ends with a verdict: right (the same
 bits as undisturbed, or refused with a documented exit code and a whole error), or one kind of fault.
 ``--again`` repeats one trial and tells all of it. ``--self-test`` plants faults in the product and wants them
-found. Linux; small disks want root. Regenerates ``faults.json`` and ``faults.md`` in ``benchmarks/results`` and the
-counts in ``docs/reliability.md``.
+found. Linux; small disks want root. Regenerates ``faults.json`` and ``faults.md`` in ``benchmarks/results``,
+and the counts in ``docs/reliability.md``.
 """
 
 from __future__ import annotations

@@ -48,16 +48,16 @@ def damage_a_file(healthy: Healthy, trial: Trial, draw: random.Random) -> None:
 
 def _undisturbed(healthy: Healthy, trial: Trial) -> dict[str, str]:
     """What each view shows of healthy results, looked at once."""
-    if not UNDISTURBED:
+    if "views" not in healthy.seen:
+        shown = {}
         results, cache = healthy.fresh()
         assert healthy.wanted
         results, cache = healthy.fresh()
         for view, arguments in views(healthy, results, cache):
-            UNDISTURBED[view] = outcome(view, trial.check(call(arguments, healthy.place), codes={0}), results)
-    return UNDISTURBED
-
-
-UNDISTURBED: dict[str, str] = {}
+            shown[view] = outcome(view, trial.check(call(arguments, healthy.place), codes={0}), results)
+        healthy.seen["views"] = shown
+    views_seen: dict[str, str] = healthy.seen["views"]
+    return views_seen
 
 
 def _stored(healthy: Healthy, results: Path, cache: Path) -> list[tuple[str, Path]]:

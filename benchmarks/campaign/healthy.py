@@ -48,6 +48,9 @@ def facts(folder: Path) -> dict[str, str]:
     for path in sorted(folder.iterdir()):
         if path.name in (".lock", ".holder.json") or ".aside" in path.name:
             continue
+        if not path.is_file():
+            found[path.name] = "no file"
+            continue
         content = path.read_bytes()
         if path.name == "record.json":
             record = json.loads(content)
@@ -70,6 +73,8 @@ class Healthy:
         self.folder = folder
         self.results, self.cache = folder / "healthy" / "results", folder / "healthy" / "cache"
         self.place = folder / "trial"
+        self.seen: dict[str, Any] = {}
+        """What a family looked at once, for all its trials."""
 
     @cached_property
     def cells(self) -> dict[str, Path]:
@@ -136,6 +141,9 @@ class Healthy:
             self._obey(ended)
         else:
             raise Fault("lost", f"its own hint does not help: {ended.err.strip()[-400:]}")
+        if "log.jsonl is damaged" in ended.err:
+            # Lines that are lost are lost; what was trained and scored is not.
+            trial.way, but = "noticed", (*but, "log.jsonl")
         if different := self.differs(results, name, but=but):
             raise Fault("silent", f"{', '.join(different)} differ from those of an undisturbed cell")
         self.no_litter(results)

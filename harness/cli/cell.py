@@ -26,12 +26,13 @@ def cell(
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)
 
+    from ..api import BUSY
     from ..cell.records import Store
     from ..grid.jobs import unpack
     from ..running.cell import run_cell
     from ..running.place import Settings
     from ..training.loop import Interrupted
-    from .exits import BUSY, UNFINISHED, stopped_by
+    from .exits import UNFINISHED, stopped_by
 
     stop = StopSignal()
     packed = unpack(job)

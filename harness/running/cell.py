@@ -5,6 +5,7 @@ What is done stays done: a finished cell is returned as it is, a half-done one g
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from filelock import FileLock, Timeout
 from ..cell.holder import holder_of, remove_holder, write_holder
 from ..cell.records import Record, RecordError, RunFolder, missing_metrics
 from ..cell.spec import RunRequest, RunSpec
-from ..errors import BusyError
-from ..files import leave_aside, storage_error
+from ..errors import BusyError, StorageError
+from ..files import leave_aside, move_aside, storage_error
 from .environment import pick_device
 from .place import Settings
 from .resolve import resolve
@@ -72,6 +73,17 @@ def _trusted_record(spec: RunSpec, folder: RunFolder, tell: Callable[[str], None
     return None
 
 
+def _lock_error(folder: RunFolder, error: OSError) -> StorageError:
+    """Why a cell can't be locked; what stands in the lock's place is nobody's work, and may be moved."""
+    if os.path.lexists(folder.lock) and (folder.lock.is_symlink() or not folder.lock.is_file()):
+        return StorageError(
+            f"{folder.lock} can't be locked: it is no file ({error.strerror or error})",
+            needed="the lock of the cell, a file",
+            hint=move_aside(folder.lock),
+        )
+    return storage_error(folder.lock, error)
+
+
 @contextmanager
 def _locked(folder: RunFolder) -> Iterator[None]:
     """Hold a cell, so that no second process writes over it. The system lets go when a process dies."""
@@ -85,7 +97,7 @@ def _locked(folder: RunFolder) -> Iterator[None]:
             hint="wait for it, or name other --results",
         ) from error
     except OSError as error:
-        raise storage_error(folder.path, error) from error
+        raise _lock_error(folder, error) from error
     try:
         write_holder(folder.path)
         yield
