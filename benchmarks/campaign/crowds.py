@@ -41,7 +41,7 @@ def crowd_on_a_cell(healthy: Healthy, trial: Trial, draw: random.Random) -> None
         time.sleep(draw.uniform(0.0, 0.8))
         if killed and number == 0:
             calls[0].kill_after(draw.uniform(0.0, 1.5))
-    ended = [one.wait(180) for one in calls]
+    ended = [one.wait(300) for one in calls]
     for one in ended[int(killed) :]:
         trial.check(one, codes={0, 2})
         if one.code == 2 and "is working on" not in one.err:
@@ -63,7 +63,7 @@ def crowd_on_a_cache(healthy: Healthy, trial: Trial, draw: random.Random) -> Non
     calls = [Call(arguments, place) for _ in range(count)]
     calls[0].kill_after(draw.uniform(0.0, 1.2))
     calls[0].send(signal.SIGKILL)
-    ended = [one.wait(120) for one in calls]
+    ended = [one.wait(300) for one in calls]
     for one in ended[1:]:
         trial.check(one, codes={0})
     trial.check(call(["data", "verify", *options], place), codes={0})
@@ -86,12 +86,12 @@ def crowd_on_a_grid(healthy: Healthy, trial: Trial, draw: random.Random) -> None
         time.sleep(draw.uniform(0.0, 2.0))
         calls.append(Call(arguments, place))
     calls[0].kill_after(moment, number)
-    ended = [one.wait(240) for one in calls]
+    ended = [one.wait(600) for one in calls]
     if number != signal.SIGKILL and not (ended[0].code == -number and ended[0].seconds < 5):
         trial.check(ended[0], codes={0, 1, 128 + number})
     for one in ended[1:]:
         trial.check(one, codes={0, 1})
-    trial.check(call(arguments, place, seconds=240), codes={0})
+    trial.check(call(arguments, place, seconds=600), codes={0})
     for folder, own in _grid_facts(place).items():
         if different := sorted(file for file in wanted[folder] if own.get(file) != wanted[folder][file]):
             raise Fault(

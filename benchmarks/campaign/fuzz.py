@@ -50,7 +50,7 @@ CHEAP: dict[str, list[str]] = {
     "data verify": ["--res=32", "--set=images=8", "--set=size=32"],
 }  # fmt: skip
 #: No call waits for a network: whoever asks to fetch what has to be downloaded is told that there is none.
-SECONDS = 90.0
+SECONDS = 120.0
 
 
 def fuzz_a_call(healthy: Healthy, trial: Trial, draw: random.Random) -> None:

@@ -15,7 +15,7 @@ from .server import call, limit_memory
 from .strange_files import ARCHIVES, ARRAYS, IMAGES, TREES, dicom, good_images, nifti
 from .verdict import Fault, Trial
 
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 def hostile_images(healthy: Healthy, trial: Trial, draw: random.Random) -> None:

@@ -109,7 +109,7 @@ class Call:
         self._said = [end for end, _ in pipes]
         self._done = os.pidfd_open(self.pid)
 
-    def wait(self, seconds: float = 120.0) -> Result:
+    def wait(self, seconds: float = 300.0) -> Result:
         """Its end; what takes longer is killed, and so is everything that it left behind."""
         hung = not self._ends_within(seconds)
         if hung:
@@ -209,7 +209,7 @@ def call(
     prepare: Prepare | None = None,
     *,
     real: bool = False,
-    seconds: float = 120.0,
+    seconds: float = 300.0,
 ) -> Result:
     """Call the command line and wait for its end."""
     return Call(arguments, folder, prepare, real=real).wait(seconds)
