@@ -41,6 +41,7 @@ SETTINGS = [
     "dataset.seed", "images", "size", "dataset.slices_per_patient", "dataset.nosuch", "nosuch", "",
     "dataset.", "diffaugment", "seed", "model",
 ]  # fmt: skip
+PLAIN = ["batch_size=8", "width=64", "epochs=1", "images=16", "size=32", "lr=0.001"]
 #: What each command is given so that no call takes long; what is drawn comes later, and wins.
 CHEAP: dict[str, list[str]] = {
     "run": ["--dry-run"], "grid": ["--dry-run"], "ablate": ["--dry-run"], "sample": ["--count=2"],
@@ -104,15 +105,17 @@ def _words(name: str, command: Any, draw: random.Random, place: Path) -> Iterato
     if draw.random() < 0.03:
         yield draw.choice(TEXTS)
     yield from CHEAP.get(name, [])
+    # One strange word hides all that comes after it: most calls have few, or none.
+    strange = draw.choice([0.0, 0.05, 0.15, 0.5])
     for parameter in command.params:
         for _ in range(_is_asked(parameter, draw)):
             if not parameter.opts[0].startswith("-"):
-                yield _value(parameter, draw, place)
+                yield _value(name, parameter, draw, place, strange)
                 continue
             option = draw.choice([opt for opt in parameter.opts if opt.startswith("--")] or parameter.opts)
             yield option
             if not getattr(parameter, "is_flag", False):
-                yield _value(parameter, draw, place)
+                yield _value(name, parameter, draw, place, strange)
     if draw.random() < 0.03:
         yield draw.choice(["--nosuch", "-h", "--help", "--version", draw.choice(TEXTS)])
 
@@ -146,18 +149,21 @@ def _is_asked(parameter: Any, draw: random.Random) -> int:
         return 0
     if getattr(parameter, "multiple", False):
         return draw.choice([0, 0, 1, 2])
-    return int(draw.random() < 0.25)
+    return int(draw.random() < 0.2)
 
 
-def _value(parameter: Any, draw: random.Random, place: Path) -> str:
-    if draw.random() < 0.12:
+def _value(name: str, parameter: Any, draw: random.Random, place: Path, strange: float) -> str:
+    """A value for a parameter: one of the first two that are known for it, or a strange one."""
+    is_strange = draw.random() < strange
+    if is_strange and draw.random() < 0.3:
         return draw.choice(TEXTS)
     if parameter.name in ("assignments", "where"):
-        return f"{draw.choice(SETTINGS)}={draw.choice(VALUES)}"
-    known = KNOWN.get(parameter.name)
-    if known is not None:
-        return str(draw.choice(known(place)))
-    return draw.choice([*TEXTS, *NUMBERS])
+        return f"{draw.choice(SETTINGS)}={draw.choice(VALUES)}" if is_strange else draw.choice(PLAIN)
+    known = KNOWN.get(f"{name} {parameter.name}", KNOWN.get(parameter.name))
+    if known is None:
+        return draw.choice([*TEXTS, *NUMBERS])
+    values = known(place)
+    return str(draw.choice(values if is_strange else values[:2]))
 
 
 def _inputs(place: Path) -> list[object]:
@@ -190,13 +196,27 @@ def _runs(place: Path) -> list[object]:
     return [*runs, *(run.name for run in runs), "dcgan", "hagan", "dcgan-phantom-32-s0", "nosuch", "", "/"]
 
 
+#: Values by command and parameter, or by parameter; the first two are plain ones.
 KNOWN: dict[str, Callable[[Path], list[object]]] = {
+    "table name": lambda place: ["2", "4", "3", "paired", place / "good.toml", "nosuch"],
+    "figure name": lambda place: ["5", "curves", "6", "7", "paired", "ranks", "radiomics", place / "good.toml"],
+    "grid name": lambda place: [place / "good.toml", "table2", "table4", place / "bad.toml", "nosuch", place],
+    "check name": lambda place: ["dcgan", "phantom", "swd", "local", "nosuch"],
+    "data fetch name": lambda place: ["phantom", "folder", "covid-ct", "nosuch"],
+    "show what": lambda place: ["model", "run", "protocol", "dataset", "metric", "features", "nosuch"],
+    "show name": lambda place: ["dcgan", *_runs(place)],
+    "list kind": lambda place: ["models", "metrics", "datasets", "features", "executors", "nosuch"],
+    "first": lambda place: ["hagan", "dcgan", "dcgan@lr=0.001", "@", "dcgan@", "nosuch"],
+    "second": lambda place: ["dcgan", "wgan", "dcgan@lr=0.001", "nosuch"],
+    "against": lambda place: ["published", "published", "nosuch"],
+    "preset": lambda place: ["smoke", "smoke", "reference", "nosuch"],
+    "executor": lambda place: ["local", "local", "nosuch"],
     "model": lambda place: ["dcgan", "dcgan", "hagan", "wgan", "ddpm", "pix2pix", "sagan", "nosuch"],
     "dataset": lambda place: ["phantom", "phantom", "phantom", "folder", "acdc", "covid-ct", "nosuch"],
     "models": lambda place: ["dcgan", "dcgan,hagan", "nosuch"],
     "datasets": lambda place: ["phantom", "phantom,folder", "nosuch"],
     "metric": lambda place: ["swd", "frd", "fid", "swd,frd", "nosuch"],
-    "metrics": lambda place: ["swd", "ms_ssim", "swd,frd", "nosuch"],
+    "metrics": lambda place: ["swd", "swd,ms_ssim", "swd,frd", "nosuch"],
     "res": lambda place: ["32", "32", "64", "32,64", *NUMBERS],
     "device": lambda place: ["cpu", "cpu", "auto", "cuda", "cuda:99", "mps", "xla"],
     "precision": lambda place: ["fp32", "bf16", "tf32", "auto", "fp8"],
@@ -205,13 +225,15 @@ KNOWN: dict[str, Callable[[Path], list[object]]] = {
     "results": lambda place: [*[place / "results"] * 8, *_outputs(place)],
     "cache": lambda place: [*[place / "cache"] * 8, *_outputs(place)],
     "data_root": _inputs, "weights": _inputs, "reference": _inputs, "generated": _inputs,
+    "table form": lambda place: ["md", "csv", "latex", "html", "nosuch"],
+    "compare form": lambda place: ["md", "csv", "latex", "html", "nosuch"],
     "which": lambda place: ["best", "last", "selected", "nosuch"],
-    "form": lambda place: ["png", "npy", "md", "latex", "csv", "html", "nosuch"],
+    "form": lambda place: ["npy", "png", "md", "latex", "csv", "html", "nosuch"],
     "first_seed": lambda place: NUMBERS, "seed": lambda place: NUMBERS,
-    "seeds": lambda place: ["0,1", *NUMBERS],
+    "seeds": lambda place: ["0,1", "0", *NUMBERS],
     "per_device": lambda place: NUMBERS, "threads": lambda place: NUMBERS,
     "out": _outputs, "sheet": _outputs, "files": _outputs,
-    "limit": lambda place: NUMBERS, "count": lambda place: ["1", "2", "-1", "0", BIG, "x"],
+    "limit": lambda place: ["8", "16", *NUMBERS], "count": lambda place: ["1", "2", "-1", "0", BIG, "x"],
     "workers": lambda place: ["1", "1", "2", "0", "-1", "x", BIG],
     "source": lambda place: ["ct", "mr", "nosuch"], "target": lambda place: ["ct", "mr", "nosuch"],
 }  # fmt: skip
