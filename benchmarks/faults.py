@@ -128,10 +128,12 @@ def _self_test(healthy: Healthy, seed: int, most: int = 60) -> dict[str, Any]:
         reader, writer = os.pipe()
         if (child := os.fork()) == 0:
             plant()
+            family, _, aim = (name, "", "") if name in FAMILIES else name.partition(": ")
+            healthy.aim = aim
             answer: dict[str, Any] = {"family": name, "trials": most, "caught": "**not found**"}
             draw = random.Random(seed)
             for number in range(most):
-                trial = _try(healthy, name, draw.randrange(10**9))
+                trial = _try(healthy, family, draw.randrange(10**9))
                 if trial.ending in endings:
                     answer |= {"trials": number + 1, "caught": trial.ending}
                     break

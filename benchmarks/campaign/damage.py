@@ -70,7 +70,7 @@ def _stored(healthy: Healthy, results: Path, cache: Path) -> list[tuple[str, Pat
         # Every set of features has a name of its own.
         name = path.name if path.parent.parent.name == "images" else f"*{path.suffix}"
         found[f"cache {path.relative_to(cache).parts[0]}/{name}"] = path
-    return list(found.items())
+    return [(name, path) for name, path in found.items() if healthy.aim in name]
 
 
 def _suits(way: str, path: Path) -> bool:

@@ -199,7 +199,7 @@ def _runs(place: Path) -> list[object]:
 #: Values by command and parameter, or by parameter; the first two are plain ones.
 KNOWN: dict[str, Callable[[Path], list[object]]] = {
     "table name": lambda place: ["2", "4", "3", "paired", place / "good.toml", "nosuch"],
-    "figure name": lambda place: ["5", "curves", "6", "7", "paired", "ranks", "radiomics", place / "good.toml"],
+    "figure name": lambda place: ["5", "curves", "7", "paired", "ranks", "radiomics", place / "good.toml"],
     "grid name": lambda place: [place / "good.toml", "table2", "table4", place / "bad.toml", "nosuch", place],
     "check name": lambda place: ["dcgan", "phantom", "swd", "local", "nosuch"],
     "data fetch name": lambda place: ["phantom", "folder", "covid-ct", "nosuch"],

@@ -75,6 +75,8 @@ class Healthy:
         self.place = folder / "trial"
         self.seen: dict[str, Any] = {}
         """What a family looked at once, for all its trials."""
+        self.aim = ""
+        """Part of the names of those stored files that are damaged; all of them by default."""
 
     @cached_property
     def cells(self) -> dict[str, Path]:

@@ -118,9 +118,22 @@ def _lose_a_line() -> None:
 
 #: Each with the family that must find it, and the endings as which it may show.
 PLANTED: dict[str, tuple[Plant, str, set[str]]] = {
-    "digests of checkpoints and networks are not read": (_believe_checkpoints, "damage", {"silent"}),
-    "digests of records are not read": (_believe_records, "damage", {"silent"}),
-    "a damaged record raises whatever comes": (_raise_what_comes, "damage", {"traceback"}),
+    "digests of checkpoints are not read": (
+        _believe_checkpoints,
+        "damage: half-done checkpoint.pt",
+        {"silent"},
+    ),
+    "digests of networks are not read": (
+        _believe_checkpoints,
+        "damage: finished best.safetensors",
+        {"silent"},
+    ),
+    "digests of records are not read": (_believe_records, "damage: finished record.json", {"silent"}),
+    "a damaged record raises whatever comes": (
+        _raise_what_comes,
+        "damage: finished record.json",
+        {"traceback"},
+    ),
     "files are written in place": (
         _write_in_place,
         "kill: in the middle of a write",
