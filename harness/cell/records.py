@@ -160,25 +160,35 @@ class RunFolder:
         return not names.isdisjoint((self.spec.name, self.record.name))
 
     def read_spec(self) -> RunSpec:
-        """The spec of this folder: of its record, where there is one.
+        """The spec of this folder: of its record, where there is one that can be believed.
 
         Raises:
             SpecError: There is none, or it can't be read.
         """
         try:
-            return RunSpec.model_validate_json(self.spec.read_bytes())
+            record = self.read_record()
+        except RecordError:
+            record = None
+        if record is not None:
+            return record.spec
+        try:
+            return self._written_spec()
         except (OSError, ValueError) as error:
-            try:
-                record = self.read_record()
-            except RecordError:
-                record = None
-            if record is not None:
-                return record.spec
             raise SpecError(
                 f"{self.path} is not a run folder: {self.spec.name} is missing or damaged",
                 needed="a folder that `bench run` made",
                 hint=typed("ls", self.path.parent),
             ) from error
+
+    def _written_spec(self) -> RunSpec:
+        return RunSpec.model_validate_json(self.spec.read_bytes())
+
+    def holds(self, spec: RunSpec) -> bool:
+        """Whether this spec is written here."""
+        try:
+            return self._written_spec() == spec
+        except (OSError, ValueError):
+            return False
 
     def write_spec(self, spec: RunSpec) -> None:
         """Write the spec: from then on this is a run folder."""

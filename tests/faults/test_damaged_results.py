@@ -147,6 +147,15 @@ def test_a_record_without_its_spec_is_seen_and_mended(run_tiny: Run, tmp_path: P
     assert outcome.folder.spec.exists()
 
 
+def test_a_spec_that_was_edited_is_not_believed(run_tiny: Run) -> None:
+    outcome = run_tiny()
+    text = outcome.folder.spec.read_text()
+    outcome.folder.spec.write_text(text.replace('"seed": 0', '"seed": 1'))
+    assert outcome.folder.read_spec() == outcome.record.spec
+    assert not run_tiny().is_new
+    assert outcome.folder.spec.read_text() == text
+
+
 @pytest.mark.parametrize("line", [b"\xff\xfe\n", b"5\n", b'{"step": "x"}\n', b"[" * 5000 + b"\n", b"null\n"])
 def test_a_bad_line_costs_itself_and_no_more(run_tiny: Run, tmp_path: Path, line: bytes) -> None:
     whole = run_tiny(results=tmp_path / "whole")
