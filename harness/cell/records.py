@@ -207,9 +207,9 @@ class RunFolder:
             if content.get("format") != RECORD_FORMAT:
                 raise ValueError(f"it is of format {content.get('format')!r}, not {RECORD_FORMAT}")
             return Record.model_validate(unsealed(content))
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, RecursionError) as error:
+            if isinstance(error, FileNotFoundError) and not self.record.is_symlink():
+                return None
             raise RecordError(
                 f"{self.record} can't be believed: {_first_line(error)}",
                 needed=f"a record of format {RECORD_FORMAT} as it was written",

@@ -107,7 +107,17 @@ def test_an_older_state_is_no_last_state(run_tiny: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["another cell's", "edited score", "cut", "no JSON", "a folder", "a loop", "older format"]
+    "damage",
+    [
+        "another cell's",
+        "edited score",
+        "cut",
+        "no JSON",
+        "a folder",
+        "a loop",
+        "a link to nowhere",
+        "older format",
+    ],
 )
 def test_a_record_that_can_not_be_believed_is_left_aside_and_made_again(run_tiny: Run, damage: str) -> None:
     first = run_tiny()
@@ -126,7 +136,7 @@ def test_a_record_that_can_not_be_believed_is_left_aside_and_made_again(run_tiny
         path.write_text(json.dumps({**content, "format": 1}))
     else:
         path.unlink()
-        path.mkdir() if damage == "a folder" else path.symlink_to(path)
+        path.mkdir() if damage == "a folder" else path.symlink_to(path if damage == "a loop" else "nowhere")
     found = survey(Store(first.folder.path.parents[1]))
     assert any("counts as not done" in problem for problem in found.problems)
     assert first.record.identity not in {result.record.identity for result in found.results}
