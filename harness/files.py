@@ -33,7 +33,8 @@ def atomic_write(path: Path, *, keep: Path | None = None, new_folder: bool = Tru
         StorageError: The disk is full, the folder can't be written to, or what is there is no file.
     """
     try:
-        _check_replaceable(path)
+        for place in (path, keep) if keep is not None else (path,):
+            _check_replaceable(place)
         if new_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -63,11 +64,18 @@ def _check_replaceable(path: Path) -> None:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return
+    except OSError:
+        if not path.is_symlink():
+            raise
+        mode, kind = stat.S_IFLNK, "a link that leads nowhere"
+    else:
+        kind = kind_of_file(mode)
     if not stat.S_ISREG(mode):
+        is_movable = stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
         raise StorageError(
-            f"cannot write {path}: it is no file but {kind_of_file(mode)}",
+            f"cannot write {path}: it is no file but {kind}",
             needed="the name of a file, new or not",
-            hint="another name",
+            hint=f"{move_aside(path)}, or another name" if is_movable else "another name",
         )
 
 

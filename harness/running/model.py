@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -91,10 +92,13 @@ def _last_state(folder: RunFolder, spec: RunSpec) -> Mapping[str, Any]:
     """
     state, complaints = load_state(folder.checkpoint, spec.identity)
     if complaints:
+        again = "the command that made the run"
+        if os.path.lexists(folder.record):
+            again = f"{move_aside(folder.record)}, and {again} once more"
         raise CheckpointError(
             complaints[0],
             needed="the last networks of this run; those before them would make other images",
-            hint="the command that made the run: it goes on from the checkpoint before this one",
+            hint=f"{again}: it goes on from the checkpoint before this one",
         )
     if state is None:
         raise CheckpointError(f"{folder.path} has no checkpoint", needed="a run that got further")

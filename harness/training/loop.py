@@ -9,6 +9,7 @@ else that a step depends on is in the checkpoint, so on a CPU a resumed run ends
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -23,7 +24,7 @@ from ..cell.records import RunFolder
 from ..cell.spec import RunSpec
 from ..data.pixels import to_model_range
 from ..errors import CheckpointError, Diverged
-from ..files import move_aside
+from ..files import leave_aside, move_aside
 from .arithmetic import arithmetic
 from .augmentation import compose
 from .checkpoints import load_state, restore_networks, save_networks, save_state
@@ -142,8 +143,10 @@ class Trainer:
         self.progress = TrainingProgress(**state["progress"])
         if self.progress.best_networks is not None:
             restore_networks(self.folder.best, self.progress.best_networks)
-        notes = tuple(f"left aside: {complaint}" for complaint in complaints)
-        self.run = replace(self.run, first_step=self.progress.step, notes=notes)
+        if complaints and os.path.lexists(self.folder.checkpoint):
+            # Or the next checkpoint would put it in the place of the one that is good.
+            complaints = [f"left aside as {leave_aside(self.folder.checkpoint).name}: {complaints[0]}"]
+        self.run = replace(self.run, first_step=self.progress.step, notes=tuple(complaints))
 
     def compile(self) -> None:
         """Compile the networks; where that can't be done, a note says why and they stay as they are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +105,41 @@ def test_an_older_state_is_no_last_state(run_tiny: Run) -> None:
     flip_a_bit(folder.checkpoint, 0.5)
     with pytest.raises(CheckpointError, match=r"checkpoint\.pt"):
         load_model(folder, CPU, "last")
+    folder.checkpoint.unlink()
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt is missing") as caught:
+        load_model(folder, CPU, "last")
+    # What is typed next brings it back.
+    assert caught.value.hint.startswith(f"mv {folder.record} {folder.record}.aside, and the command")
+    shutil.move(folder.record, f"{folder.record}.aside")
+    run_tiny()
+    load_model(folder, CPU, "last")
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a loop", "a link to nowhere"])
+def test_what_stands_in_the_place_of_a_checkpoint_is_left_aside(
+    run_tiny: Run, tmp_path: Path, kind: str
+) -> None:
+    whole = run_tiny(results=tmp_path / "whole")
+    folder = interrupted(run_tiny, results=tmp_path / "cut")
+    folder.checkpoint.unlink()
+    put_in_the_way(folder.checkpoint, kind)
+    assert run_tiny(results=tmp_path / "cut").record.scores == whole.record.scores
+    assert os.path.lexists(f"{folder.checkpoint}.aside-1")
+    folder.spec.unlink()
+    put_in_the_way(folder.spec, kind)
+    if kind != "a link to nowhere":
+        with pytest.raises(StorageError) as caught:
+            run_tiny(results=tmp_path / "cut")
+        assert caught.value.hint.startswith(f"mv {folder.spec} {folder.spec}.aside, or")
+        folder.spec.rename(f"{folder.spec}.aside")
+    assert not run_tiny(results=tmp_path / "cut").is_new
+
+
+def put_in_the_way(path: Path, kind: str) -> None:
+    if kind == "a folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path if kind == "a loop" else "nowhere")
 
 
 @pytest.mark.parametrize(
