@@ -97,7 +97,7 @@ def _campaign(healthy: Healthy, options: argparse.Namespace, started: float) -> 
 
 
 def _try(healthy: Healthy, name: str, seed: int) -> Trial:
-    """One trial, whatever comes of it; an error of the campaign itself ends the campaign."""
+    """One trial, whatever comes of it."""
     trial = Trial(name, seed)
     started = time.monotonic()
     try:
@@ -106,6 +106,8 @@ def _try(healthy: Healthy, name: str, seed: int) -> Trial:
         trial.ending, trial.seen = fault.kind, fault.seen
     except Skip as reason:
         trial.ending, trial.seen = "skipped", str(reason)
+    except Exception as error:  # or one broken trial would cost all that were made
+        trial.ending, trial.seen = "broken", f"{type(error).__name__}: {error}"
     trial.seconds = time.monotonic() - started
     trial.again = f"{name}:{seed}"
     return trial

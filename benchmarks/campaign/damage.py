@@ -29,8 +29,9 @@ def damage_a_file(healthy: Healthy, trial: Trial, draw: random.Random) -> None:
     choices = list(views(healthy, results, cache))
     for view, arguments in draw.sample(choices, 3):
         shown = trial.check(call(arguments, healthy.place))
-        if shown.code == 0 and outcome(view, shown, results) != undisturbed[view]:
-            if not _is_said(shown.text + outcome(view, shown, results)) and not _is_plain(way, path):
+        seen = outcome(view, shown, results)
+        if shown.code == 0 and seen != undisturbed[view][0]:
+            if not _is_said(shown.text + seen, undisturbed[view][1]) and not _is_plain(way, path):
                 raise Fault("silent", f"{view} shows something else than undisturbed: {shown.last_line}")
             trial.way = "noticed"
         elif shown.code:
@@ -46,17 +47,18 @@ def damage_a_file(healthy: Healthy, trial: Trial, draw: random.Random) -> None:
         raise Fault("lost", f"{lost[0][0]} was changed, though nothing was wrong with it")
 
 
-def _undisturbed(healthy: Healthy, trial: Trial) -> dict[str, str]:
-    """What each view shows of healthy results, looked at once."""
+def _undisturbed(healthy: Healthy, trial: Trial) -> dict[str, tuple[str, str]]:
+    """What each view shows of healthy results, and all that it says, looked at once."""
     if "views" not in healthy.seen:
         shown = {}
         results, cache = healthy.fresh()
         assert healthy.wanted
         results, cache = healthy.fresh()
         for view, arguments in views(healthy, results, cache):
-            shown[view] = outcome(view, trial.check(call(arguments, healthy.place), codes={0}), results)
+            ended = trial.check(call(arguments, healthy.place), codes={0})
+            shown[view] = outcome(view, ended, results), ended.text + outcome(view, ended, results)
         healthy.seen["views"] = shown
-    views_seen: dict[str, str] = healthy.seen["views"]
+    views_seen: dict[str, tuple[str, str]] = healthy.seen["views"]
     return views_seen
 
 
@@ -85,13 +87,14 @@ def _is_plain(way: str, path: Path) -> bool:
     return (way == "deleted" and path.name in ("record.json", "log.jsonl")) or path.name in UNREAD
 
 
-def _is_said(text: str) -> bool:
-    return any(words in text for words in SAID)
+def _is_said(text: str, undisturbed: str) -> bool:
+    """Whether a view says of anything that it is wrong, and did not say so before."""
+    return any(text.count(words) > undisturbed.count(words) for words in SAID)
 
 
 SAID = (
     "left aside", "can't be believed", "left out", "damaged", "counts as not done", "is missing",
-    "can't be read", "changed since", "problem", "note: ",
+    "can't be read", "changed since",
 )  # fmt: skip
 
 

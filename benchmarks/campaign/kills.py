@@ -29,7 +29,9 @@ def kill_at_moments(healthy: Healthy, trial: Trial, draw: random.Random) -> None
     for moment in moments:
         with Call(arguments, place, real=real) as running:
             running.kill_after(moment)
-            running.wait()
+            ended = running.wait()
+        if ended.code != -signal.SIGKILL:
+            trial.check(ended, codes={0})
     _left_alone(healthy, trial, arguments, model)
 
 

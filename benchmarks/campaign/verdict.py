@@ -15,6 +15,7 @@ FAULTS = {
     "hang": "no end in time",
     "exit": "an exit code that is not documented, a crash among them",
     "wordless": "a refusal without an error that says what is wrong",
+    "broken": "a trial that could not be carried out: a fault of the campaign, or something nobody thought of",
 }
 
 
