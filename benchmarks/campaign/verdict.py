@@ -1,4 +1,4 @@
-"""What a trial shows: right, or one of six ways in which it is not."""
+"""What a trial shows: right, or in which way it is not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAULTS = {
     "hang": "no end in time",
     "exit": "an exit code that is not documented, a crash among them",
     "wordless": "a refusal without an error that says what is wrong",
-    "broken": "a trial that could not be carried out: a fault of the campaign, or something nobody thought of",
+    "broken": "a trial that could not be carried out: the fault may be the campaign's own",
 }
 
 
