@@ -62,7 +62,7 @@ class LogFrechet(Standardised):
     def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
         """What ``Frechet`` tells of the distance itself, ``exp(frd)``."""
         distances = {
-            name.replace(self.score, self.distance.score, 1): value if _is_plain(name) else math.exp(value)
+            name.replace(self.score, self.distance.score, 1): value if _is_count(name) else math.exp(value)
             for name, value in context.items()
             if name != f"{self.score}_se"
         }
@@ -71,12 +71,11 @@ class LogFrechet(Standardised):
     def _logarithms(self, distances: Mapping[str, float]) -> dict[str, float]:
         return {
             name.replace(self.distance.score, self.score, 1): value
-            if _is_plain(name)
+            if _is_count(name)
             else math.log(max(value, _NOTHING))
             for name, value in distances.items()
         }
 
 
-def _is_plain(name: str) -> bool:
-    """Whether a number is no distance, and so has no logarithm: a count, or the error of a logarithm."""
-    return name.endswith(("_n", "_se"))
+def _is_count(name: str) -> bool:
+    return name.endswith("_n")
