@@ -126,9 +126,9 @@ class CovidCT(Dataset[CovidCTConfig]):
 
     @cached_property
     def _images(self) -> _Images:
-        root = existing_root(self)
+        root = existing_root(self).absolute()  # . has neither a name nor a parent
         for place in (root / "Images-processed" / _CLASS, root / _CLASS, root):
-            for candidate in (place, place.with_name(place.name + ".zip")):
+            for candidate in (place, Path(f"{place}.zip")):
                 images = _Images.at(candidate)
                 if images is not None:
                     return images

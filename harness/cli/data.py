@@ -100,7 +100,7 @@ def info(
         _describe(images, registry().load("datasets", dataset))
         picture = sheet or Path(f"{dataset}.png")
         if sheet is None or len(sets) > 1:
-            picture = picture.with_stem(f"{picture.stem}-{images.resolution}")
+            picture = picture.parent / f"{picture.stem}-{images.resolution}{picture.suffix}"
         save_png(picture, mosaic(images.limit(48, seed=0).images, 8))
         print(f"contact sheet: {picture}")
     _account(asked.made(), sets[0], files)

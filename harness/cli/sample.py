@@ -53,6 +53,8 @@ def sample(
     from ..running.model import load_model
     from ..tasks import task_of
 
+    if first_seed + count > SEEDS:
+        raise SpecError(f"{count} images from seed {first_seed} on", needed=f"seeds below {SEEDS}")
     registry()
     folder = Store(results).find(run)
     spec = folder.read_spec()

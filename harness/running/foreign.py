@@ -116,6 +116,8 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
         DataError: Raw files that are missing or damaged.
         WeightsError: A feature space lacks its weights.
     """
+    if not request.metrics:
+        raise SpecError("no score was asked for", needed="names of scores", hint="bench list metrics")
     images = _images(request.generated)
     _check_side(request, images)
     if isinstance(request.reference, Path) and is_statistics(request.reference):

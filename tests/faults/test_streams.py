@@ -48,3 +48,19 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     os.close(writing)
     assert answer.returncode == 1
     assert answer.stderr == b""
+
+
+def test_closed_streams_are_no_place_for_other_files(tmp_path: Path) -> None:
+    script = tmp_path / "closed.py"
+    script.write_text(
+        "import os, sys\n"
+        "from harness.cli.ending import end\n"
+        "def command():\n"
+        "    print('nobody reads this')\n"
+        "    with open(sys.argv[1], 'w') as file:\n"
+        "        assert file.fileno() > 2\n"
+        "os._exit(end(command))\n"
+    )
+    command = f"exec {sys.executable} {script} {tmp_path / 'file'} <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command]).returncode == 0
+    assert (tmp_path / "file").read_text() == ""
