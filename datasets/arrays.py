@@ -67,7 +67,8 @@ def opened(path: Path) -> NDArray[Any]:
         # Mapped, because numpy checks then that the file is as long as its header says.
         array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # headers are parsed as Python and raise what that raises
-        raise DataError(f"{path} is damaged, or no npy file: {error}", hint="get this file again") from error
+        again = "save numbers, by numpy.save" if "Python objects" in str(error) else "get this file again"
+        raise DataError(f"{path} is damaged, or no npy file: {error}", hint=again) from error
     return array
 
 
