@@ -163,6 +163,14 @@ def test_floats(tmp_path: Path, keyword: str, kind: str) -> None:
     assert shown(tmp_path, percentile=100) == [[0, 64, 128, 255]]
 
 
+@pytest.mark.parametrize(("kind", "samples"), [("RGB", 1), ("YBR_FULL", 1), ("MONOCHROME2", 3)])
+def test_colours_and_samples_must_agree(tmp_path: Path, kind: str, samples: int) -> None:
+    elements = COLOUR | {"SamplesPerPixel": samples, "PhotometricInterpretation": kind}
+    dicom(tmp_path / "a.dcm", np.zeros((8, 8, 3)[: 2 + (samples == 3)], np.uint8), **elements)
+    with pytest.raises(DataError, match=r"a\.dcm "):
+        shown(tmp_path)
+
+
 def test_colours_of_16_bits(tmp_path: Path) -> None:
     rgb = np.array([[[65535, 0, 0], [0, 65535, 0], [0, 0, 65535]]], "<u2")
     deep = COLOUR | {"BitsAllocated": 16, "BitsStored": 16, "HighBit": 15}
