@@ -49,7 +49,7 @@ def _check_samples(kind: str, samples: int) -> None:
     needed = 1 if kind.startswith("MONOCHROME") or kind == "PALETTE COLOR" else 3
     if samples != needed:
         raise DataError(
-            f"has the PhotometricInterpretation (0028,0004) {kind}, and SamplesPerPixel (0028,0002) {samples}",
+            f"has PhotometricInterpretation (0028,0004) {kind} and SamplesPerPixel (0028,0002) {samples}",
             needed=f"{needed} for {kind}",
             hint="get this file again",
         )
