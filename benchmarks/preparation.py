@@ -45,6 +45,8 @@ class Side(NamedTuple):
     preparing: list[float]
     loading_peak: float
     preparing_peak: float
+    loading_work: list[float]
+    preparing_work: list[float]
 
 
 def main() -> None:
@@ -110,8 +112,15 @@ def compare(
             )
     data = dataset()
     item = data.items()[0]
+    loading_work, preparing_work = [], []
+    for repeat in range(
+        options.repeats
+    ):  # one process alone: what it worked, whoever else wanted the machine
+        place = cache / f"{what} alone {repeat}"
+        loading_work.append(worked(lambda: list(map(load_one, files))))
+        preparing_work.append(worked(lambda: prepare(dataset(), "benchmark", [64, 256], place, workers=1)))  # noqa: B023
     peaks = peak_mib(lambda: load_one(files[0])), peak_mib(lambda: load(data, (64, 256), item))
-    return Side(what, len(files), loading, preparing, *peaks)
+    return Side(what, len(files), loading, preparing, *peaks, loading_work, preparing_work)
 
 
 def link_cases(source: Path, root: Path, count: int) -> list[Path]:
@@ -171,6 +180,13 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def worked(work: Callable[[], object]) -> float:
+    """Seconds of a processor, of all threads."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
 def peak_mib(work: Callable[[], object]) -> float:
     """The most memory that ``work`` needs at any time, beyond what this process has before."""
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
@@ -190,20 +206,22 @@ def report(options: Any, sides: list[Side]) -> None:
     lines = []
     for side in sides:
         load_time, ready = statistics.median(side.loading), statistics.median(side.preparing)
-        numbers[side.what] = side._asdict() | {"relative_speed": load_time / ready}
+        work = statistics.median(side.loading_work) / statistics.median(side.preparing_work)
+        numbers[side.what] = side._asdict() | {"relative_speed": load_time / ready, "relative_work": work}
         lines.append(
             f"| {side.files} {side.what} | {side.files / load_time:.1f} | {side.files / ready:.1f} | "
-            f"{load_time / ready:.0%} | {side.loading_peak:.0f} MiB | {side.preparing_peak:.0f} MiB |"
+            f"{load_time / ready:.0%} | {work:.0%} | "
+            f"{side.loading_peak:.0f} MiB | {side.preparing_peak:.0f} MiB |"
         )
     text = f"""# Preparing beside loading
 
 {options.workers} processes, median of {options.repeats} alternating runs, 64 and 256 px from one reading.
 Preparing pays for the start of its processes, for headers and for hashing; loading does not. Memory is beyond
-imported libraries. The machine's load average of the last 15 minutes was {load:.1f} at the end, on
-{usable_cores()} cores.
+imported libraries. *The same alone* is of one process and by processor time, whatever else the machine did. Its load
+average of the last 15 minutes was {load:.1f} at the end, on {usable_cores()} cores.
 
-| files | loading, files/s | preparing, files/s | relative speed | memory, loading | memory, preparing |
-|---|---|---|---|---|---|
+| files | loading, files/s | preparing, files/s | relative speed | the same alone | memory, loading | memory, preparing |
+|---|---|---|---|---|---|---|
 {chr(10).join(lines)}
 """
     _report.publish("preparation", numbers, text)

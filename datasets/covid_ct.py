@@ -228,9 +228,11 @@ def _archive(place: Path) -> zipfile.ZipFile:
 
 def _text(path: Path) -> str:
     try:
-        return whole_file(path, most=TEXT_BYTES).decode("utf-8-sig")
+        text = whole_file(path, most=TEXT_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} can't be read: {error}", hint=CovidCT.obtain) from error
+    # Any ends of lines: git on Windows writes its own, and the fingerprint shall be the same.
+    return io.StringIO(text, newline=None).read()
 
 
 def _patient_table(text: str) -> dict[str, str]:

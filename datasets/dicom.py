@@ -38,9 +38,21 @@ def read_dicom(path: Path, header: DicomHeader | None = None, *, as_told: bool) 
         if header.pixels is None:
             raise DataError(f"is no image: {header.no_image or 'it ends before its pixels'}")
         stored, kind = _decoded(path, header.pixels, pydicom)
+        _check_samples(kind, int(header.pixels.options["samples_per_pixel"]))
         if kind.startswith("MONOCHROME"):
             return _grey(header, header.pixels, stored, kind, as_told)
         return _coloured(header, header.pixels, stored, kind)
+
+
+def _check_samples(kind: str, samples: int) -> None:
+    """Refuse colours of one number a pixel, and greys of three."""
+    needed = 1 if kind.startswith("MONOCHROME") or kind == "PALETTE COLOR" else 3
+    if samples != needed:
+        raise DataError(
+            f"has PhotometricInterpretation (0028,0004) {kind} and SamplesPerPixel (0028,0002) {samples}",
+            needed=f"{needed} for {kind}",
+            hint="get this file again",
+        )
 
 
 def _decoded(path: Path, pixels: Pixels, pydicom: Any) -> tuple[NDArray[Any], str]:

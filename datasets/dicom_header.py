@@ -33,8 +33,9 @@ _FRAME_ELEMENTS = (
 _HEADER = (
     *_FRAME_ELEMENTS, *PALETTE, "PatientID", "StudyInstanceUID", "Modality", "SeriesDescription",
     "SOPClassUID", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PlanarConfiguration",
-    "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue",
-    "PixelPaddingRangeLimit", "PresentationLUTShape", "PresentationLUTSequence", "ImagerPixelSpacing",
+    "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+    "PixelPaddingValue", "PixelPaddingRangeLimit", "PresentationLUTShape", "PresentationLUTSequence",
+    "ImagerPixelSpacing",
     "PixelAspectRatio", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
     "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
 )  # fmt: skip

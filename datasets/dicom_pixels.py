@@ -107,7 +107,7 @@ def pixels_of(file: Any, frames: list[Any], place: Place) -> Pixels:
 
 
 def _shift(file: Any) -> int:
-    """Old files keep their numbers in the high bits: PS3.5 of 2011, 8.1.1; HighBit is 15 for 12 bits of 16."""
+    """Old files may keep 12 bits in the upper ones of 16, HighBit being 15: PS3.5 of 2011, 8.1.1."""
     allocated, stored, high = (file.get(name) for name in ("BitsAllocated", "BitsStored", "HighBit"))
     if allocated is None or stored is None or high is None or not stored <= high + 1 <= allocated:
         return 0

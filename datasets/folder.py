@@ -154,7 +154,9 @@ class Folder(Dataset[FolderConfig]):
     @cached_property
     def _table(self) -> Table | None:
         name = self._table_name
-        return None if name is None else read_table(self._found.files[name])
+        if name is None or self.root is None:
+            return None
+        return read_table(self._found.files[name], self.root)
 
     @cached_property
     def _candidates(self) -> tuple[dict[str, File], dict[str, str]]:

@@ -45,6 +45,8 @@ def open_file(
     Raises:
         DataError: It can't be read; the message names it.
     """
+    if not _size(file.path):
+        raise DataError(f"{file.path} is empty", hint="get this file again")
     if file.kind == "volume":
         yield _slices(read_volume(file.path, dimensions=4), plane or "axial", volume)
     elif file.kind == "dicom":
@@ -54,6 +56,13 @@ def open_file(
     else:
         for page in pages(whole_file(file.path), str(file.path)):
             yield _with_named_white(page, as_told)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
 
 
 def _with_named_white(stack: Stack, as_told: bool) -> Stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import nibabel
@@ -12,13 +13,31 @@ from PIL import Image
 from harness.api import ChoiceError
 
 Plane = Literal["axial", "coronal", "sagittal"]
-PixelT = TypeVar("PixelT", np.float32, np.uint8)
+PixelT = TypeVar("PixelT", np.float32, np.uint8, np.bool_)
 
 _orientations: Any = nibabel.orientations  # untyped
 
 #: Rows, columns and slices of each plane as a radiologist sees it, by the way in which indices grow:
 #: L is to the patient's left, which is on the right of the picture; P to the back, I down, S up.
 _AXES: dict[Plane, str] = {"axial": "PLS", "coronal": "ILP", "sagittal": "IPL"}
+
+
+#: How a picture is turned that was stored by one of EXIF's orientations: TIFF 6.0, tag 274.
+_TURNED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda a: a.swapaxes(0, 1)[::-1],
+}
+
+
+def upright(picture: NDArray[PixelT], orientation: int | None) -> NDArray[PixelT]:
+    """A picture (H, W) or (H, W, 3) turned as EXIF's orientation says."""
+    turn = _TURNED.get(orientation or 1)
+    return picture if turn is None else np.ascontiguousarray(turn(picture))
 
 
 def planes(

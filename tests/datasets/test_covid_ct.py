@@ -236,6 +236,17 @@ def test_what_colours_an_image_loses_is_written_down(repository: Path, tmp_path:
     assert lost["source"].tolist() == ["CT_NonCOVID/14.png"]
 
 
+def test_ends_of_lines_do_not_matter(repository: Path) -> None:
+    before = dataset(repository)
+    told = before.fingerprint(), rows(before)
+    for path in (*repository.rglob("*.txt"), *repository.rglob("*.csv")):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    after = dataset(repository)
+    assert (after.fingerprint(), rows(after)) == told
+
+
 def test_17_images_of_the_real_set_lose_colours(real_data: Path) -> None:
-    lost = [piece.conversion for piece in dataset(real_data / "covid-ct").slices()]
+    data = dataset(real_data / "covid-ct")
+    assert data.fingerprint() == CovidCT.remote_fingerprint
+    lost = [piece.conversion for piece in data.slices()]
     assert (lost.count("colour to grey"), lost.count("")) == (17, 380)

@@ -163,6 +163,14 @@ def test_floats(tmp_path: Path, keyword: str, kind: str) -> None:
     assert shown(tmp_path, percentile=100) == [[0, 64, 128, 255]]
 
 
+@pytest.mark.parametrize(("kind", "samples"), [("RGB", 1), ("YBR_FULL", 1), ("MONOCHROME2", 3)])
+def test_colours_and_samples_must_agree(tmp_path: Path, kind: str, samples: int) -> None:
+    elements = COLOUR | {"SamplesPerPixel": samples, "PhotometricInterpretation": kind}
+    dicom(tmp_path / "a.dcm", np.zeros((8, 8, 3)[: 2 + (samples == 3)], np.uint8), **elements)
+    with pytest.raises(DataError, match=r"a\.dcm "):
+        shown(tmp_path)
+
+
 def test_colours_of_16_bits(tmp_path: Path) -> None:
     rgb = np.array([[[65535, 0, 0], [0, 65535, 0], [0, 0, 65535]]], "<u2")
     deep = COLOUR | {"BitsAllocated": 16, "BitsStored": 16, "HighBit": 15}
@@ -210,7 +218,10 @@ def test_frames_share_the_rescale_of_their_file(tmp_path: Path) -> None:
     ("elements", "named"),
     [
         ({"PresentationLUTSequence": True}, r"PresentationLUTSequence \(2050,0010\)"),
-        ({"PhotometricInterpretation": "YBR_PARTIAL_422", **COLOUR}, r"PhotometricInterpretation \(0028,0004\)"),
+        (
+            {"PhotometricInterpretation": "YBR_PARTIAL_422", **COLOUR},
+            r"PhotometricInterpretation \(0028,0004\)",
+        ),
     ],
 )
 def test_what_is_not_read_is_named_with_what_to_do(
