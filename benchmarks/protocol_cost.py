@@ -146,8 +146,8 @@ def page(name: str, parts: dict[str, float], runs: dict[str, dict[str, float]]) 
             "",
             _report.table(head, rows),
             "",
-            "A run that scores once generates one sample of the best networks and computes its scores: no second",
-            "sample, no halves, no errors, no augmented real images.",
+            "A run that scores once generates one sample of the best networks and computes its scores: no",
+            "second sample, no halves, no errors, no augmented real images.",
             "",
         ]
     )
