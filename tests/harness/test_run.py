@@ -377,6 +377,7 @@ def test_a_spec_that_can_not_be_read_is_named(run_tiny: Run) -> None:
     folder = run_tiny().folder
     folder.spec.write_text("{")
     assert folder.read_spec() == run_tiny().record.spec, "the record knows it too"
+    folder.spec.write_text("{")
     folder.record.unlink()
     with pytest.raises(SpecError, match="is not a run folder"):
         folder.read_spec()
