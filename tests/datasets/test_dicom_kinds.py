@@ -210,7 +210,10 @@ def test_frames_share_the_rescale_of_their_file(tmp_path: Path) -> None:
     ("elements", "named"),
     [
         ({"PresentationLUTSequence": True}, r"PresentationLUTSequence \(2050,0010\)"),
-        ({"PhotometricInterpretation": "YBR_PARTIAL_422", **COLOUR}, r"PhotometricInterpretation \(0028,0004\)"),
+        (
+            {"PhotometricInterpretation": "YBR_PARTIAL_422", **COLOUR},
+            r"PhotometricInterpretation \(0028,0004\)",
+        ),
     ],
 )
 def test_what_is_not_read_is_named_with_what_to_do(
