@@ -90,20 +90,6 @@ def test_what_is_no_file(folder: Path, make: Callable[[Path], None]) -> None:
         load_images(folder)
 
 
-@pytest.mark.parametrize("kind", ["file", "folder"])
-def test_what_may_not_be_read(folder: Path, kind: str) -> None:
-    hidden = folder / "x.png" if kind == "file" else folder / "more"
-    hidden.mkdir() if kind == "folder" else hidden.touch()
-    hidden.chmod(0)
-    try:
-        if os.access(hidden, os.R_OK):
-            pytest.skip("root may read anything")
-        with pytest.raises(ScoreError, match="can't be read"):
-            load_images(folder)
-    finally:
-        hidden.chmod(0o700)
-
-
 def test_links_in_a_circle_end(folder: Path) -> None:
     (folder / "again").symlink_to(folder)
     assert len(load_images(folder)) == 2
