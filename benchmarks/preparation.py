@@ -34,6 +34,10 @@ from harness.data.prepare import prepare, usable_cores
 from harness.data.reading import load
 
 MODALITY = "flair"
+_HEAD = (
+    "files", "loading, files/s", "preparing, files/s", "relative speed", "the same alone", "memory, loading",
+    "memory, preparing",
+)  # fmt: skip
 
 
 class Side(NamedTuple):
@@ -209,20 +213,24 @@ def report(options: Any, sides: list[Side]) -> None:
         work = statistics.median(side.loading_work) / statistics.median(side.preparing_work)
         numbers[side.what] = side._asdict() | {"relative_speed": load_time / ready, "relative_work": work}
         lines.append(
-            f"| {side.files} {side.what} | {side.files / load_time:.1f} | {side.files / ready:.1f} | "
-            f"{load_time / ready:.0%} | {work:.0%} | "
-            f"{side.loading_peak:.0f} MiB | {side.preparing_peak:.0f} MiB |"
+            [
+                f"{side.files} {side.what}",
+                f"{side.files / load_time:.1f}",
+                f"{side.files / ready:.1f}",
+                f"{load_time / ready:.0%}",
+                f"{work:.0%}",
+                f"{side.loading_peak:.0f} MiB",
+                f"{side.preparing_peak:.0f} MiB",
+            ]
         )
     text = f"""# Preparing beside loading
 
 {options.workers} processes, median of {options.repeats} alternating runs, 64 and 256 px from one reading.
 Preparing pays for the start of its processes, for headers and for hashing; loading does not. Memory is beyond
-imported libraries. *The same alone* is of one process and by processor time, whatever else the machine did. Its load
-average of the last 15 minutes was {load:.1f} at the end, on {usable_cores()} cores.
+imported libraries. *The same alone* is of one process and by processor time, whatever else the machine did.
+Its load average of the last 15 minutes was {load:.1f} at the end, on {usable_cores()} cores.
 
-| files | loading, files/s | preparing, files/s | relative speed | the same alone | memory, loading | memory, preparing |
-|---|---|---|---|---|---|---|
-{chr(10).join(lines)}
+{_report.table(_HEAD, lines)}
 """
     _report.publish("preparation", numbers, text)
 
