@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import itertools
 import json
 import os
@@ -18,6 +20,7 @@ from .errors import StorageError
 
 _SEAL: Final = "sha256"
 """Where a JSON object keeps the digest of everything else in it."""
+_JSON_BYTES: Final = 1 << 28
 
 
 @contextmanager
@@ -124,9 +127,48 @@ def unsealed(content: Any) -> dict[str, Any]:
     return rest
 
 
+def open_file(path: Path) -> io.BufferedReader:
+    """Open a file to read it; what would wait for ever or never end, a pipe or a device, is refused.
+
+    Raises:
+        OSError: It can't be opened, or is no file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(mode := os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"it is no file but {kind_of_file(mode)}", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_file(path: Path, *, most: int | None = None) -> bytes:
+    """What a file holds.
+
+    Raises:
+        OSError: It can't be opened, is no file, or holds more than ``most`` bytes.
+    """
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if most is not None and size > most:
+            raise OSError(errno.EFBIG, f"it holds {size:,} bytes, and {most:,} at most were meant", str(path))
+        return file.read()
+
+
+def read_json(path: Path) -> Any:
+    """What a file of JSON holds.
+
+    Raises:
+        OSError: It can't be opened, is no file, or larger than any of ours.
+        ValueError: It is no JSON.
+    """
+    try:
+        return json.loads(read_file(path, most=_JSON_BYTES))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def sha256_of_file(path: Path) -> str:
     """The sha256 of a file's content, as hexadecimal digits."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -7,6 +7,8 @@ import os
 import socket
 from pathlib import Path
 
+from ..files import read_json
+
 HOLDER = ".holder.json"
 
 
@@ -30,7 +32,7 @@ def remove_holder(folder: Path) -> None:
 def holder_of(folder: Path) -> str:
     """Who holds the cell, in words, as far as that is known; only asked while its lock is held."""
     try:
-        who = json.loads((folder / HOLDER).read_bytes())
+        who = read_json(folder / HOLDER)
         pid, host, starter = int(who["pid"]), str(who["host"]), int(who["started_by"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return "another process"

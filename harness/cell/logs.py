@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BenchError
-from ..files import sha256_of_file
+from ..files import read_file, sha256_of_file
 from .records import Record, RunFolder
 
 Line = dict[str, Any]
@@ -20,7 +20,7 @@ class LogError(BenchError):
 def read_log(path: Path) -> list[Line]:
     """The whole lines of a log: those that a kill cut off, or damage made unreadable, are left out."""
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError:
         return []
     lines = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import TypedDict
 
 from ..errors import SpecError
-from ..files import move_aside, sealed, typed, unsealed, write_json
+from ..files import move_aside, read_json, sealed, typed, unsealed, write_json
 from .spec import RunSpec
 
 RECORD_FORMAT: Final = 2
@@ -181,7 +180,7 @@ class RunFolder:
             ) from error
 
     def _written_spec(self) -> RunSpec:
-        return RunSpec.model_validate_json(self.spec.read_bytes())
+        return RunSpec.model_validate(read_json(self.spec))
 
     def holds(self, spec: RunSpec) -> bool:
         """Whether this spec is written here."""
@@ -201,7 +200,7 @@ class RunFolder:
             RecordError: The file can't be read, is damaged or edited, or of another format.
         """
         try:
-            content = json.loads(self.record.read_bytes())
+            content = read_json(self.record)
             if not isinstance(content, dict):
                 raise ValueError("it is no JSON object")
             if content.get("format") != RECORD_FORMAT:
@@ -224,6 +223,8 @@ class RunFolder:
 def _first_line(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         return str(error.errors()[0]["msg"])
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from ..errors import SpecError
-from ..files import is_partial, typed, write_json
+from ..files import is_partial, read_json, typed, write_json
 from ..limits import IMAGES, SEEDS
 from .options import RESULTS, CacheOption, Device, Results, Roots, cache_folder, registry, roots_of, tell
 
@@ -75,7 +74,7 @@ def _claim(out: Path, origin: dict[str, str]) -> None:
     """Mark a folder as that of one run's samples: those of two in one folder would be scored as one."""
     mark = out / "samples.json"
     try:
-        found = json.loads(mark.read_bytes())
+        found = read_json(mark)
         whose = f"samples of {found['run']}, {found['which']}"
     except (OSError, ValueError, LookupError, TypeError):
         found, whose = None, "something else"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import DataError, SpecError, Split
-from ..files import move_aside, sha256_of_file, unsealed
+from ..files import move_aside, read_json, sha256_of_file, unsealed
 from .layers import LABELS, PIXELS, SOURCE
 
 if TYPE_CHECKING:
@@ -208,7 +207,7 @@ def read_meta(home: Path) -> dict[str, Any]:
         OSError: There is no such file.
         ValueError: It is damaged, edited, or of another format.
     """
-    meta = unsealed(json.loads((home / META).read_bytes()))
+    meta = unsealed(read_json(home / META))
     if meta["format"] != FORMAT:
         raise ValueError(f"{META} is not of format {FORMAT}")
     return meta

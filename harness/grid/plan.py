@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..cell.records import Record, Store, missing_metrics
 from ..cell.spec import RunSpec
 from ..data.prepare import usable_cores
 from ..errors import DataError, SpecError
+from ..files import read_json
 from ..running.resolve import CompletedRequest, complete
 from ..scoring.weights import Weights
 from .definition import Grid
@@ -156,9 +156,9 @@ def _other_versions(spec: RunSpec, store: Store) -> str:
     """A folder that differs from this cell in versions or raw files alone."""
     for path in sorted(store.runs.glob(f"{spec.folder_prefix}*/spec.json")):
         try:
-            if RunSpec.model_validate(json.loads(path.read_bytes())).choices == spec.choices:
+            if RunSpec.model_validate(read_json(path)).choices == spec.choices:
                 return path.parent.name
-        except ValueError:
+        except (OSError, ValueError):
             continue  # damaged, or of an older version of the protocol
     return ""
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import atomic_write, sha256_of_json
+from ..files import atomic_write, open_file, sha256_of_json
 
 _FORMAT = 1
 
@@ -29,7 +29,7 @@ class FeatureCache:
     def get(self, key: Mapping[str, Any]) -> NDArray[np.float64] | None:
         """The features stored under ``key``; None if there are none, or if they are damaged in any way."""
         try:
-            with self._path(key).open("rb") as handle, np.load(handle, allow_pickle=False) as file:
+            with open_file(self._path(key)) as handle, np.load(handle, allow_pickle=False) as file:
                 features: NDArray[np.float64] = file["features"]
                 intact = str(file["key"]) == _text(key) and str(file["sha256"]) == _digest(features)
         except Exception:  # damaged files make zipfile, zlib and numpy raise almost anything

@@ -19,7 +19,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from ..errors import CheckpointError
-from ..files import atomic_write, move_aside
+from ..files import atomic_write, move_aside, read_file
 from .digests import digest_of
 
 FORMAT = 2
@@ -74,7 +74,7 @@ def load_state(path: Path, identity: str) -> tuple[dict[str, Any] | None, list[s
 def _read_state(path: Path, identity: str) -> dict[str, Any]:
     try:
         # Through memory: a truncated file must not be mapped, and a later rename must not pull it away.
-        state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(read_file(path)), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever the damage happens to trigger
         raise CheckpointError(f"{path} can't be read: {type(error).__name__}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
@@ -121,7 +121,7 @@ def load_networks(path: Path, digest: str) -> dict[str, Tensor]:
     """
     hint = f"{move_aside(path.parent)}, and the same command trains the cell again"
     try:
-        tensors = load_safetensors(path.read_bytes())
+        tensors = load_safetensors(read_file(path))
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path} is missing", needed="the networks that scored best", hint=hint
@@ -156,4 +156,4 @@ def restore_networks(path: Path, digest: str) -> None:
         except CheckpointError:
             raise problem from None
         with atomic_write(path, new_folder=False) as file:
-            file.write(previous(path).read_bytes())
+            file.write(read_file(previous(path)))

@@ -257,3 +257,23 @@ def test_a_disk_that_is_full_is_no_failure_of_the_model(
         run_tiny()
     monkeypatch.undo()
     assert not list(tmp_path.glob("results/runs/*/record.json"))
+
+
+@pytest.mark.parametrize(
+    "name", ["record.json", "spec.json", "log.jsonl", "checkpoint.pt", "best.safetensors"]
+)
+def test_a_pipe_in_the_place_of_a_file_stops_nothing(run_tiny: Run, tmp_path: Path, name: str) -> None:
+    first, other = run_tiny(), run_tiny(seed=1)
+    path = first.folder.path / name
+    path.unlink()
+    os.mkfifo(path)
+    found = survey(Store(tmp_path / "results"))
+    assert other.record.identity in {result.record.identity for result in found.results}
+    if name == "record.json":
+        with pytest.warns(UserWarning, match=r"it is no file but a pipe; it is left aside"):
+            assert run_tiny().record.scores == first.record.scores
+    elif name in ("checkpoint.pt", "best.safetensors"):
+        with pytest.raises(CheckpointError, match=name):
+            load_model(first.folder, CPU, "last" if name == "checkpoint.pt" else "best")
+    else:
+        assert run_tiny().record == first.record
