@@ -275,5 +275,8 @@ def test_a_pipe_in_the_place_of_a_file_stops_nothing(run_tiny: Run, tmp_path: Pa
     elif name in ("checkpoint.pt", "best.safetensors"):
         with pytest.raises(CheckpointError, match=name):
             load_model(first.folder, CPU, "last" if name == "checkpoint.pt" else "best")
+    elif name == "spec.json":
+        with pytest.raises(StorageError, match=r"spec\.json: it is no file but a pipe"):
+            run_tiny()
     else:
         assert run_tiny().record == first.record
