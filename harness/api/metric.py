@@ -55,6 +55,7 @@ class Metric(abc.ABC, Generic[ReferenceT]):
         minimum: Fewest images on either side that it can be computed on.
         is_paired: Whether it compares each generated image with its own target, ``generated.targets``. Such
             a metric may add scores inside regions, called SCORE/REGION.
+        needs_held_out: Whether it can't be computed without real images of patients that nobody trained on.
         recommended: Fewest images on either side above which it says more about the images than about
             their number; below, whoever prints it says so.
         goals: Whether lower or higher is better, for each score that a model is judged by. ``compute``
@@ -65,6 +66,7 @@ class Metric(abc.ABC, Generic[ReferenceT]):
     needs: str = "images"
     minimum: int = 2
     is_paired: bool = False
+    needs_held_out: bool = False
     recommended: int = 0
     goals: Mapping[str, Goal]
 

@@ -7,6 +7,7 @@ _RADIMAGENET = "harness.scoring.spaces.radimagenet:RadImageNet"
 _FRECHET = "harness.scoring.metrics.frechet:Frechet"
 _KERNEL = "harness.scoring.metrics.kernel:KernelDistance"
 _MANIFOLD = "harness.scoring.metrics.manifold:Manifold"
+_MEMBERSHIP = "harness.scoring.metrics.membership:MembershipAUC"
 _STANDARDISED = "harness.scoring.metrics.standardised:Standardised"
 
 
@@ -45,6 +46,13 @@ def bench_metrics(register: Register) -> None:
         summary="precision, recall, density, coverage, copy_excess",
         space="inception",
     )
+    register(
+        "mia_auc",
+        _MEMBERSHIP,
+        summary="whether samples tell who was trained on; needs held-out patients",
+        space="inception",
+        score="mia_auc",
+    )
     # Elsewhere than in the verified Inception space, a score's name carries its space.
     for space, suffix, summary in (
         ("inception-tf", "tf", "with torch-fidelity's resize"),
@@ -62,6 +70,13 @@ def bench_metrics(register: Register) -> None:
             summary=f"precision ... copy_excess {summary}",
             space=space,
             suffix=f"_{suffix}",
+        )
+        register(
+            f"mia_auc_{suffix}",
+            _MEMBERSHIP,
+            summary=f"membership attack {summary}",
+            space=space,
+            score=f"mia_auc_{suffix}",
         )
     # Radiomic features have units, so each counts by how far it is from what real images have.
     register(
@@ -84,6 +99,13 @@ def bench_metrics(register: Register) -> None:
         summary="precision ... copy_excess in standardised radiomic features; needs no weights",
         space="radiomics",
         suffix="_radiomics",
+    )
+    register(
+        "mia_auc_radiomics",
+        f"{_STANDARDISED}MembershipAUC",
+        summary="membership attack in standardised radiomic features; needs no weights",
+        space="radiomics",
+        score="mia_auc_radiomics",
     )
     register(
         "swd",

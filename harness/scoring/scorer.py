@@ -77,9 +77,10 @@ class Scorer:
 
         Raises:
             WeightsError: A feature space lacks its weights.
-            ScoreError: Fewer real or generated images than a metric needs, or no targets.
+            ScoreError: Fewer real or generated images than a metric needs, no targets, or nobody held out.
         """
         self._check_targets(paired)
+        self._check_held_out()
         for side, population in self._real.items():
             self._check_count(side.replace("_", "-"), len(population.values))
         if n_generated is not None:
@@ -241,6 +242,15 @@ class Scorer:
                     f"{name} compares each image with its own target, and there is none",
                     needed="a model that translates one modality into another",
                     hint=f"leave {name} out of --metrics",
+                )
+
+    def _check_held_out(self) -> None:
+        for name, metric in self.metrics.items():
+            if metric.needs_held_out and "held_out" not in self._real:
+                raise ScoreError(
+                    f"{name} compares training patients with others, and none are held out",
+                    needed="real images of patients that nobody trained on",
+                    hint=f"--held-out, or leave {name} out of --metrics",
                 )
 
     def _check_generated(self, generated: NDArray[np.uint8]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...api import Metric, Population, ScoreError
 from .kernel import KernelDistance
 from .manifold import Manifold
+from .membership import MembershipAUC
 
 
 class Scale(NamedTuple):
@@ -68,6 +69,7 @@ class Standardised(Metric[Scaled]):
     def __init__(self, inner: Metric[Any]) -> None:
         self.inner = inner
         self.needs, self.goals, self.minimum = inner.needs, inner.goals, inner.minimum
+        self.needs_held_out = inner.needs_held_out
 
     def reference(self, train: Population, held_out: Population | None) -> Scaled:
         """The scale of the training images, and what the metric keeps of real images on it."""
@@ -105,6 +107,15 @@ class StandardisedManifold(Standardised):
 
     def __init__(self, space: str, suffix: str = "") -> None:
         super().__init__(Manifold(space, suffix))
+
+
+class StandardisedMembershipAUC(Standardised):
+    """The membership attack among standardised features; options as for ``MembershipAUC``."""
+
+    version: ClassVar[int] = MembershipAUC.version
+
+    def __init__(self, space: str, score: str) -> None:
+        super().__init__(MembershipAUC(space, score))
 
 
 def _single(features: NDArray[np.float64]) -> NDArray[np.float64]:
