@@ -125,7 +125,10 @@ def corruptions(lesion: str, healthy: str) -> list[Corruption]:
         Corruption("collapsed mode", (2, 4, 8), "1/{:g} of the kinds", _collapsed),
         Corruption("another organ", (5, 20, 100), "{:g} %", _another_organ),
         Corruption("copied training image", (10, 30, 100), "{:g} %", _copied),
-        Corruption("mirrored image", (25, 50, 100), "{:g} %", lambda d, s: _mixed(d, s, "mirrored", "original")),
+        Corruption(
+            "mirrored image", (25, 50, 100), "{:g} %",
+            lambda draw, s: _mixed(draw, s, "mirrored", "original"),
+        ),
     ]  # fmt: skip
 
 

@@ -43,10 +43,10 @@ def page(seen: Sequence[Seen], draws: int, resolution: int) -> str:
     return (
         "# What each score sees\n\n"
         f"Made by `python benchmarks/sensitivity.py`: {draws} divisions of the patients into two fifths to "
-        "train on, two fifths as samples, with one thing wrong with them, and a fifth that is held out. A number is how much "
-        "worse a score becomes, in standard deviations over the divisions of what it is with nothing wrong. "
-        f"Above {TOLD:g} (bold) one comparison at this number of images tells it; around 0 the score is blind; "
-        "below 0 it takes what is wrong for an improvement. Images have "
+        "train on, two fifths as samples, with one thing wrong with them, and a fifth that is held out. A "
+        "number is how much worse a score becomes, in standard deviations over the divisions of what it is "
+        f"with nothing wrong. Above {TOLD:g} (bold) one comparison at this number of images tells it; around "
+        "0 the score is blind; below 0 it takes what is wrong for an improvement. Images have "
         f"{resolution} x {resolution} pixels.\n\n![heat map](sensitivity.png)\n\n" + "\n".join(parts)
     )  # fmt: skip
 

@@ -4,11 +4,12 @@
 
 Patients are divided at random, again and again. Two fifths are the training images, two fifths what a perfect
 generator would make, new patients, and the rest is held out. Then one thing is done to the samples, and every
-score that needs no weights is computed on them. What is told is how much worse each score becomes, in standard
-deviations of what it is without anything wrong, over the divisions. Two are what one comparison can tell.
+score that needs no weights is computed on them. What is told is how much worse each score becomes, in
+standard deviations of what it is without anything wrong, over the divisions. Two are what one comparison can
+tell.
 
-Real images are looked for in DIR, then in BENCH_REAL_DATA, then where tests look for them: a folder that holds
-``covid-ct`` and ``acdc``. Without them only the phantom is measured. Regenerates ``sensitivity.md``,
+Real images are looked for in DIR, then in BENCH_REAL_DATA, then where tests look for them: a folder that
+holds ``covid-ct`` and ``acdc``. Without them only the phantom is measured. Regenerates ``sensitivity.md``,
 ``sensitivity.json`` and ``sensitivity.png`` in ``benchmarks/results``, numbers alone.
 """
 
@@ -35,8 +36,8 @@ from harness.scoring.weights import Weights
 
 CPU = torch.device("cpu")
 METRICS = (
-    "frd", "kid_radiomics", "manifold_radiomics", "mia_auc_radiomics", "swd", "ms_ssim", "fd_random", "kid_random",
-    "manifold_random", "mia_auc_random",
+    "frd", "kid_radiomics", "manifold_radiomics", "mia_auc_radiomics", "swd", "ms_ssim", "fd_random",
+    "kid_random", "manifold_random", "mia_auc_random",
 )  # fmt: skip
 COARSE = 4
 """Pixels of the side of a block; images are alike where their blocks have alike means."""

@@ -16,7 +16,7 @@ from .neighbours import tiles
 
 _FEWEST_PATIENTS = 20
 _FEWEST_WRONG = 2.0
-"""Below these patients, or so many of them in the wrong order, an interval does not cover: see docs/metrics.md."""
+"""With fewer patients on a side, or fewer in the wrong order, intervals don't cover (docs/metrics.md)."""
 _CONFIDENCE = 0.95
 
 
@@ -92,8 +92,8 @@ class MembershipAUC(Metric[Real]):
         if low is not None and low <= 0.5:
             return []
         return [
-            f"{self.score} of {auc:.2f}: training images are nearer to samples than images of new patients are, "
-            "so samples tell who was trained on"
+            f"{self.score} of {auc:.2f}: training images are nearer to samples than images of new patients "
+            "are, so samples tell who was trained on"
         ]
 
     def _membership(self, reference: Real, generated: Population, device: torch.device) -> Membership:
