@@ -30,8 +30,10 @@ from _seen import heat_map, page
 from numpy.typing import NDArray
 
 from harness.api import Goal, Metric, Population
+from harness.scoring.cache import FeatureCache
 from harness.scoring.selection import make_metrics
 from harness.scoring.spaces.network import full_precision
+from harness.scoring.stored import fingerprint
 from harness.scoring.weights import Weights
 
 CPU = torch.device("cpu")
@@ -89,26 +91,28 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=240, help="images of each set")
     parser.add_argument("--draws", type=int, default=8, help="divisions of the patients")
     parser.add_argument("--res", type=int, default=64)
+    parser.add_argument("--metrics", default=",".join(METRICS), help="scores that need no weights")
+    parser.add_argument("--cache", type=Path, help="where features are kept, for a run that is cut off")
     parser.add_argument("--out", type=Path, default=_report.RESULTS, help="where the results go")
     chosen = parser.parse_args()
     beside = Path(__file__).parents[2] / "shared" / "data"
     root = chosen.data_root or Path(os.environ.get("BENCH_REAL_DATA", beside))
-    seen = [measured(_subjects.phantom(chosen.count, chosen.res), chosen.draws)]
-    if root.is_dir():
-        with tempfile.TemporaryDirectory() as cache:
-            seen.append(
-                measured(_subjects.covid_ct(root, chosen.count, chosen.res, Path(cache)), chosen.draws)
-            )
-    else:
-        print(f"no real images at {root}: the phantom alone")
+    with tempfile.TemporaryDirectory() as folder:
+        subjects = [_subjects.phantom(chosen.count, chosen.res)]
+        if root.is_dir():
+            subjects.append(_subjects.covid_ct(root, chosen.count, chosen.res, Path(folder)))
+        else:
+            print(f"no real images at {root}: the phantom alone")
+        cache = FeatureCache(chosen.cache or Path(folder))
+        metrics = chosen.metrics.split(",")
+        seen = [measured(each, judge_of(each, metrics, cache), chosen.draws) for each in subjects]
     heat_map(seen, chosen.out / "sensitivity.png")
     about = {"draws": chosen.draws, "resolution": chosen.res}
     _report.publish("sensitivity", {**about, "subjects": seen}, page(seen, **about), out=chosen.out)
 
 
-def measured(subject: _subjects.Subject, draws: int) -> dict[str, Any]:
+def measured(subject: _subjects.Subject, judge: Judge, draws: int) -> dict[str, Any]:
     """Means over divisions of every score, without anything wrong and with each thing in each strength."""
-    judge = judge_of(subject)
     wrong = corruptions(subject.lesion, "healthy")
     found = [one_division(judge, subject, wrong, number) for number in range(draws)]
     rows = []
@@ -128,17 +132,20 @@ def measured(subject: _subjects.Subject, draws: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def judge_of(subject: _subjects.Subject) -> Judge:
-    """All features of all pools, once."""
-    metrics, spaces = make_metrics(METRICS, Weights(Path(), online=False))
+def judge_of(subject: _subjects.Subject, names: list[str], cache: FeatureCache) -> Judge:
+    """The features of all pools, each computed once."""
+    metrics, spaces = make_metrics(names, Weights(Path(), online=False))
     values: dict[str, dict[str, NDArray[Any]]] = {"images": dict(subject.pools)}
     for name, space in spaces.items():
         values[name] = {}
         for pool, images in subject.pools.items():
-            # A pool without changes of its own has the features of the originals.
-            is_same = pool != "original" and images is subject.pools["original"]
-            values[name][pool] = values[name]["original"] if is_same else space.extract(images, CPU)
-            print(f"{subject.name}, {name}: {pool}", flush=True)
+            key = {"images": fingerprint(images), "space": name, "version": space.version}
+            features = cache.get(key)
+            if features is None:
+                features = space.extract(images, CPU)
+                cache.put(key, features)
+                print(f"{subject.name}, {name}: {pool}", flush=True)
+            values[name][pool] = features
     return Judge(metrics, values, subject.patients)
 
 
