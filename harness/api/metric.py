@@ -42,6 +42,26 @@ class Population(NamedTuple):
     targets: Targets | None = None
 
 
+class Curve(NamedTuple):
+    """A score at growing numbers of images.
+
+    Attributes:
+        score: Its name.
+        sizes: Numbers of images on each side, growing.
+        means: The score at each, mean over random parts of the images.
+        deviations: Its standard deviation over these parts, which overlap.
+        limit: What a straight line over 1/N comes to with infinitely many images.
+        slope: Of that line.
+    """
+
+    score: str
+    sizes: tuple[int, ...]
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+    limit: float
+    slope: float
+
+
 class Metric(abc.ABC, Generic[ReferenceT]):
     """A pure function of real and generated images, or of their features.
 
@@ -101,6 +121,10 @@ class Metric(abc.ABC, Generic[ReferenceT]):
         Called once for a final sample, so it may take many times as long as ``compute``.
         """
         return {}
+
+    def curve(self, reference: ReferenceT, generated: Population) -> Curve | None:
+        """The score at growing numbers of images, where it depends on them as 1/N does; else None."""
+        return None
 
     def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
         """Why these numbers may not mean what they seem to, such as copied training images; one line each.

@@ -45,6 +45,7 @@ class ForeignRequest:
         resolution: Side that the generated images must have; None takes it as it is.
         held_out: Keep the test patients apart, and score against them too.
         skip_bad: Leave damaged raw files out, and say so.
+        curves: Also compute distances at growing numbers of images.
         cross_check: Also compute the Fréchet distance through clean-fid and torch-fidelity.
     """
 
@@ -58,6 +59,7 @@ class ForeignRequest:
     held_out: bool = False
     skip_bad: bool = False
     cross_check: bool = False
+    curves: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class ForeignScores:
             "context": self.report.context,
             "notes": self.report.notes,
             "caveats": self.report.caveats,
+            "curves": [curve._asdict() for curve in self.report.curves],
             "cross_check": [
                 {
                     "package": one.package,
@@ -126,7 +129,13 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
     colours = compared_colours(real.train.values, images, real.conversions)
     scorer = make_scorer(request.metrics, real.train, real.held_out, place)
     scorer.check(len(images))
-    report = scorer.report(images)
+    report = scorer.report(images, curves=request.curves)
+    if request.curves and not report.curves:
+        raise ScoreError(
+            f"none of {', '.join(request.metrics)} has a curve over the number of images",
+            needed="a Fréchet distance",
+            hint="--metrics fid,frd",
+        )
     report.notes.extend(colours)
     report.caveats.extend(real.caveats)
     checks = list[CrossCheck]()
@@ -189,10 +198,10 @@ def _by_statistics(
     request: ForeignRequest, path: Path, images: NDArray[np.uint8], place: ScoringPlace
 ) -> ForeignScores:
     """The Fréchet distance to features of which only mean and covariance are known."""
-    if request.dataset is not None or request.held_out or request.cross_check:
+    if request.dataset is not None or request.held_out or request.cross_check or request.curves:
         raise SpecError(
             f"{path} holds statistics, and neither images nor patients",
-            needed="statistics alone: no --dataset, --held-out or --cross-check",
+            needed="statistics alone: no --dataset, --held-out, --cross-check or --curve",
         )
     metrics, spaces = make_metrics(request.metrics, place.weights)
     for name, metric in metrics.items():

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...api import Metric, Population, ScoreError
+from ...api import Curve, Metric, Population, ScoreError
 from .kernel import KernelDistance
 from .manifold import Manifold
 from .membership import MembershipAUC
@@ -85,6 +85,10 @@ class Standardised(Metric[Scaled]):
     def context(self, reference: Scaled, generated: Population, device: torch.device) -> dict[str, float]:
         """What the metric says of its scores."""
         return self.inner.context(reference.reference, reference.scale(generated), device)
+
+    def curve(self, reference: Scaled, generated: Population) -> Curve | None:
+        """That of the metric: of a logarithm, that of the distance itself, for it is what depends on 1/N."""
+        return self.inner.curve(reference.reference, reference.scale(generated))
 
     def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
         """What the metric tells of its scores."""
