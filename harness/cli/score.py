@@ -77,7 +77,8 @@ def score(
     """Score images that were made elsewhere, by the protocol of ``bench run``."""
     from ..files import write_json
     from ..running.environment import pick_device
-    from ..running.foreign import ForeignRequest, score_foreign
+    from ..running.foreign import score_foreign
+    from ..running.foreign_request import ForeignRequest
     from ..running.scorers import ScoringPlace
 
     registry()

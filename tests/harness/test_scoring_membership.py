@@ -4,7 +4,8 @@ from measured import CPU
 from scipy.stats import mannwhitneyu
 
 from harness.api import Population, ScoreError
-from harness.running.foreign import ForeignRequest, score_foreign
+from harness.running.foreign import score_foreign
+from harness.running.foreign_request import ForeignRequest
 from harness.running.scorers import ScoringPlace
 from harness.scoring.metrics.membership import MembershipAUC, membership
 from harness.scoring.weights import Weights
