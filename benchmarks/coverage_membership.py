@@ -144,7 +144,7 @@ def page(rows: list[dict[str, Any]], count: int) -> str:
         f"measured to within {uncertain:.1%}. Features of {DIMENSION} dimensions; slices of one patient "
         "share 70 % of their variance where there are several. Coverage: how often the mean of all worlds "
         "lies in the interval, of those that give one: none is given below 20 patients on a side, nor where "
-        "fewer than 2 of the smaller side's patients are in the wrong order. A perfect generator has an "
+        "fewer than 5 of the smaller side's patients are in the wrong order. A perfect generator has an "
         "interval above 0.5 in 2.5 % of all comparisons if the interval is right.\n\n"
         + _report.table(head, lines) + "\n"
     )  # fmt: skip

@@ -15,7 +15,7 @@ from .draws import Real, patient_numbers
 from .neighbours import tiles
 
 _FEWEST_PATIENTS = 20
-_FEWEST_WRONG = 2.0
+_FEWEST_WRONG = 5.0
 """With fewer patients on a side, or fewer in the wrong order, intervals don't cover (docs/metrics.md)."""
 _CONFIDENCE = 0.95
 
