@@ -7,6 +7,7 @@ _RADIMAGENET = "harness.scoring.spaces.radimagenet:RadImageNet"
 _FRECHET = "harness.scoring.metrics.frechet:Frechet"
 _KERNEL = "harness.scoring.metrics.kernel:KernelDistance"
 _MANIFOLD = "harness.scoring.metrics.manifold:Manifold"
+_VIT = "harness.scoring.spaces.vit:VisionTransformer"
 _MEMBERSHIP = "harness.scoring.metrics.membership:MembershipAUC"
 _STANDARDISED = "harness.scoring.metrics.standardised:Standardised"
 
@@ -28,6 +29,24 @@ def bench_features(register: Register) -> None:
         trained=False,
     )
     register("radimagenet", _RADIMAGENET, summary="2048 pooled ResNet50 features learnt on radiology")
+    register(
+        "dinov2",
+        _VIT,
+        summary="1024 features of DINOv2's ViT-L/14; needs timm and weights",
+        architecture="dinov2",
+    )
+    register(
+        "rad-dino",
+        _VIT,
+        summary="768 features of a ViT-B/14 learnt on chest X-rays; needs timm and weights",
+        architecture="rad-dino",
+    )
+    register(
+        "radiodino",
+        _VIT,
+        summary="384 features of a ViT-S/16 learnt on RadImageNet; needs timm and weights",
+        architecture="radiodino",
+    )
     register(
         "radiomics",
         "harness.scoring.spaces.radiomics.space:Radiomics",
@@ -58,6 +77,9 @@ def bench_metrics(register: Register) -> None:
         ("inception-tf", "tf", "with torch-fidelity's resize"),
         ("inception-random", "random", "in a random network; needs no weights"),
         ("radimagenet", "radimagenet", "in radiology features"),
+        ("dinov2", "dinov2", "in DINOv2 features"),
+        ("rad-dino", "rad_dino", "in chest X-ray features"),
+        ("radiodino", "radiodino", "in features of RadioDINO"),
     ):
         distance = f"fid_{suffix}" if space == "inception-tf" else f"fd_{suffix}"
         register(distance, _FRECHET, summary=f"Fréchet distance {summary}", space=space, score=distance)
