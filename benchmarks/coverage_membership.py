@@ -60,9 +60,8 @@ class Generator(NamedTuple):
 
 
 WORLDS = (
-    World(10, 10, 1, 0), World(20, 20, 1, 0), World(60, 20, 1, 0), World(140, 30, 1, 0),
-    World(400, 100, 1, 0), World(20, 10, 8, 0.7), World(20, 20, 8, 0.7), World(60, 20, 8, 0.7),
-    World(100, 40, 8, 0.7),
+    World(20, 20, 1, 0), World(40, 40, 1, 0), World(140, 40, 1, 0), World(400, 100, 1, 0),
+    World(20, 20, 8, 0.7), World(40, 40, 8, 0.7), World(100, 40, 8, 0.7), World(160, 60, 8, 0.7),
 )  # fmt: skip
 GENERATORS = (
     Generator("perfect", 0, 0),
@@ -143,8 +142,8 @@ def page(rows: list[dict[str, Any]], count: int) -> str:
         f"Made by `python benchmarks/coverage_membership.py`: {count} worlds a row, so a coverage of 95 % is "
         f"measured to within {uncertain:.1%}. Features of {DIMENSION} dimensions; slices of one patient "
         "share 70 % of their variance where there are several. Coverage: how often the mean of all worlds "
-        "lies in the interval, of those that give one: none is given below 20 patients on a side, nor where "
-        "fewer than 5 of the smaller side's patients are in the wrong order. A perfect generator has an "
+        "lies in the interval, of those that give one: none is given below 40 patients on a side, nor where "
+        "fewer than 2 of the smaller side's patients are in the wrong order. A perfect generator has an "
         "interval above 0.5 in 2.5 % of all comparisons if the interval is right.\n\n"
         + _report.table(head, lines) + "\n"
     )  # fmt: skip

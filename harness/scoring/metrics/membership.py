@@ -14,8 +14,8 @@ from ...api import Metric, Population, ScoreError
 from .draws import Real, patient_numbers
 from .neighbours import tiles
 
-_FEWEST_PATIENTS = 20
-_FEWEST_WRONG = 5.0
+_FEWEST_PATIENTS = 40
+_FEWEST_WRONG = 2.0
 """With fewer patients on a side, or fewer in the wrong order, intervals don't cover (docs/metrics.md)."""
 _CONFIDENCE = 0.95
 
@@ -82,14 +82,12 @@ class MembershipAUC(Metric[Real]):
             result |= {f"{self.score}_low": low, f"{self.score}_high": high}
         return result
 
-    def notes(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
-        """A word where training patients can be told, and where there are too few for an interval."""
+    def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
+        """A word where training patients can be told."""
         auc, low = scores[self.score], context.get(f"{self.score}_low")
         # Without an interval because nearly all are in the right order, nothing is in doubt.
         error = context.get(f"{self.score}_se", np.inf)
-        if low is None and auc - 0.5 <= 4 * error:
-            return [f"no interval for {self.score}: it takes {_FEWEST_PATIENTS} patients on either side"]
-        if low is not None and low <= 0.5:
+        if low <= 0.5 if low is not None else auc - 0.5 <= 4 * error:
             return []
         return [
             f"{self.score} of {auc:.2f}: training images are nearer to samples than images of new patients "
