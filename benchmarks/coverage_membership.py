@@ -61,7 +61,7 @@ class Generator(NamedTuple):
 
 WORLDS = (
     World(20, 20, 1, 0), World(40, 40, 1, 0), World(140, 40, 1, 0), World(400, 100, 1, 0),
-    World(20, 20, 8, 0.7), World(40, 40, 8, 0.7), World(100, 40, 8, 0.7), World(160, 60, 8, 0.7),
+    World(20, 20, 8, 0.7), World(40, 40, 8, 0.7), World(100, 40, 8, 0.7),
 )  # fmt: skip
 GENERATORS = (
     Generator("perfect", 0, 0),
