@@ -8,7 +8,8 @@ and pyradiomics-bhklab; the second is built from source and wants a C compiler. 
     python benchmarks/radiomics_golden.py --write
 
 replaces ``tests/harness/radiomics/golden.npz``: ten phantom slices, seven images of noise of different kinds
-and three that are nearly or wholly empty, all of 64 x 64 pixels, with their features and four values of FRD.
+and three that are nearly or wholly empty, all of 64 x 64 pixels, with their features and four values of FRD;
+and with their features alone, phantoms and noise of odd heights, of odd widths, of both, and in colours.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from harness.files import atomic_write
 from harness.running.datasets import make_dataset
 from harness.scoring.metrics.log_frechet import LogFrechet
 from harness.scoring.selection import make_metrics
-from harness.scoring.spaces.radiomics.space import NAMES
+from harness.scoring.spaces.radiomics.resample import SCALE
+from harness.scoring.spaces.radiomics.space import NAMES, radiomic_features
 from harness.scoring.weights import Weights
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "harness" / "radiomics" / "golden.npz"
@@ -59,10 +61,11 @@ def main() -> int:
     arguments = parser.parse_args()
     images = made_images()
     theirs = by_pyradiomics(images)
+    others = {name: (other, _pyradiomics.features(other)) for name, other in other_images(images).items()}
     distances = {name: _pyradiomics.distance(images[a], images[b]) for name, (a, b) in PAIRS.items()}
     if arguments.write:
-        write(images, theirs, distances)
-    return compare(images, theirs, distances)
+        write(images, theirs, distances, others)
+    return compare(images, theirs, distances) | compare_others(others)
 
 
 def made_images() -> NDArray[np.uint8]:
@@ -88,6 +91,21 @@ def made_images() -> NDArray[np.uint8]:
         phantoms = np.array(prepare(dataset, "phantom", [SIDE], Path(cache))[SIDE].images)
     others = np.stack([*noise, dot, halves, np.zeros(shape)]).clip(0, 255).astype(np.uint8)
     return np.concatenate([phantoms, others[:, None]])
+
+
+def other_images(images: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+    """Cuts of phantoms and noise with sides that are not even, and two tinted ones beside coloured noise."""
+    some = images[[0, 4, 10, 16]]
+    tint = np.array([0.9, 0.5, 0.2])[:, None, None]
+    coloured = (some[:2] * tint).round().astype(np.uint8)
+    noise = np.random.default_rng(1).integers(0, 256, (1, 3, SIDE, SIDE), np.uint8)
+    return {
+        "odd_height": some[:, :, 3:40, 8:56],
+        "odd_width": some[:, :, 4:40, 8:57],
+        "odd_both": some[:, :, 3:40, 8:57],
+        "colour": np.concatenate([coloured, noise]),
+        "odd_colour": np.concatenate([coloured, noise])[:, :, 5:38, 2:49],
+    }
 
 
 def by_pyradiomics(images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -116,11 +134,25 @@ def compare(images: NDArray[np.uint8], theirs: NDArray[np.float64], distances: d
     return failed | int(not same or moved.max() > RELATIVE)
 
 
+def compare_others(others: dict[str, tuple[NDArray[np.uint8], NDArray[np.float64]]]) -> int:
+    """The same for images of other kinds."""
+    failed = 0
+    with np.load(GOLDEN, allow_pickle=False) as kept:
+        for name, (images, theirs) in others.items():
+            apart = relative(radiomic_features(images), theirs).max()
+            same = np.array_equal(kept[f"images_{name}"], images)
+            moved = relative(kept[f"features_{name}"], theirs).max()
+            print(f"{name}: at most {apart:.1e} apart; kept: {'the same' if same else 'OTHERS'}, {moved:.1e}")
+            failed |= int(max(apart, moved) > RELATIVE or not same)
+    return failed
+
+
 def relative(some: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Differences in units of their value, as far as they are more than rounding."""
     difference = np.abs(some - theirs)
     size = np.abs(theirs)
-    difference[difference <= ROUNDING * size.max(axis=0)] = 0
+    # Means of high frequencies are nothing but rounding, of pixels whose deviation is SCALE.
+    difference[difference <= ROUNDING * np.maximum(size.max(axis=0), SCALE)] = 0
     return np.where(difference == 0, 0.0, difference / np.where(size == 0, 1.0, size))
 
 
@@ -130,7 +162,12 @@ def frd(metric: Any, real: NDArray[np.float64], generated: NDArray[np.float64]) 
     return metric.compute(metric.reference(Population(real), None), Population(generated), CPU)["frd"]
 
 
-def write(images: NDArray[np.uint8], theirs: NDArray[np.float64], distances: dict[str, float]) -> None:
+def write(
+    images: NDArray[np.uint8],
+    theirs: NDArray[np.float64],
+    distances: dict[str, float],
+    others: dict[str, tuple[NDArray[np.uint8], NDArray[np.float64]]],
+) -> None:
     """Keep numbers alone: no pickle, and a text that says who computed them."""
     about = {
         "made_by": "python benchmarks/radiomics_golden.py --write",
@@ -142,7 +179,9 @@ def write(images: NDArray[np.uint8], theirs: NDArray[np.float64], distances: dic
         },
     }
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, images=images, features=theirs, about=json.dumps(about))
+    arrays = {f"images_{name}": other for name, (other, _) in others.items()}
+    arrays |= {f"features_{name}": features for name, (_, features) in others.items()}
+    np.savez_compressed(buffer, images=images, features=theirs, about=json.dumps(about), **arrays)
     with atomic_write(GOLDEN) as file:
         file.write(buffer.getvalue())
 

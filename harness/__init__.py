@@ -19,10 +19,18 @@ import pluggy
 
 if TYPE_CHECKING:
     from .library import open_results, run, score
+    from .sample_scores import SampleScores
 
     __version__: str
 
-__all__ = ["Register", "__version__", "hookimpl", "open_results", "run", "score"]
+__all__ = ["Register", "SampleScores", "__version__", "hookimpl", "open_results", "run", "score"]
+
+_HOMES = {
+    "SampleScores": ".sample_scores",
+    "open_results": ".library",
+    "run": ".library",
+    "score": ".library",
+}
 
 hookimpl = pluggy.HookimplMarker("harness")
 
@@ -44,6 +52,6 @@ def __getattr__(name: str) -> Any:
         from importlib import metadata
 
         return metadata.version("hagan-bench")
-    if name in ("open_results", "run", "score"):
-        return getattr(importlib.import_module(".library", __name__), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,7 +19,8 @@ from .data.roots import default_cache
 from .errors import SpecError
 from .running.cell import run_cell
 from .running.environment import pick_device
-from .running.foreign import DEFAULT_METRICS, ForeignRequest, score_foreign
+from .running.foreign import score_foreign
+from .running.foreign_request import DEFAULT_METRICS, ForeignRequest
 from .running.place import Settings
 from .running.scorers import ScoringPlace
 from .scoring.weights import Weights

@@ -14,7 +14,7 @@ from ..limits import FILE_BYTES, TEXT_BYTES, check_bytes, check_pixels, check_re
 from .dataset import UNKNOWN_LABEL, Colour, Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
 from .executor import BUSY, USER_ERROR, Ended, Executor, Job, Resources, SubmittedJob
 from .features import FeatureSpace, WeightsFile, WeightsLocator
-from .metric import Goal, Metric, Population, Targets
+from .metric import Curve, Goal, Metric, Population, Targets
 from .observer import Run
 from .settings import ConfigT, PluginConfig, setting
 
@@ -34,6 +34,7 @@ __all__ = [
     "Clock",
     "Colour",
     "ConfigT",
+    "Curve",
     "DataError",
     "Dataset",
     "Ended",

@@ -42,6 +42,26 @@ class Population(NamedTuple):
     targets: Targets | None = None
 
 
+class Curve(NamedTuple):
+    """A score at growing numbers of images.
+
+    Attributes:
+        score: Its name.
+        sizes: Numbers of images on each side, growing.
+        means: The score at each, mean over random parts of the images.
+        deviations: Its standard deviation over these parts, which overlap.
+        limit: What a straight line over 1/N comes to with infinitely many images.
+        slope: Of that line.
+    """
+
+    score: str
+    sizes: tuple[int, ...]
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+    limit: float
+    slope: float
+
+
 class Metric(abc.ABC, Generic[ReferenceT]):
     """A pure function of real and generated images, or of their features.
 
@@ -55,6 +75,7 @@ class Metric(abc.ABC, Generic[ReferenceT]):
         minimum: Fewest images on either side that it can be computed on.
         is_paired: Whether it compares each generated image with its own target, ``generated.targets``. Such
             a metric may add scores inside regions, called SCORE/REGION.
+        needs_held_out: Whether it can't be computed without real images of patients that nobody trained on.
         recommended: Fewest images on either side above which it says more about the images than about
             their number; below, whoever prints it says so.
         goals: Whether lower or higher is better, for each score that a model is judged by. ``compute``
@@ -65,6 +86,7 @@ class Metric(abc.ABC, Generic[ReferenceT]):
     needs: str = "images"
     minimum: int = 2
     is_paired: bool = False
+    needs_held_out: bool = False
     recommended: int = 0
     goals: Mapping[str, Goal]
 
@@ -99,6 +121,10 @@ class Metric(abc.ABC, Generic[ReferenceT]):
         Called once for a final sample, so it may take many times as long as ``compute``.
         """
         return {}
+
+    def curve(self, reference: ReferenceT, generated: Population) -> Curve | None:
+        """The score at growing numbers of images, where it depends on them as 1/N does; else None."""
+        return None
 
     def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
         """Why these numbers may not mean what they seem to, such as copied training images; one line each.

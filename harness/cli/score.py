@@ -58,6 +58,13 @@ def score(
             "--cross-check", help="Also compute FID and KID through clean-fid and torch-fidelity themselves."
         ),
     ] = False,
+    curve: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw Fréchet distances against the number of images, extrapolated to infinitely many, to "
+            "this file (.png, and .pdf beside it)."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write everything to this JSON file.")] = None,
     assignments: Assignments = None,
     data_root: Roots = None,
@@ -70,7 +77,8 @@ def score(
     """Score images that were made elsewhere, by the protocol of ``bench run``."""
     from ..files import write_json
     from ..running.environment import pick_device
-    from ..running.foreign import ForeignRequest, score_foreign
+    from ..running.foreign import score_foreign
+    from ..running.foreign_request import ForeignRequest
     from ..running.scorers import ScoringPlace
 
     registry()
@@ -86,10 +94,13 @@ def score(
         held_out=held_out,
         skip_bad=skip_bad,
         cross_check=cross_check,
+        curves=curve is not None,
     )
     place = ScoringPlace(pick_device(device), folder, weights_of(weights, folder, offline), tell)
     scored = score_foreign(request, place)
     _show(scored)
+    if curve is not None:
+        _draw(scored, curve)
     if out is not None:
         write_json(out, scored.as_dict())
 
@@ -105,6 +116,10 @@ def _show(scored: ForeignScores) -> None:
     if report.context:
         print("\nhow far to trust them (docs/metrics.md):")
         print_columns([(f"  {name}", f"{value:.6g}") for name, value in report.context.items()])
+    for curve in report.curves:
+        print(f"\n{curve.score} at growing numbers of images, and at infinitely many:")
+        each = zip(curve.sizes, curve.means, strict=True)
+        print_columns([*((f"  {size}", f"{mean:.6g}") for size, mean in each), ("  ∞", f"{curve.limit:.6g}")])
     for caveat in report.caveats:
         print(f"caveat: {caveat}")
     for note in report.notes:
@@ -123,3 +138,12 @@ def _show(scored: ForeignScores) -> None:
                 for one in scored.cross_checks
             ]
         )
+
+
+def _draw(scored: ForeignScores, path: Path) -> None:
+    from ..views.extrapolation import extrapolation_figure
+    from ..views.figures import save_figure
+
+    title = f"{scored.facts['n_generated']} generated and {scored.facts['n_real']} real images"
+    for saved in save_figure(extrapolation_figure(scored.report.curves, title), path.with_suffix("")):
+        print(f"wrote {saved}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,52 +12,18 @@ from numpy.typing import NDArray
 
 from .. import plugins
 from ..api import Goal, Population, ScoreError, SpecError, WeightsError
-from ..data.prepare import prepare
 from ..files import sha256_of_file
 from ..scoring.colour import compared_colours
 from ..scoring.crosscheck import CrossCheck, cross_check
-from ..scoring.generated import load_images
 from ..scoring.metrics.frechet import Frechet, frechet_distance
 from ..scoring.report import Report
+from ..scoring.scorer import Scorer
 from ..scoring.selection import make_metrics
 from ..scoring.statistics import is_statistics, read_statistics
 from ..scoring.stored import fingerprint
-from .datasets import make_dataset
 from .environment import describe, versions
-from .scorers import ScoringPlace, make_scorer, population
-from .settings import dataset_settings
-
-DEFAULT_METRICS = ("fid", "kid", "manifold", "frd", "swd", "ms_ssim")
-
-
-@dataclass(frozen=True)
-class ForeignRequest:
-    """What to score, and against what.
-
-    Attributes:
-        generated: uint8 (N, C, H, W), or where such images are: a folder, a zip, a TIFF stack, an array.
-        reference: Real images in the same forms, or an ``.npz`` with ``mu`` and ``sigma`` of their features,
-            for Fréchet distances alone; None where ``dataset`` is given.
-        dataset: Name of a registered data set; None where ``reference`` is given.
-        data_root: Raw files of the data set.
-        settings: Options of the data set.
-        metrics: Scores by name.
-        resolution: Side that the generated images must have; None takes it as it is.
-        held_out: Keep the test patients apart, and score against them too.
-        skip_bad: Leave damaged raw files out, and say so.
-        cross_check: Also compute the Fréchet distance through clean-fid and torch-fidelity.
-    """
-
-    generated: NDArray[np.uint8] | Path
-    reference: NDArray[np.uint8] | Path | None = None
-    dataset: str | None = None
-    data_root: Path | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    metrics: tuple[str, ...] = DEFAULT_METRICS
-    resolution: int | None = None
-    held_out: bool = False
-    skip_bad: bool = False
-    cross_check: bool = False
+from .foreign_request import ForeignRequest, RealImages, real_images, stored_images
+from .scorers import ScoringPlace, make_scorer
 
 
 @dataclass(frozen=True)
@@ -83,6 +49,7 @@ class ForeignScores:
             "context": self.report.context,
             "notes": self.report.notes,
             "caveats": self.report.caveats,
+            "curves": [curve._asdict() for curve in self.report.curves],
             "cross_check": [
                 {
                     "package": one.package,
@@ -97,16 +64,6 @@ class ForeignScores:
         }
 
 
-class RealImages(NamedTuple):
-    """Real images, those of held-out patients, the items left out, what the others lost, and caveats."""
-
-    train: Population
-    held_out: Population | None
-    skipped: list[dict[str, str]]
-    conversions: Mapping[str, int]
-    caveats: Sequence[str] = ()
-
-
 def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores:
     """Score images that were made elsewhere.
 
@@ -118,81 +75,80 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
     """
     if not request.metrics:
         raise SpecError("no score was asked for", needed="names of scores", hint="bench list metrics")
-    images = _images(request.generated)
+    assert request.generated is not None
+    images = stored_images(request.generated)
     _check_side(request, images)
     if isinstance(request.reference, Path) and is_statistics(request.reference):
         return _by_statistics(request, request.reference, images, place)
-    real = real_images(request, images.shape[2], place.cache, place.tell)
-    colours = compared_colours(real.train.values, images, real.conversions)
-    scorer = make_scorer(request.metrics, real.train, real.held_out, place)
-    scorer.check(len(images))
-    report = scorer.report(images)
-    report.notes.extend(colours)
-    report.caveats.extend(real.caveats)
-    checks = list[CrossCheck]()
-    if request.cross_check:
-        remark, checks = _cross_checks(real.train, images, place)
-        report.notes.extend(remark)
-    facts = {
-        "score_versions": scorer.versions(),
-        "n_generated": len(images),
-        "n_real": len(real.train.values),
-        "n_held_out": len(real.held_out.values) if real.held_out else 0,
-        "channels": {"generated": images.shape[1], "real": real.train.values.shape[1]},
-        "conversions": dict(real.conversions),
-        "skipped": real.skipped,
-        "generated": fingerprint(images),
-        "real": fingerprint(real.train.values),
-        "versions": versions(),
-        "device": describe(place.device),
-    }
-    return ForeignScores(report, scorer.goals, checks, facts)
+    return Opened.by(request, images.shape[2], place).scores(images)
 
 
-def real_images(
-    request: ForeignRequest, resolution: int, cache: Path, tell: Callable[[str], None]
-) -> RealImages:
-    """The real side of a comparison, at the resolution of the generated images.
+class Opened(NamedTuple):
+    """The real side of a request, ready to be compared with any number of samples."""
 
-    Raises:
-        SpecError: Not exactly one of ``dataset`` and ``reference`` is there.
-    """
-    if (request.dataset is None) == (request.reference is None):
-        raise SpecError(
-            "no real images to score against"
-            if request.dataset is None
-            else "both --dataset and --reference",
-            needed="one of --dataset NAME and --reference DIR",
-        )
-    if request.reference is not None:
-        if request.held_out:
-            raise SpecError("--held-out needs patients, which a folder has not", needed="--dataset NAME")
-        return RealImages(Population(_images(request.reference)), None, [], {})
-    assert request.dataset is not None
-    source = make_dataset(request.dataset, dataset_settings(request.settings), request.data_root)
-    skip_bad = request.skip_bad
-    sets = prepare(source, request.dataset, [resolution], cache / "images", skip_bad=skip_bad, tell=tell)
-    whole = sets[resolution]
-    if not request.held_out:
-        return RealImages(population(whole, whole.channels), None, whole.skipped, whole.conversions)
-    train, apart = whole.select(["train", "val"]), whole.select("test")
-    return RealImages(
-        population(train, whole.channels),
-        population(apart, whole.channels),
-        whole.skipped,
-        whole.conversions,
-        source.caveats(),
-    )
+    request: ForeignRequest
+    real: RealImages
+    scorer: Scorer
+    place: ScoringPlace
+
+    @classmethod
+    def by(cls, request: ForeignRequest, resolution: int, place: ScoringPlace) -> Opened:
+        """Prepare the real images, and make sure that scoring will be possible.
+
+        Raises:
+            BenchError: As ``score_foreign``, but for what is wrong with samples.
+        """
+        real = real_images(request, resolution, place.cache, place.tell)
+        scorer = make_scorer(request.metrics, real.train, real.held_out, place)
+        scorer.check()
+        return cls(request, real, scorer, place)
+
+    def scores(self, images: NDArray[np.uint8]) -> ForeignScores:
+        """The scores of uint8 (N, C, H, W) images, and all that answers for them.
+
+        Raises:
+            ScoreError: Too few images, another size than the real ones, or other colours.
+        """
+        request, real = self.request, self.real
+        colours = compared_colours(real.train.values, images, real.conversions)
+        self.scorer.check(len(images))
+        report = self.scorer.report(images, curves=request.curves)
+        if request.curves and not report.curves:
+            raise ScoreError(
+                f"none of {', '.join(request.metrics)} has a curve over the number of images",
+                needed="a Fréchet distance",
+                hint="--metrics fid,frd",
+            )
+        report.notes.extend(colours)
+        report.caveats.extend(real.caveats)
+        checks = list[CrossCheck]()
+        if request.cross_check:
+            remark, checks = _cross_checks(real.train, images, self.place)
+            report.notes.extend(remark)
+        facts = {
+            "score_versions": self.scorer.versions(),
+            "n_generated": len(images),
+            "n_real": len(real.train.values),
+            "n_held_out": len(real.held_out.values) if real.held_out else 0,
+            "channels": {"generated": images.shape[1], "real": real.train.values.shape[1]},
+            "conversions": dict(real.conversions),
+            "skipped": real.skipped,
+            "generated": fingerprint(images),
+            "real": fingerprint(real.train.values),
+            "versions": versions(),
+            "device": describe(self.place.device),
+        }
+        return ForeignScores(report, self.scorer.goals, checks, facts)
 
 
 def _by_statistics(
     request: ForeignRequest, path: Path, images: NDArray[np.uint8], place: ScoringPlace
 ) -> ForeignScores:
     """The Fréchet distance to features of which only mean and covariance are known."""
-    if request.dataset is not None or request.held_out or request.cross_check:
+    if request.dataset is not None or request.held_out or request.cross_check or request.curves:
         raise SpecError(
             f"{path} holds statistics, and neither images nor patients",
-            needed="statistics alone: no --dataset, --held-out or --cross-check",
+            needed="statistics alone: no --dataset, --held-out, --cross-check or --curve",
         )
     metrics, spaces = make_metrics(request.metrics, place.weights)
     for name, metric in metrics.items():
@@ -259,9 +215,5 @@ def _cross_checks(
     return remarks, cross_check(train.values, images, space, place.device, names)
 
 
-def _images(given: NDArray[np.uint8] | Path) -> NDArray[np.uint8]:
-    return load_images(given) if isinstance(given, Path) else given
-
-
-def _name(given: NDArray[np.uint8] | Path) -> str:
+def _name(given: NDArray[np.uint8] | Path | None) -> str:
     return str(given) if isinstance(given, Path) else "the array"

@@ -7,6 +7,8 @@ _RADIMAGENET = "harness.scoring.spaces.radimagenet:RadImageNet"
 _FRECHET = "harness.scoring.metrics.frechet:Frechet"
 _KERNEL = "harness.scoring.metrics.kernel:KernelDistance"
 _MANIFOLD = "harness.scoring.metrics.manifold:Manifold"
+_VIT = "harness.scoring.spaces.vit:VisionTransformer"
+_MEMBERSHIP = "harness.scoring.metrics.membership:MembershipAUC"
 _STANDARDISED = "harness.scoring.metrics.standardised:Standardised"
 
 
@@ -28,6 +30,24 @@ def bench_features(register: Register) -> None:
     )
     register("radimagenet", _RADIMAGENET, summary="2048 pooled ResNet50 features learnt on radiology")
     register(
+        "dinov2",
+        _VIT,
+        summary="1024 features of DINOv2's ViT-L/14; needs timm and weights",
+        architecture="dinov2",
+    )
+    register(
+        "rad-dino",
+        _VIT,
+        summary="768 features of a ViT-B/14 learnt on chest X-rays; needs timm and weights",
+        architecture="rad-dino",
+    )
+    register(
+        "radiodino",
+        _VIT,
+        summary="384 features of a ViT-S/16 learnt on RadImageNet; needs timm and weights",
+        architecture="radiodino",
+    )
+    register(
         "radiomics",
         "harness.scoring.spaces.radiomics.space:Radiomics",
         summary="394 features of intensity and texture, as pyradiomics; needs no weights",
@@ -45,11 +65,21 @@ def bench_metrics(register: Register) -> None:
         summary="precision, recall, density, coverage, copy_excess",
         space="inception",
     )
+    register(
+        "mia_auc",
+        _MEMBERSHIP,
+        summary="whether samples tell who was trained on; needs held-out patients",
+        space="inception",
+        score="mia_auc",
+    )
     # Elsewhere than in the verified Inception space, a score's name carries its space.
     for space, suffix, summary in (
         ("inception-tf", "tf", "with torch-fidelity's resize"),
         ("inception-random", "random", "in a random network; needs no weights"),
         ("radimagenet", "radimagenet", "in radiology features"),
+        ("dinov2", "dinov2", "in DINOv2 features"),
+        ("rad-dino", "rad_dino", "in chest X-ray features"),
+        ("radiodino", "radiodino", "in features of RadioDINO"),
     ):
         distance = f"fid_{suffix}" if space == "inception-tf" else f"fd_{suffix}"
         register(distance, _FRECHET, summary=f"Fréchet distance {summary}", space=space, score=distance)
@@ -62,6 +92,13 @@ def bench_metrics(register: Register) -> None:
             summary=f"precision ... copy_excess {summary}",
             space=space,
             suffix=f"_{suffix}",
+        )
+        register(
+            f"mia_auc_{suffix}",
+            _MEMBERSHIP,
+            summary=f"membership attack {summary}",
+            space=space,
+            score=f"mia_auc_{suffix}",
         )
     # Radiomic features have units, so each counts by how far it is from what real images have.
     register(
@@ -84,6 +121,13 @@ def bench_metrics(register: Register) -> None:
         summary="precision ... copy_excess in standardised radiomic features; needs no weights",
         space="radiomics",
         suffix="_radiomics",
+    )
+    register(
+        "mia_auc_radiomics",
+        f"{_STANDARDISED}MembershipAUC",
+        summary="membership attack in standardised radiomic features; needs no weights",
+        space="radiomics",
+        score="mia_auc_radiomics",
     )
     register(
         "swd",

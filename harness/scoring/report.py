@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from ..api import Curve
 
 
 @dataclass(frozen=True)
@@ -14,9 +17,11 @@ class Report:
         context: Distances of real images, errors and gaps, by names that begin with their score's.
         notes: What a reader should know, one line each.
         caveats: Why the scores may not mean what they seem to, one line each.
+        curves: Scores at growing numbers of images, where somebody asked for them.
     """
 
     scores: dict[str, float]
     context: dict[str, float]
     notes: list[str]
     caveats: list[str]
+    curves: Sequence[Curve] = ()

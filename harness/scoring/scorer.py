@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..api import FeatureSpace, Goal, Metric, Population, ScoreError, SpecError, Targets
+from ..api import Curve, FeatureSpace, Goal, Metric, Population, ScoreError, SpecError, Targets
+from . import demands
 from .cache import FeatureCache
 from .report import Report
 from .spaces.network import full_precision
@@ -61,7 +61,7 @@ class Scorer:
         self._fingerprints = {side: "" for side in self._real}
         self._features: dict[tuple[RealSide, str], Population] = {}
         self._references: dict[str, Any] = {}
-        self._check_names()
+        demands.check_names(self.metrics)
 
     @property
     def goals(self) -> dict[str, Goal]:
@@ -77,13 +77,14 @@ class Scorer:
 
         Raises:
             WeightsError: A feature space lacks its weights.
-            ScoreError: Fewer real or generated images than a metric needs, or no targets.
+            ScoreError: Fewer real or generated images than a metric needs, no targets, or nobody held out.
         """
-        self._check_targets(paired)
+        demands.check_targets(self.metrics, paired)
+        demands.check_held_out(self.metrics, "held_out" in self._real)
         for side, population in self._real.items():
-            self._check_count(side.replace("_", "-"), len(population.values))
+            demands.check_count(self.metrics, side.replace("_", "-"), len(population.values))
         if n_generated is not None:
-            self._check_count("generated", n_generated)
+            demands.check_count(self.metrics, "generated", n_generated)
         for space in self.spaces.values():
             space.check()
 
@@ -109,12 +110,20 @@ class Scorer:
                 self._compute(scores, name, samples)
         return scores
 
-    def report(self, generated: NDArray[np.uint8], targets: Targets | None = None) -> Report:
+    def report(
+        self, generated: NDArray[np.uint8], targets: Targets | None = None, *, curves: bool = False
+    ) -> Report:
         """All scores with what is needed to read them; takes longer than ``score``, so for final samples.
+
+        Args:
+            generated: The images.
+            targets: What each should have been; None outside of a paired task.
+            curves: Also compute scores at growing numbers of images, where they depend on these.
 
         Raises:
             ScoreError: As ``score``.
         """
+        drawn: dict[str, Curve] = {}
         scores: dict[str, float] = {}
         context: dict[str, float] = {}
         caveats: list[str] = []
@@ -124,7 +133,11 @@ class Scorer:
                 helpful = self.metrics[name].context(self._reference(name), samples, self.device)
                 context |= helpful
                 caveats += self.metrics[name].caveats(found, helpful)
-        return Report(scores, context, self.notes(len(generated)), caveats)
+                curve = self.metrics[name].curve(self._reference(name), samples) if curves else None
+                if curve is not None:
+                    drawn[name] = curve
+        notes = self.notes(len(generated)) + self._doubts(drawn)
+        return Report(scores, context, notes, caveats, tuple(drawn.values()))
 
     def notes(self, n_generated: int) -> list[str]:
         """One line for each metric that has too few images to be compared with other numbers of images."""
@@ -135,6 +148,16 @@ class Scorer:
             f"{metric.recommended} on a side): compare it at equal numbers only"
             for name, metric in self.metrics.items()
             if fewest < metric.recommended
+        ]
+
+    def _doubts(self, curves: Mapping[str, Curve]) -> list[str]:
+        # Simulated (docs/metrics.md): with as many images as dimensions most of the bias is left.
+        enough = {name: 2 * self.metrics[name].recommended for name in curves}
+        return [
+            f"{curve.score} of infinitely many images, {curve.limit:.4g}, is a rough guess: its bias is no "
+            f"straight line over 1/N below {enough[name]} images"
+            for name, curve in curves.items()
+            if curve.sizes[-1] < enough[name]
         ]
 
     def versions(self) -> dict[str, dict[str, Any]]:
@@ -151,8 +174,8 @@ class Scorer:
         self, generated: NDArray[np.uint8], targets: Targets | None, names: Collection[str]
     ) -> Iterator[tuple[str, Population]]:
         """Each of the metrics with the samples as it needs them; a feature space runs once for all of its."""
-        self._check_generated(generated)
-        self._check_targets(targets is not None)
+        demands.check_generated(self.metrics, generated, self._real["train"].values)
+        demands.check_targets(self.metrics, targets is not None)
         for need in ["images", *self.spaces]:
             asking = [name for name in names if self.metrics[name].needs == need]
             if not asking:
@@ -213,46 +236,6 @@ class Scorer:
         space = self.spaces[need]
         features = _checked(need, space, space.extract(images, self.device), len(images))
         return features[canonical_order(images)]
-
-    def _check_names(self) -> None:
-        owners = Counter(score for metric in self.metrics.values() for score in metric.goals)
-        for score, count in owners.items():
-            if count > 1:
-                names = [name for name, metric in self.metrics.items() if score in metric.goals]
-                raise SpecError(
-                    f"the score {score!r} is claimed by the metrics {' and '.join(names)}",
-                    needed="one metric for one score",
-                    hint="leave one of them out of --metrics",
-                )
-
-    def _check_count(self, side: str, count: int) -> None:
-        for name, metric in self.metrics.items():
-            if count < metric.minimum:
-                raise ScoreError(
-                    f"{count} {side} image(s)",
-                    needed=f"at least {metric.minimum} for {name}",
-                    hint=f"more images, or leave {name} out of --metrics",
-                )
-
-    def _check_targets(self, paired: bool) -> None:
-        for name, metric in self.metrics.items():
-            if metric.is_paired and not paired:
-                raise ScoreError(
-                    f"{name} compares each image with its own target, and there is none",
-                    needed="a model that translates one modality into another",
-                    hint=f"leave {name} out of --metrics",
-                )
-
-    def _check_generated(self, generated: NDArray[np.uint8]) -> None:
-        check_images(generated)
-        self._check_count("generated", len(generated))
-        real = self._real["train"].values
-        if generated.shape[2:] != real.shape[2:]:
-            raise ScoreError(
-                f"generated images are {generated.shape[2]} x {generated.shape[3]} pixels",
-                needed=f"{real.shape[2]} x {real.shape[3]}, as the real ones: another size is another score",
-                hint="generate at that size, or choose --res accordingly; resizing is part of what is scored",
-            )
 
 
 def _space(spaces: Mapping[str, FeatureSpace], name: str) -> FeatureSpace:

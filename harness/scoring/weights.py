@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from filelock import FileLock
+from safetensors.torch import load_file
 
 from ..api import WeightsError, WeightsFile
 from ..download import DownloadError, DownloadProgress, download
@@ -99,7 +100,10 @@ def load_state(path: Path, file: WeightsFile) -> dict[str, torch.Tensor]:
         WeightsError: The file is truncated, or holds something else than tensors by name.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # Damaged archives and foreign pickles raise a dozen unrelated types.
         raise WeightsError(
@@ -143,4 +147,10 @@ def _missing(file: WeightsFile, cache: Path, why: str) -> WeightsError:
 
 
 def _origin(file: WeightsFile) -> str:
-    return f"download {file.url} where there is a network" if file.url else f"obtain {file.name}"
+    if not file.url:
+        return f"obtain {file.name}"
+    renamed = "" if file.url.endswith(f"/{file.name}") else f", keep it as {file.name}"
+    unproven = (
+        "" if file.sha256 else " (no digest of it is known here; the record keeps the one that is found)"
+    )
+    return f"download {file.url} where there is a network{unproven}{renamed}"

@@ -115,7 +115,7 @@ class _MetricChecks:
 
     def scores(self) -> Iterator[str]:
         # The scorer itself refuses what is missing or not finite.
-        for held_out in (self.held_out, None):
+        for held_out in (self.held_out,) if self.metric.needs_held_out else (self.held_out, None):
             self.score(self._scorer(self.train, held_out), self.generated)
         yield from ()
 

@@ -58,6 +58,9 @@ def test_docs_name_every_metric_space_and_score(builtin, weights, request):
         stem = (
             name.removesuffix("_random")
             .removesuffix("_radimagenet")
+            .removesuffix("_dinov2")
+            .removesuffix("_rad_dino")
+            .removesuffix("_radiodino")
             .removesuffix("_radiomics")
             .removesuffix("_tf")
         )

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...api import Metric, Population, ScoreError
+from ...api import Curve, Metric, Population, ScoreError
 from .draws import Real, leaving_out, part
+from .extrapolation import extrapolated
 from .halves import Halves
 from .jackknife import deviation, together
 
@@ -157,6 +158,10 @@ class Frechet(Metric[Real]):
             ]
             result[f"{self.score}_overfit"] = apart - float(np.mean(trained))
         return result
+
+    def curve(self, reference: Real, generated: Population) -> Curve:
+        """The distance at growing numbers of images, and of infinitely many."""
+        return extrapolated(self.score, frechet_distance, reference.train, generated)
 
     def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
         """A word where samples are nearer to training patients than they can be without copying."""

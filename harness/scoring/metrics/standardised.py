@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...api import Metric, Population, ScoreError
+from ...api import Curve, Metric, Population, ScoreError
 from .kernel import KernelDistance
 from .manifold import Manifold
+from .membership import MembershipAUC
 
 
 class Scale(NamedTuple):
@@ -68,6 +69,7 @@ class Standardised(Metric[Scaled]):
     def __init__(self, inner: Metric[Any]) -> None:
         self.inner = inner
         self.needs, self.goals, self.minimum = inner.needs, inner.goals, inner.minimum
+        self.needs_held_out = inner.needs_held_out
 
     def reference(self, train: Population, held_out: Population | None) -> Scaled:
         """The scale of the training images, and what the metric keeps of real images on it."""
@@ -83,6 +85,10 @@ class Standardised(Metric[Scaled]):
     def context(self, reference: Scaled, generated: Population, device: torch.device) -> dict[str, float]:
         """What the metric says of its scores."""
         return self.inner.context(reference.reference, reference.scale(generated), device)
+
+    def curve(self, reference: Scaled, generated: Population) -> Curve | None:
+        """That of the metric: of a logarithm, that of the distance itself, for it is what depends on 1/N."""
+        return self.inner.curve(reference.reference, reference.scale(generated))
 
     def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
         """What the metric tells of its scores."""
@@ -105,6 +111,15 @@ class StandardisedManifold(Standardised):
 
     def __init__(self, space: str, suffix: str = "") -> None:
         super().__init__(Manifold(space, suffix))
+
+
+class StandardisedMembershipAUC(Standardised):
+    """The membership attack among standardised features; options as for ``MembershipAUC``."""
+
+    version: ClassVar[int] = MembershipAUC.version
+
+    def __init__(self, space: str, score: str) -> None:
+        super().__init__(MembershipAUC(space, score))
 
 
 def _single(features: NDArray[np.float64]) -> NDArray[np.float64]:
