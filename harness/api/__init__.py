@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BenchError, ChoiceError, DataError, PluginError, ScoreError, SpecError, WeightsError
 from .dataset import UNKNOWN_LABEL, Colour, Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
-from .executor import BUSY, USER_ERROR, Ended, Executor, Job, Resources, SubmittedJob
+from .executor import (
+    BUSY,
+    PAUSED,
+    STOPPED,
+    USER_ERROR,
+    Ended,
+    Executor,
+    Job,
+    JobState,
+    Resources,
+    SubmittedJob,
+)
 from .features import FeatureSpace, WeightsFile, WeightsLocator
 from .metric import Goal, Metric, Population, Targets
 from .observer import Run
@@ -23,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AUGMENTATIONS",
     "BUSY",
+    "PAUSED",
+    "STOPPED",
     "UNKNOWN_LABEL",
     "USER_ERROR",
     "Batch",
@@ -40,6 +53,7 @@ __all__ = [
     "Goal",
     "ImageShape",
     "Job",
+    "JobState",
     "Metric",
     "Model",
     "Pair",

@@ -15,6 +15,9 @@ from .stopping import StopSignal
 
 def cell(
     job: Annotated[str, typer.Argument(help="The cell, as `bench grid` packed it.")],
+    expect: Annotated[
+        str | None, typer.Option(help="Identity of the cell that is meant; another one is refused.")
+    ] = None,
     device: Device = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of this process.")] = None,
     weights: WeightsOption = None,
@@ -33,7 +36,8 @@ def cell(
     from ..running.place import Settings
     from ..training.loop import Interrupted
 
-    stop = StopSignal()
+    # Whoever sends a second signal sends SIGKILL: schedulers repeat themselves without meaning more.
+    stop = StopSignal(raises=False)
     packed = unpack(job)
     settings = Settings(
         Store(packed.results),
@@ -48,11 +52,11 @@ def cell(
     registry()
     try:
         with tracking(tensorboard):
-            record = run_cell(packed.request, settings).record
+            record = run_cell(packed.request, settings, expect=expect).record
     except BusyError:
         sys.exit(BUSY)
     except Interrupted:
-        sys.exit(128 + stop.number)
+        sys.exit(stop.code)
     if record.status == "failed":
         print(f"error: {(record.error or '').strip().splitlines()[-1]}", file=sys.stderr)
         sys.exit(1)

@@ -145,7 +145,7 @@ def run(
                 f"stopped after {interrupted.clock.step} steps; the state is saved: the same command goes on",
                 file=sys.stderr,
             )
-            sys.exit(128 + stop.number)
+            sys.exit(stop.code)
     if not outcome.is_new:
         print("this cell is done already; another --seed or setting makes another cell")
     _report(outcome.folder, outcome.record)

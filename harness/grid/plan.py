@@ -90,14 +90,15 @@ class _Planner:
 
     def plan(self, asked: GridRequest, completed: CompletedRequest, fingerprint: str | None) -> PlannedCell:
         """One cell; of unknown standing where its raw files have no fingerprint."""
+        spec = completed.identify(fingerprint or "")
         arguments = pack(
             asked.request,
             self.store.root,
             self.cache,
             weights=self.options.weights,
             skip_bad=self.options.skip_bad,
+            expect=None if fingerprint is None else spec.identity,
         )
-        spec = completed.identify(fingerprint or "")
         known = PlannedCell(
             **asked.point._asdict(),
             row=asked.row,

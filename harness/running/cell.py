@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from ..cell.holder import holder_of, remove_holder, write_holder
 from ..cell.records import Record, RecordError, RunFolder, missing_metrics
 from ..cell.spec import RunRequest, RunSpec
-from ..errors import BusyError
+from ..errors import BusyError, SpecError
 from ..files import leave_aside, storage_error
 from .environment import pick_device
 from .place import Settings
@@ -35,14 +35,25 @@ class Outcome:
     is_new: bool
 
 
-def run_cell(request: RunRequest, settings: Settings) -> Outcome:
+def run_cell(request: RunRequest, settings: Settings, *, expect: str | None = None) -> Outcome:
     """Train, score and record one cell, or go on with it, or return what is there.
+
+    Args:
+        request: What somebody asked for.
+        settings: Where and on what it runs.
+        expect: The identity that the cell must have; None for any.
 
     Raises:
         BenchError: Anything that the user can put right.
         Interrupted: ``settings.stop`` said so; the state is saved.
     """
     cell = resolve(request)
+    if expect is not None and cell.spec.identity != expect:
+        raise SpecError(
+            f"here this is cell {cell.spec.folder_name}, and cell {expect[:8]} was asked for",
+            needed="the same raw files, and the same versions of the plugins, on all machines",
+            hint="the same command again, from an environment and raw files that all machines share",
+        )
     folder = settings.results.folder(cell.spec)
     device = pick_device(settings.device)
     with _locked(folder):
