@@ -9,12 +9,29 @@ import os
 import shlex
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from .errors import StorageError
+
+_guards: dict[Path, Callable[[], None]] = {}
+
+
+@contextmanager
+def guarding(folder: Path, check: Callable[[], None]) -> Iterator[None]:
+    """Ask ``check`` before a file appears in a folder; what it raises keeps the file out."""
+    home = folder.resolve()
+    before = _guards.get(home)
+    _guards[home] = check
+    try:
+        yield
+    finally:
+        if before is None:
+            del _guards[home]
+        else:
+            _guards[home] = before
 
 
 @contextmanager
@@ -44,6 +61,8 @@ def atomic_write(path: Path, *, keep: Path | None = None, new_folder: bool = Tru
             os.fsync(file.fileno())
         # mkstemp makes files for their owner alone; a result is as readable as any other file.
         temporary.chmod(0o666 & ~_umask())
+        if (check := _guards.get(path.parent.resolve())) is not None:
+            check()
         if keep is not None and path.exists():
             path.replace(keep)
         temporary.replace(path)

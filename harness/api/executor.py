@@ -72,6 +72,11 @@ class Resources:
         """The file for what the cell called ``name`` prints, all its attempts one after the other."""
         return self.logs / f"{name}.txt"
 
+    @property
+    def jobs_folder(self) -> Path:
+        """Folder for what an executor keeps of the cells that it submitted: all machines see it."""
+        return self.logs.with_name("jobs")
+
 
 @dataclass(frozen=True)
 class JobState:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import BenchError, SpecError
+from ..errors import BenchError, Interrupted, SpecError
 from ..files import move_aside, typed
+from ..interrupting import heeding
 from ..limits import check_side
 from .options import (
     Assignments,
@@ -28,6 +29,7 @@ from .options import (
     registry,
     settings_of,
 )
+from .stopping import StopSignal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,16 +195,20 @@ class _Asked:
         """Its image sets, one for each side, prepared below a cache folder."""
         from ..data.prepare import prepare as build
 
-        with _reading() as progress:
-            sets = build(
-                self.made(),
-                self.dataset,
-                self.sides,
-                cache / "images",
-                workers=self.workers,
-                skip_bad=self.skip_bad,
-                progress=progress,
-            )
+        with StopSignal("stopping after this item; once more to stop at once") as stop:
+            try:
+                with heeding(stop), _reading() as progress:
+                    sets = build(
+                        self.made(),
+                        self.dataset,
+                        self.sides,
+                        cache / "images",
+                        workers=self.workers,
+                        skip_bad=self.skip_bad,
+                        progress=progress,
+                    )
+            except Interrupted:
+                sys.exit(stop.code)
         return list(sets.values())
 
 

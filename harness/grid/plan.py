@@ -86,7 +86,7 @@ class _Planner:
 
     def __init__(self, store: Store, cache: Path, options: GridOptions) -> None:
         self.store, self.cache, self.options = store, cache, options
-        self.speeds = _speeds(store)
+        self.speeds, self.longest = _times(store)
 
     def plan(self, asked: GridRequest, completed: CompletedRequest, fingerprint: str | None) -> PlannedCell:
         """One cell; of unknown standing where its raw files have no fingerprint."""
@@ -110,6 +110,7 @@ class _Planner:
             standing="unknown",
             message="its raw files are not at hand: --data-root",
             seconds=None,
+            longest=self.longest.get(spec.workload),
         )
         if fingerprint is None:
             # Its folder's name ends with its identity, which only the raw files complete.
@@ -163,17 +164,20 @@ def _other_versions(spec: RunSpec, store: Store) -> str:
     return ""
 
 
-def _speeds(store: Store) -> Mapping[Any, float]:
-    """Seconds an epoch, scoring included, of every workload that was run before."""
+def _times(store: Store) -> tuple[Mapping[Any, float], Mapping[Any, float]]:
+    """Of every workload that was run before: seconds an epoch with scoring, and of the longest evaluation."""
     seen: dict[Any, list[float]] = {}
+    longest: dict[Any, float] = {}
     for folder in store.folders():
         try:
             record = folder.read_record()
         except SpecError:
             continue
         if record is not None and record.epochs_done:
-            seen.setdefault(record.spec.workload, []).append(_seconds(record) / record.epochs_done)
-    return {kind: median(values) for kind, values in seen.items()}
+            workload = record.spec.workload
+            seen.setdefault(workload, []).append(_seconds(record) / record.epochs_done)
+            longest[workload] = max(longest.get(workload, 0.0), record.timing.get("longest_evaluation", 0.0))
+    return {kind: median(values) for kind, values in seen.items()}, longest
 
 
 def _seconds(record: Record) -> float:

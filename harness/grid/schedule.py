@@ -12,11 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from filelock import FileLock, Timeout
-
 from ..api.executor import BUSY, USER_ERROR, Ended, Executor, Job, SubmittedJob
-from ..cell.holder import holder_of
 from ..cell.records import RecordError, RunFolder, missing_metrics
+from ..claims import Looker, holder_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,6 +108,7 @@ class _Loop:
         attempts: int,
     ) -> None:
         self.cells, self.executor, self.changed, self.attempts = cells, executor, changed, attempts
+        self.looker = Looker()
 
     def run(self, stop: Callable[[], int], tick: Callable[[], None], leave: Callable[[], bool]) -> None:
         asked = 0
@@ -222,7 +221,7 @@ class _Loop:
             # Another grid may have come first since the plan was made; a look is cheaper than a process.
             if result := finished(watched.cell):
                 self._become(watched, result, "by another process")
-            elif _is_held(watched.cell.folder):
+            elif self.looker.is_held(watched.cell.folder):
                 self._become(watched, "elsewhere", holder_of(watched.cell.folder))
             else:
                 watched.mark = mark_of(watched.cell.folder)
@@ -239,7 +238,7 @@ class _Loop:
                 continue
             if result := finished(watched.cell):
                 self._become(watched, result, "by another process")
-            elif _is_held(watched.cell.folder):
+            elif self.looker.is_held(watched.cell.folder):
                 watched.since = time.monotonic()
             else:
                 # Whoever held it is gone, and left it undone.
@@ -271,16 +270,3 @@ def finished(cell: PlannedCell) -> Literal["done", "diverged"] | None:
         return "diverged"
     is_whole = record.status == "complete" and not missing_metrics(record.score_versions, cell.metrics)
     return "done" if is_whole else None
-
-
-def _is_held(folder: Path) -> bool:
-    lock = RunFolder(folder).lock
-    try:
-        if not lock.exists():
-            return False
-        with FileLock(lock).acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:
-        return False  # the cell itself will meet the same trouble, and tell it

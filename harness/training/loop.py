@@ -21,7 +21,7 @@ from ..api import Batch, Clock, Goal, Model, Run
 from ..cell.records import RunFolder
 from ..cell.spec import RunSpec
 from ..data.pixels import to_model_range
-from ..errors import CheckpointError, Diverged
+from ..errors import CheckpointError, Diverged, Interrupted
 from ..files import move_aside
 from .arithmetic import arithmetic
 from .augmentation import compose
@@ -37,20 +37,14 @@ CHECKPOINT_SECONDS = 60.0
 """Longest work, in seconds of training, that a kill can undo."""
 
 
-class Interrupted(Exception):
-    """Training was asked to stop, and saved its state first."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
-        self.clock = clock
-
-
 @dataclass
 class TrainingProgress:
     """Where a training stands: the part of a checkpoint that is no tensor.
 
     Attributes:
         best_networks: Digest of the networks that scored best (``checkpoints.save_networks``).
+        awaits_evaluation: Whether an evaluation is due that was cut.
+        longest_evaluation: Seconds of the longest one.
     """
 
     step: int = 0
@@ -60,6 +54,8 @@ class TrainingProgress:
     last: dict[str, float] = field(default_factory=dict)
     train_seconds: float = 0.0
     score_seconds: float = 0.0
+    awaits_evaluation: bool = False
+    longest_evaluation: float = 0.0
 
 
 class Trainer:
@@ -109,6 +105,7 @@ class Trainer:
         self._augment = compose(model.augmentations, spec.protocol.shift_reach)
         self.compiled = False
         self._saved = time.monotonic()
+        self._saved_step: int | None = None
         self._finite = torch.ones((), dtype=torch.bool, device=self.device)
 
     @property
@@ -137,6 +134,7 @@ class Trainer:
             ) from error
         _set_random_state(state["random"], self.device)
         self.progress = TrainingProgress(**state["progress"])
+        self._saved_step = self.progress.step
         if self.progress.best_networks is not None:
             restore_networks(self.folder.best, self.progress.best_networks)
         notes = tuple(f"left aside: {complaint}" for complaint in complaints)
@@ -154,30 +152,41 @@ class Trainer:
 
         Args:
             observers: Told about losses and evaluations.
-            stop: Asked before every step.
+            stop: Asked before every step; evaluations look up too (``harness.interrupting``).
 
         Raises:
             Interrupted: ``stop`` said so; the state is saved.
             Diverged: A loss or a sample is not finite.
         """
-        protocol = self.spec.protocol
         self.log.cut_back(self.progress.step)
         observers.run_started(self.run)
         self.model.train()
-        while self.progress.step < self.run.total_steps:
-            with arithmetic(protocol.precision, self.device):
-                self._train_epoch(observers, stop)
+        try:
+            self._fit(observers, stop)
+        finally:
+            self.log.close()
+
+    def _fit(self, observers: Observers, stop: Callable[[], bool]) -> None:
+        protocol = self.spec.protocol
+        while self.progress.step < self.run.total_steps or self.progress.awaits_evaluation:
+            if not self.progress.awaits_evaluation:
+                with arithmetic(protocol.precision, self.device):
+                    self._train_epoch(observers, stop)
             clock = self.clock
             if clock.epoch % protocol.evaluate_every == 0 or clock.epoch == protocol.epochs:
                 self._evaluate(observers, clock)
 
-    def save(self) -> None:
-        """Write a checkpoint with everything that going on needs."""
-        self._saved = time.monotonic()
+    def save(self, random: Mapping[str, Tensor] | None = None) -> None:
+        """Write a checkpoint with everything that going on needs.
+
+        Args:
+            random: State of the random numbers to go on from; None for the present one.
+        """
+        self._saved, self._saved_step = time.monotonic(), self.progress.step
         state = {
             "model": self.model.state_dict(),
             "optimizers": {name: opt.state_dict() for name, opt in self.model.optimizers().items()},
-            "random": _random_state(self.device),
+            "random": _random_state(self.device) if random is None else random,
             "progress": asdict(self.progress),
         }
         save_state(self.folder.checkpoint, self.spec.identity, state)
@@ -205,8 +214,10 @@ class Trainer:
             clock = self.clock
             self.progress.train_seconds = before + time.monotonic() - started
             if stop():
-                self.save()
-                raise Interrupted(clock)
+                # Whoever sees a new checkpoint may believe that the training got further.
+                if self.progress.step != self._saved_step:
+                    self.save()
+                raise Interrupted(clock.step)
             if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                 self.save()
             losses = self._step(order[number * self.run.batch_size :][: self.run.batch_size], clock)
@@ -242,10 +253,19 @@ class Trainer:
         return dict(zip(losses, values, strict=True))
 
     def _evaluate(self, observers: Observers, clock: Clock) -> None:
-        started = time.monotonic()
-        scores = self.evaluate()
-        progress = self.progress
-        progress.score_seconds += time.monotonic() - started
+        started, progress = time.monotonic(), self.progress
+        random = _random_state(self.device)
+        try:
+            scores = self.evaluate()
+        except Interrupted:
+            if progress.step != self._saved_step:
+                progress.awaits_evaluation = True
+                self.save(random)
+            raise Interrupted(progress.step) from None
+        progress.awaits_evaluation = False
+        seconds = time.monotonic() - started
+        progress.score_seconds += seconds
+        progress.longest_evaluation = max(progress.longest_evaluation, seconds)
         progress.last = scores
         if not progress.best or self._is_better(scores[self.select], progress.best[self.select]):
             progress.best, progress.best_epoch = scores, clock.epoch

@@ -12,12 +12,11 @@ import pytest
 import torch
 
 from harness.cell.records import RunFolder, Store
-from harness.errors import CheckpointError, StorageError
+from harness.errors import CheckpointError, Interrupted, StorageError
 from harness.running.cell import Outcome
 from harness.running.model import load_model
 from harness.tables.survey import survey
 from harness.training.checkpoints import previous
-from harness.training.loop import Interrupted
 
 Run = Callable[..., Outcome]
 CPU = torch.device("cpu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -66,7 +67,7 @@ class Local(Executor[LocalConfig]):
 class Process(SubmittedJob):
     """One cell in a process of its own."""
 
-    state = JobState("running", "this machine")
+    state = JobState("running", socket.gethostname())
 
     def __init__(self, job: Job, place: str, threads: int, log: Path) -> None:
         self.place = place
@@ -98,13 +99,7 @@ class Process(SubmittedJob):
 
     def log(self) -> str:
         """The end of what this attempt printed."""
-        try:
-            with self.path.open("rb") as file:
-                end = file.seek(0, 2)
-                file.seek(max(self.own_start, end - TOLD_BYTES))
-                return file.read().decode(errors="replace")
-        except OSError:
-            return ""  # a log that somebody removed costs no more than its words
+        return tail_of(self.path, self.own_start)
 
     def stop(self, *, now: bool) -> None:
         """Send SIGTERM, or SIGKILL."""
@@ -115,6 +110,17 @@ class Process(SubmittedJob):
         if code < 0:
             return f"killed by {signal.Signals(-code).name}"
         return f"exit {code}{last_words(self.log())}"
+
+
+def tail_of(path: Path, start: int) -> str:
+    """The end of a log, from ``start`` at most."""
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, 2)
+            file.seek(max(start, end - TOLD_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""  # a log that somebody removed costs no more than its words
 
 
 def last_words(log: str) -> str:
