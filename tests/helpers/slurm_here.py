@@ -167,6 +167,7 @@ class Bench:
     def __init__(self, folder: Path, cluster: Slurm, installed: str, user: str | None = None) -> None:
         self.folder, self.cluster, self.user = folder, cluster, user
         self.python = sys.executable
+        self.started: list[subprocess.Popen[str]] = []
         self.environment = {
             **os.environ,
             **cluster.environment,
@@ -184,7 +185,7 @@ class Bench:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start ``bench`` with these arguments, on processors."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [self.python, "-m", "harness", *arguments],
             cwd=self.folder,
             env=self.environment,
@@ -196,6 +197,16 @@ class Bench:
             user=self.user,
             group="nogroup" if self.user else None,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what was started and lives, and cancel its jobs."""
+        for process in self.started:
+            process.kill()
+            process.communicate()
+        if jobs := [job for job, _, state, *_ in self.jobs() if state in ("PENDING", "RUNNING")]:
+            self.cluster.ask("scancel", *jobs)
 
     def __call__(self, *arguments: str) -> tuple[int, str, str]:
         """Run ``bench`` to its end; returns its exit code and what it said."""

@@ -43,14 +43,18 @@ def installed(common: Path) -> str:
 
 
 @pytest.fixture
-def bench(cluster: Slurm, common: Path, installed: str) -> Callable[..., Bench]:
+def bench(cluster: Slurm, common: Path, installed: str) -> Iterator[Callable[..., Bench]]:
     """Makes a command line; ``user`` is who types it."""
+    made: list[Bench] = []
 
     def make(user: str | None = None) -> Bench:
         folder = Path(tempfile.mkdtemp(dir=common))
         if user is not None:
             shutil.chown(folder, user)
         folder.chmod(0o755)
-        return Bench(folder, cluster, installed, user)
+        made.append(Bench(folder, cluster, installed, user))
+        return made[-1]
 
-    return make
+    yield make
+    for one in made:
+        one.end()

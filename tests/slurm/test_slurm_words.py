@@ -123,6 +123,7 @@ def test_ends_are_told_apart(
     executor, _ = cluster(tmp_path, monkeypatch, [])
     (job,) = executor.submit([Job("a", ("cell", "{}"))])
     (name, _) = job.place  # type: ignore[attr-defined]
+    monkeypatch.setattr(slurm, "GONE_SECONDS", 0.0)
     executor.queue._entries = read_listing(line(1, 0, name, state, status, "n2"))
     ended = job.poll()
     assert ended is not None
@@ -321,15 +322,50 @@ def test_who_is_cancelled_saves_and_leaves_the_last_word_to_slurm(tmp_path: Path
     assert not (tmp_path / "told").exists()
 
 
-def test_an_end_is_known_before_slurm_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_good_end_is_known_before_slurm_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     executor, asked = cluster(tmp_path, monkeypatch, [])
-    (task,) = executor.submit([Job("a", ("cell", "{}"))])
-    folder = task.folder  # type: ignore[attr-defined]
-    (folder / "ends").mkdir()
-    (folder / "ends" / "0").write_text("0 0\n")
-    assert task.poll() is None, "that was an earlier job"
     monkeypatch.setattr(slurm, "LOOK_SECONDS", 0.0)
-    (folder / "ends" / "0").write_text(f"1 {BUSY}\n")
+    (task,) = executor.submit([Job("a", ("cell", "{}"))])
+    ends = task.folder / "ends"  # type: ignore[attr-defined]
+    ends.mkdir()
+    (ends / "0").write_text("0 0\n")
+    assert task.poll() is None, "that was an earlier job"
     before = len(asked)
-    assert task.poll() == Ended(BUSY, f"exit {BUSY}")
+    (ends / "0").write_text("1 0\n")
+    assert task.poll() == Ended(0, "exit 0")
     assert len(asked) == before
+
+
+def test_a_bad_end_is_believed_when_slurm_says_so_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script on a node that SLURM lost lives on, while the cell is queued again."""
+    listing: list[str] = []
+    executor, _ = cluster(tmp_path, monkeypatch, listing)
+    monkeypatch.setattr(slurm, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(queue, "ASK_SECONDS", -1.0)
+    (task,) = executor.submit([Job("a", ("cell", "{}"))])
+    name, _ = task.place  # type: ignore[attr-defined]
+    ends = task.folder / "ends"  # type: ignore[attr-defined]
+    ends.mkdir()
+    (ends / "0").write_text(f"1 {BUSY}\n")
+    listing.append(line(1, 0, name, "PENDING"))
+    assert task.poll() is None
+    listing[0] = line(1, 0, name, "FAILED", BUSY << 8)
+    assert task.poll() == Ended(BUSY, f"exit {BUSY}")
+
+
+def test_an_end_that_nobody_wrote_down_may_be_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the end of a script that queued its cell again and SLURM's next word lies a moment."""
+    listing: list[str] = []
+    executor, _ = cluster(tmp_path, monkeypatch, listing)
+    monkeypatch.setattr(queue, "ASK_SECONDS", -1.0)
+    (task,) = executor.submit([Job("a", ("cell", "{}"))])
+    name, _ = task.place  # type: ignore[attr-defined]
+    listing.append(line(1, 0, name, "FAILED", PAUSED << 8))
+    assert task.poll() is None
+    listing[0] = line(1, 0, name, "PENDING")
+    assert task.poll() is None
+    assert task.state == JobState("queued")

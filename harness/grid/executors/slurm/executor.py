@@ -150,7 +150,8 @@ class SlurmJob(SubmittedJob):
         self.executor, self.folder, self.index, self.name, self.number = executor, folder, index, name, number
         self._began = time.monotonic()
         self._looked = float("-inf")
-        self._missing: float | None = None
+        self._code: int | None = None
+        self._gone: float | None = None
         self._ended: Ended | None = None
         self._state = JobState("queued")
         path = executor.resources.log_of(name)
@@ -170,9 +171,10 @@ class SlurmJob(SubmittedJob):
         return self._state
 
     def poll(self) -> Ended | None:
-        """How it ended: from the file that it leaves, or from SLURM."""
+        """How it ended: well, as the file says that it leaves, or otherwise, as SLURM says too."""
         if self._ended is None:
-            self._ended = self._from_file() or self._from_queue()
+            code = self._code_in_file()
+            self._ended = self._by_itself(0) if code == 0 else self._from_queue(code)
         return self._ended
 
     def log(self) -> str:
@@ -188,35 +190,47 @@ class SlurmJob(SubmittedJob):
         entry = entries.get(self.place)
         return f"{max(self.number, entry.job if entry else 0)}_{self.index}"
 
-    def _from_file(self) -> Ended | None:
-        """The cell ended by itself, and its script has written how."""
+    def _code_in_file(self) -> int | None:
+        """The exit code that its script wrote down; None where there is none of this job yet."""
         now = time.monotonic()
-        if now - self._looked < LOOK_SECONDS:
-            return None
-        self._looked = now
-        try:
-            number, code = (int(word) for word in (self.folder / ENDS / str(self.index)).read_text().split())
-        except (OSError, ValueError):
-            return None
-        return self._by_itself(code) if number >= self.number else None
+        if now - self._looked > LOOK_SECONDS:
+            self._looked = now
+            try:
+                text = (self.folder / ENDS / str(self.index)).read_text()
+                number, code = (int(word) for word in text.split())
+                self._code = code if number >= self.number else None
+            except (OSError, ValueError):
+                self._code = None
+        return self._code
 
-    def _from_queue(self) -> Ended | None:
-        """SLURM says that it is over, or does not know it any more."""
+    def _from_queue(self, code: int | None) -> Ended | None:
+        """SLURM says that it is over, or does not know it any more.
+
+        A script that SLURM takes for lost may write an exit code while the cell waits for another node, so
+        SLURM must say the same. And a script that SLURM takes for ended may have queued the cell again a
+        moment ago, unless it wrote a code.
+        """
         queue = self.executor.queue
         entry = queue.entries().get(self.place)
-        if entry is None or entry.job < self.number:
-            if queue.asked < self._began or queue.trouble:
-                return None  # SLURM was not asked since
-            self._missing = self._missing or time.monotonic()
-            if time.monotonic() - self._missing < GONE_SECONDS:
+        if entry is not None and entry.job >= self.number:
+            if not entry.is_over:
+                self._gone = None
                 return None
-            return Ended(None, "SLURM does not know the job any more", "node lost")
-        self._missing = None
-        if not entry.is_over:
+            if entry.reason != "exit":
+                where = f", on {entry.node}" if entry.node else ""
+                return Ended(entry.code, f"{entry.reason}{where}", entry.reason)
+            if code is not None or entry.code == STOPPED:
+                return self._by_itself(entry.code if code is None else code)
+        elif queue.asked < self._began or queue.trouble:
+            return None  # SLURM was not asked since
+        elif code is not None:
+            return self._by_itself(code)
+        self._gone = self._gone or time.monotonic()
+        if time.monotonic() - self._gone < GONE_SECONDS:
             return None
-        if entry.reason == "exit":
+        if entry is not None and entry.job >= self.number:
             return self._by_itself(entry.code)
-        return Ended(entry.code, f"{entry.reason}, on {entry.node or 'no node'}", entry.reason)
+        return Ended(None, "SLURM does not know the job any more", "node lost")
 
     def _by_itself(self, code: int | None) -> Ended:
         """How a cell ended whose script came to its end."""

@@ -40,6 +40,7 @@ while wait "$cell"; code=$?; [ "$code" -gt 128 ] && kill -0 "$cell" 2>/dev/null;
 wait "$cell"; again=$?; [ "$again" = 127 ] || code=$again
 if [ "$code" = {paused} ] && [ "$(mark)" != "$before" ]; then
     echo "the time here is up, and the training got further: once more from its checkpoint"
+    trap '' TERM USR1  # SLURM ends a job that it queues again, and would end the command that asks for it
     scontrol requeue "$job" && exit "$code"
     "${{submit[@]}}" --array="$index" "$here/{script}" && exit "$code"
 fi
