@@ -2,18 +2,21 @@
 
     python benchmarks/preparation.py --data-root BRATS2018 [--cases 36] [--dicom 1000] [--workers 2]
 
-The cases that are there are linked under other names until there are ``--cases`` of them; DICOM files of
-512 x 512 pixels are made, a hundred for each patient, uncompressed and with a window. Both sides read every
-file in as many processes, from a warm page cache: with nibabel all voxels, with pydicom all pixels. Preparing
-at 64 and 256 px pays for starting its processes, for reading headers to tell patients, and for hashing the
-files; loading does not. Memory is what reading one file adds to a process. Linux only. Nothing else should
-run meanwhile. Regenerates ``preparation.json`` and ``preparation.md`` in ``benchmarks/results``.
+The cases that are there are linked under other names until there are ``--cases`` of them; DICOM files of 512
+x 512 pixels are made, a hundred for each patient, uncompressed and with a window. Both sides read every file
+in as many processes, from a warm page cache: with nibabel all voxels; with pydicom once the stored numbers
+(``pixel_array``), and once the greys that are prepared, by its own modality LUT and window. Preparing at 64
+and 256 px pays for starting its processes, for reading headers to tell patients, and for hashing the files;
+loading does not. Memory is what reading one file adds to a process. Linux only. Sides alternate, so that a
+busy machine is busy for both; how busy it was is written down. Regenerates ``preparation.json`` and
+``preparation.md`` in ``benchmarks/results``.
 """
 
 from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 import statistics
 import tempfile
 import time
@@ -42,6 +45,8 @@ class Side(NamedTuple):
     preparing: list[float]
     loading_peak: float
     preparing_peak: float
+    loading_work: list[float]
+    preparing_work: list[float]
 
 
 def main() -> None:
@@ -69,7 +74,15 @@ def main() -> None:
                 options,
             ),
             compare(
-                "DICOM files of 512 x 512",
+                "DICOM files of 512 x 512, to their greys",
+                made,
+                load_greys,
+                lambda: make_dataset("folder", {}, slices),
+                Path(folder),
+                options,
+            ),
+            compare(
+                "DICOM files of 512 x 512, to their stored numbers",
                 made,
                 load_dicom,
                 lambda: make_dataset("folder", {}, slices),
@@ -99,8 +112,15 @@ def compare(
             )
     data = dataset()
     item = data.items()[0]
+    loading_work, preparing_work = [], []
+    for repeat in range(
+        options.repeats
+    ):  # one process alone: what it worked, whoever else wanted the machine
+        place = cache / f"{what} alone {repeat}"
+        loading_work.append(worked(lambda: list(map(load_one, files))))
+        preparing_work.append(worked(lambda: prepare(dataset(), "benchmark", [64, 256], place, workers=1)))  # noqa: B023
     peaks = peak_mib(lambda: load_one(files[0])), peak_mib(lambda: load(data, (64, 256), item))
-    return Side(what, len(files), loading, preparing, *peaks)
+    return Side(what, len(files), loading, preparing, *peaks, loading_work, preparing_work)
 
 
 def link_cases(source: Path, root: Path, count: int) -> list[Path]:
@@ -147,10 +167,24 @@ def load_dicom(path: Path) -> float:
     return float(importlib.import_module("pydicom").dcmread(path).pixel_array[0, 0])
 
 
+def load_greys(path: Path) -> float:
+    """All pixels in memory, in the greys of the window that the file names."""
+    pydicom, pixels = importlib.import_module("pydicom"), importlib.import_module("pydicom.pixels")
+    file = pydicom.dcmread(path)
+    return float(pixels.apply_voi_lut(pixels.apply_modality_lut(file.pixel_array, file), file)[0, 0])
+
+
 def seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def worked(work: Callable[[], object]) -> float:
+    """Seconds of a processor, of all threads."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
 
 
 def peak_mib(work: Callable[[], object]) -> float:
@@ -167,23 +201,27 @@ def memory_mib(name: str) -> float:
 
 
 def report(options: Any, sides: list[Side]) -> None:
-    numbers: dict[str, Any] = {"workers": options.workers}
+    load = os.getloadavg()[2]
+    numbers: dict[str, Any] = {"workers": options.workers, "load_average": load}
     lines = []
     for side in sides:
         load_time, ready = statistics.median(side.loading), statistics.median(side.preparing)
-        numbers[side.what] = side._asdict() | {"relative_speed": load_time / ready}
+        work = statistics.median(side.loading_work) / statistics.median(side.preparing_work)
+        numbers[side.what] = side._asdict() | {"relative_speed": load_time / ready, "relative_work": work}
         lines.append(
             f"| {side.files} {side.what} | {side.files / load_time:.1f} | {side.files / ready:.1f} | "
-            f"{load_time / ready:.0%} | {side.loading_peak:.0f} MiB | {side.preparing_peak:.0f} MiB |"
+            f"{load_time / ready:.0%} | {work:.0%} | "
+            f"{side.loading_peak:.0f} MiB | {side.preparing_peak:.0f} MiB |"
         )
     text = f"""# Preparing beside loading
 
 {options.workers} processes, median of {options.repeats} alternating runs, 64 and 256 px from one reading.
 Preparing pays for the start of its processes, for headers and for hashing; loading does not. Memory is beyond
-imported libraries.
+imported libraries. *The same alone* is of one process and by processor time, whatever else the machine did. Its load
+average of the last 15 minutes was {load:.1f} at the end, on {usable_cores()} cores.
 
-| files | loading, files/s | preparing, files/s | relative speed | memory, loading | memory, preparing |
-|---|---|---|---|---|---|
+| files | loading, files/s | preparing, files/s | relative speed | the same alone | memory, loading | memory, preparing |
+|---|---|---|---|---|---|---|
 {chr(10).join(lines)}
 """
     _report.publish("preparation", numbers, text)

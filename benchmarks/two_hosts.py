@@ -26,7 +26,8 @@ import pretend_hosts
 import torch
 
 from harness import claims
-from harness.cell.records import RunFolder, Store, read_log
+from harness.cell.logs import read_log
+from harness.cell.records import RunFolder, Store
 from harness.cell.spec import RunRequest
 from harness.errors import BenchError, BusyError
 from harness.running.cell import run_cell

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.api import DataError
+from harness.api import TEXT_BYTES, DataError
 
+from .raw import whole_file
 from .volumes import one_copy
 
 _FRAME = re.compile(r"patient(\d{3})_frame(\d{2})(_gt|_0000)?\.nii(\.gz)?")
@@ -76,10 +77,7 @@ def phases_of(item: str, files: Files) -> tuple[int, int]:
             needed=f"{item}/Info.cfg or {item}.Info.cfg",
             hint="copy it from the official download",
         )
-    try:
-        text = files.info.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise DataError(f"{files.info} can't be read: {error.strerror or error}") from error
+    text = whole_file(files.info, most=TEXT_BYTES).decode(errors="replace")
     entries = dict(re.findall(r"^\s*(ED|ES)\s*:\s*(\d{1,3})\s*$", text, re.MULTILINE))
     if missing := [phase for phase in ("ED", "ES") if phase not in entries]:
         raise DataError(

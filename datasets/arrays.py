@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import ChoiceError, DataError
+from harness.api import ChoiceError, DataError, check_bytes
 
-from .scale import Stack
+from .scale import Stack, checked_floats
 
 Axes = Literal["HW", "NHW", "HWN", "HWC", "CHW", "NHWC", "NCHW"]
 
@@ -40,6 +40,7 @@ def read_array(path: Path, *, axes: Axes | None) -> Stack:
             f"{path} holds {kind} of shape {array.shape}",
             needed="numbers of shape (H, W), (N, H, W), (H, W, C), (N, H, W, C) or (N, C, H, W)",
         )
+    check_bytes(4 * array.size, f"{path}, of shape {array.shape} and as floats,", DataError)
     named = axes or axes_of(array.shape, path)
     if len(named) != array.ndim:
         raise ChoiceError(f"{path} has the shape {array.shape}, which is not {named}", hint=_HINT)
@@ -47,16 +48,13 @@ def read_array(path: Path, *, axes: Axes | None) -> Stack:
     values = np.asarray(pictures if "N" in named else pictures[None], dtype=np.float32)
     if "C" in named and values.shape[3] not in (1, *_COLOURS):
         raise DataError(f"{path} has {values.shape[3]} channels", needed="1, 3 or 4", hint=_HINT)
-    white = _WHITE.get(kind)
+    white, nothing = _WHITE.get(kind), None
     if array.dtype.kind == "f":
-        if not np.isfinite(values).all():
-            raise DataError(
-                f"{path} holds floats from {values.min():g} to {values.max():g}", needed="finite numbers"
-            )
-        white = 1.0 if values.min() >= 0.0 and values.max() <= 1.0 else None
+        values, nothing, white = checked_floats(values, str(path))
     if values.ndim == 4:
         values = values[..., 0] if values.shape[3] == 1 else _opaque(values, white)
-    return Stack(values, kind, white)
+        nothing = None if nothing is None else np.logical_or.reduce(nothing, axis=3)
+    return Stack(values, kind, white, nothing=nothing)
 
 
 def opened(path: Path) -> NDArray[Any]:
@@ -69,7 +67,8 @@ def opened(path: Path) -> NDArray[Any]:
         # Mapped, because numpy checks then that the file is as long as its header says.
         array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # headers are parsed as Python and raise what that raises
-        raise DataError(f"{path} is damaged, or no npy file: {error}", hint="get this file again") from error
+        again = "save numbers, by numpy.save" if "Python objects" in str(error) else "get this file again"
+        raise DataError(f"{path} is damaged, or no npy file: {error}", hint=again) from error
     return array
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from harness.api import DataError, Dataset, Pair, PluginConfig, Slice, Split, setting
 
 from .labels import label_plane
-from .nifti import Volume, clipped
+from .nifti import Volume, as_shown, clipped
 from .raw import digests_of, fingerprint_of
 from .space import centred
 
@@ -98,20 +98,20 @@ class BrainSlices(Dataset[BrainConfig]):
         is_segmented = SEGMENTATION in self._cases[item]
         tumour = self._volume(item, SEGMENTATION) if is_segmented else None
         _check_alike([*volumes, tumour] if tumour else volumes)
-        # Shown planes, (z, y, x): in this order voxels lie in memory.
-        stacks = [volume.values().T for volume in volumes]
-        brains = [stack > 0 for stack in stacks]
+        brains = [volume.above_zero() for volume in volumes]
         whites = [
-            self._white(volume.path, stack[brain])
-            for volume, stack, brain in zip(volumes, stacks, brains, strict=True)
+            self._white(volume.path, volume.inside(brain))
+            for volume, brain in zip(volumes, brains, strict=True)
         ]
-        covered = np.array([np.count_nonzero(plane) / plane.size for plane in brains[0]])
+        # Shown planes, (z, y, x): in this order voxels lie in memory.
+        covered = np.array([np.count_nonzero(plane) / plane.size for plane in brains[0].T])
         for z in self._selected(target.path, covered):
+            shown = [as_shown(volume.values(slice(None), slice(None), z)) for volume in volumes]
             planes = [
-                centred(clipped(stack[z], white), (_SIDE, _SIDE))
-                for stack, white in zip(stacks, whites, strict=True)
+                centred(clipped(plane, white), (_SIDE, _SIDE))
+                for plane, white in zip(shown, whites, strict=True)
             ]
-            labels = np.any([brain[z] for brain in brains], axis=0).astype(np.uint8)
+            labels = np.any([brain.T[z] for brain in brains], axis=0).astype(np.uint8)
             if tumour is not None:
                 parts = label_plane(tumour, z, self._numbers)
                 labels = np.where(parts > 0, parts, labels)
@@ -123,7 +123,7 @@ class BrainSlices(Dataset[BrainConfig]):
                 z,
                 self._splits[self._patient(item)],
                 target.mode,
-                raw_shape=stacks[0].shape[1:],
+                raw_shape=shown[0].shape,
                 counterpart=planes[1] if others else None,
                 labels=centred(labels, (_SIDE, _SIDE)),
             )

@@ -11,10 +11,28 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from harness.api import DataError, Dataset, PluginConfig, RemoteFile, Slice, Split, Square, setting
+from harness.api import (
+    TEXT_BYTES,
+    DataError,
+    Dataset,
+    PluginConfig,
+    RemoteFile,
+    Slice,
+    Split,
+    Square,
+    check_bytes,
+    setting,
+)
 
 from .image_files import grey_pages
-from .raw import existing_root, fingerprint_of, something_else, split_by_hash, visible_files
+from .raw import (
+    existing_root,
+    fingerprint_of,
+    something_else,
+    split_by_hash,
+    visible_files,
+    whole_file,
+)
 
 _OFFICIAL = "https://raw.githubusercontent.com/UCSD-AI4H/COVID-CT/master"
 _CLASS = "CT_NonCOVID"
@@ -25,6 +43,8 @@ _LISTS: dict[Split, str] = {
     "test": "testCT_NonCOVID.txt",
 }
 _PATIENTS = "NonCOVID-CT-MetaInfo.csv"
+#: What one picture may hold, unpacked: the largest of them has 3 MB.
+_PICTURE_BYTES = 1 << 28
 _ENDINGS = (".png", ".jpg", ".jpeg")
 #: Names of this class are numbers, with the figure's part after a percent sign: 14.png, 1%0.jpg.
 _NAME = re.compile(r"\d+(%\d+)?\.(png|jpe?g)", re.IGNORECASE)
@@ -90,9 +110,9 @@ class CovidCT(Dataset[CovidCTConfig]):
     def read(self, item: str) -> Iterator[Slice]:
         """The one image of a file."""
         source = f"{_CLASS}/{item}"
-        pixels, mode = next(grey_pages(self._images.content(item), f"{item} in {self._images.place}"))
+        page = next(grey_pages(self._images.content(item), f"{item} in {self._images.place}"))
         patient, split = self._people[item]
-        yield Slice(pixels, patient, source, 0, split, mode)
+        yield Slice(page.pixels, patient, source, 0, split, page.mode, conversion=page.conversion)
 
     def fingerprint(self) -> str:
         """Content of images, lists and table; the same for an archive and its unpacked folder."""
@@ -106,9 +126,9 @@ class CovidCT(Dataset[CovidCTConfig]):
 
     @cached_property
     def _images(self) -> _Images:
-        root = existing_root(self)
+        root = existing_root(self).absolute()  # . has neither a name nor a parent
         for place in (root / "Images-processed" / _CLASS, root / _CLASS, root):
-            for candidate in (place, place.with_name(place.name + ".zip")):
+            for candidate in (place, Path(f"{place}.zip")):
                 images = _Images.at(candidate)
                 if images is not None:
                     return images
@@ -188,8 +208,10 @@ class _Images:
         """
         try:
             if self.place.is_dir():
-                return (self.place / name).read_bytes()
+                return whole_file(self.place / name)
             with _archive(self.place) as archive:
+                size = archive.getinfo(self._members[name]).file_size
+                check_bytes(size, f"{name} in {self.place}, unpacked,", DataError, most=_PICTURE_BYTES)
                 return archive.read(self._members[name])
         except DataError:
             raise
@@ -206,9 +228,11 @@ def _archive(place: Path) -> zipfile.ZipFile:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = whole_file(path, most=TEXT_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise DataError(f"{path} can't be read: {error}", hint=CovidCT.obtain) from error
+    # Any ends of lines: git on Windows writes its own, and the fingerprint shall be the same.
+    return io.StringIO(text, newline=None).read()
 
 
 def _patient_table(text: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ def is_deep(image: Any) -> bool:
         return max(bits) > 8
     return (
         image.format == "PNG"
-        and any(_raw_mode(tile).endswith(";16B") for tile in image.tile[:1])
+        and any(raw_mode(tile).endswith(";16B") for tile in image.tile[:1])
         and (image.mode != "I;16")
     )
 
@@ -39,7 +39,7 @@ def deep_colour(content: bytes, name: str, page: int = 0) -> NDArray[np.float32]
         DataError: It stores them in a way of which this does not hold.
     """
     image = _opened(content, page)
-    raw = _raw_mode(image.tile[0]) if image.tile else ""
+    raw = raw_mode(image.tile[0]) if image.tile else ""
     if raw == "LA;16B":  # which has no other order; as four bytes it is what it holds
         grey_high, grey_low, alpha_high, alpha_low = np.moveaxis(_decoded(image, "RGBA", "RGBA"), 2, 0)
         grey, alpha = grey_high << 8 | grey_low, alpha_high << 8 | alpha_low
@@ -73,7 +73,8 @@ def _decoded(image: Any, mode: str, raw_mode: str) -> NDArray[np.uint16]:
     return np.asarray(image).astype(np.uint16)
 
 
-def _raw_mode(tile: Any) -> str:
+def raw_mode(tile: Any) -> str:
+    """How Pillow calls the way in which a part of a file is stored."""
     return str(tile.args if isinstance(tile.args, str) else tile.args[0])
 
 

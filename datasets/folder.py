@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from harness.api import ChoiceError, DataError, Dataset, Slice
 
-from .colour import is_coloured
+from .colour import as_grey, is_coloured
 from .files import Found, find_files, readable
 from .folder_options import FolderConfig
 from .opening import is_deep, open_file, picture_size
 from .raw import contents, digests_of, existing_root, fingerprint_of
-from .scale import Stack, Window, by_percentile, luma, named, shared
+from .scale import Stack, Window, by_percentile, named, shared
 from .space import centred, resampled, sizes_of
 from .survey import IMAGES, File, Survey, candidates, groups, survey, told
 from .table import Table, read_table
@@ -36,7 +36,7 @@ class Folder(Dataset[FolderConfig]):
     25 % test.
     """
 
-    version = 3
+    version = 4
     Config = FolderConfig
     licence = "whatever the folder's owner says"
     citation = "whatever the folder's owner says"
@@ -92,10 +92,9 @@ class Folder(Dataset[FolderConfig]):
         """A picture with its colours or in grey, and what was lost by that."""
         if pixels.ndim == 2 or self.config.colour == "rgb":
             return pixels, ""
-        has_colours = is_coloured(pixels)
-        if has_colours and self.config.colour == "auto":
+        if self.config.colour == "auto" and is_coloured(pixels):
             return pixels, ""
-        return luma(pixels, is_8_bit=is_8_bit), "colour to grey" if has_colours else ""
+        return as_grey(pixels, is_8_bit=is_8_bit)
 
     def fingerprint(self) -> str:
         """Content of all files that may be used, and of the table."""
@@ -155,7 +154,9 @@ class Folder(Dataset[FolderConfig]):
     @cached_property
     def _table(self) -> Table | None:
         name = self._table_name
-        return None if name is None else read_table(self._found.files[name])
+        if name is None or self.root is None:
+            return None
+        return read_table(self._found.files[name], self.root)
 
     @cached_property
     def _candidates(self) -> tuple[dict[str, File], dict[str, str]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import itertools
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +16,19 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from harness.api import DataError
 
-from .deep_colour import deep_colour, is_deep
-from .scale import Stack, Window, luma
+from .colour import as_grey
+from .deep_colour import deep_colour, is_deep, raw_mode
+from .plain_tiff import plain_stacks
+from .scale import Stack, Window, checked_floats
+from .space import upright
 
 _SAMPLES, _BITS, _PHOTOMETRIC, _SUBFILE, _ORIENTATION = 339, 258, 262, 254, 274  # TIFF 6.0, section 8; EXIF
 _SIGNED = 2
 #: What Pillow's wide modes were in the file, by TIFF's sample format and bits.
 _KINDS = {("I", 1, 32): "uint32", ("I", 2, 16): "int16"}
-_TURNED = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
-    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
-    8: lambda a: a.swapaxes(0, 1)[::-1],
-}
+_SWAPPED = {"F;32BF": "f4", "I;32BS": "i4", "I;32B": "i4", "I;16BS": "i2"}
+_PLANES = 284
+_ORDERS = {b"II": "little", b"MM": "big"}
 #: A second picture in these is a preview of the first, or its neighbour for the other eye.
 _ONE_PAGE = ("MPO", "ICO", "ICNS")
 
@@ -39,15 +38,20 @@ for _key, _modes in list(TiffImagePlugin.OPEN_INFO.items()):
         TiffImagePlugin.OPEN_INFO.setdefault((_key[0], 0, *_key[2:]), _modes)
 
 
-def grey_pages(content: bytes, name: str) -> Iterator[tuple[NDArray[np.float32], str]]:
+class GreyPage(NamedTuple):
+    """A picture (H, W) in [0, 1], how its file stores it, and what it lost: its colours, or nothing."""
+
+    pixels: NDArray[np.float32]
+    mode: str
+    conversion: str
+
+
+def grey_pages(content: bytes, name: str) -> Iterator[GreyPage]:
     """Decode an image file to grey, where its type says what is white.
 
     Args:
         content: The whole file.
         name: What to call it in an error.
-
-    Yields:
-        float32 (H, W) in [0, 1], and the mode in which the file stores its pixels, such as ``RGB``.
 
     Raises:
         DataError: It is no image, a damaged one, or one of which nobody knows what is white.
@@ -57,7 +61,8 @@ def grey_pages(content: bytes, name: str) -> Iterator[tuple[NDArray[np.float32],
         if white is None:
             raise DataError(f"{name} holds {page.mode} pixels, of which nobody knows what is white")
         (pixels,) = page.greys(Window(0.0, white))
-        yield luma(pixels, is_8_bit=white == 255.0) if pixels.ndim == 3 else pixels, page.mode
+        grey, lost = (pixels, "") if pixels.ndim == 2 else as_grey(pixels, is_8_bit=white == 255.0)
+        yield GreyPage(grey, page.mode, lost)
 
 
 def pages(content: bytes, name: str) -> Iterator[Stack]:
@@ -76,8 +81,14 @@ def pages(content: bytes, name: str) -> Iterator[Stack]:
     Raises:
         DataError: It is no image, or a damaged one.
     """
-    with _named(name, is_whole=_is_whole_tiff(content)):
-        image = Image.open(io.BytesIO(content))
+    with _named(name):
+        try:
+            image = Image.open(io.BytesIO(content))
+        except UnidentifiedImageError as error:
+            if not _is_whole_tiff(content):
+                raise ValueError("it is no image, or a damaged one") from error
+            yield from plain_stacks(content, name)
+            return
         count = 1 if image.format in _ONE_PAGE else getattr(image, "n_frames", 1)
     for page in range(count):
         with _named(name):
@@ -96,18 +107,21 @@ def is_more_than_8_bits(content: IO[bytes]) -> bool:
             warnings.simplefilter("ignore")
             image = Image.open(content)
             return is_deep(image) or (image.mode.startswith("I") and image.format != "PPM")
+    except UnidentifiedImageError:
+        content.seek(0)
+        return content.read(2) in _ORDERS
     except Exception:  # damaged bytes: whoever reads the pixels says so
         return False
 
 
 def _is_whole_tiff(content: bytes) -> bool:
     """Whether a file begins as TIFF does and has its first directory: then it may be of a rare kind."""
-    order = {b"II": "little", b"MM": "big"}.get(content[:2])
+    order = _ORDERS.get(content[:2])
     return order is not None and 8 <= int.from_bytes(content[4:8], order) < len(content) - 2  # type: ignore[arg-type]
 
 
 @contextmanager
-def _named(name: str, *, is_whole: bool = False) -> Iterator[None]:
+def _named(name: str) -> Iterator[None]:
     """Let errors of the decoder name the file."""
     try:
         with warnings.catch_warnings():
@@ -121,12 +135,6 @@ def _named(name: str, *, is_whole: bool = False) -> Iterator[None]:
         raise DataError(f"{name} can't be decoded: {error}", needed="an image of fewer pixels") from error
     # Damaged bytes make Pillow's many decoders raise almost anything.
     except Exception as error:
-        if is_whole and isinstance(error, UnidentifiedImageError):
-            raise DataError(
-                f"{name} can't be decoded: it is a TIFF of a kind that Pillow doesn't know",
-                needed="8 or 16 bits, or floats of 32",
-                hint="save it as PNG, or by numpy.save",
-            ) from error
         raise DataError(
             f"{name} can't be decoded: {error or type(error).__name__}",
             needed="a complete image file of a kind that Pillow reads",
@@ -136,8 +144,11 @@ def _named(name: str, *, is_whole: bool = False) -> Iterator[None]:
 
 def _decoded(image: Image.Image, content: bytes, name: str, page: int) -> Stack:
     mode, tags = image.mode, getattr(image, "tag_v2", {})
+    if is_deep(image) and _tag(tags, _PLANES) == 2:
+        return next(itertools.islice(plain_stacks(content, name), page, None))
     if is_deep(image):
         return _stack(image, deep_colour(content, name, page), f"{mode};16", None)
+    swapped = _swapped(image)
     image.load()
     is_white_zero = _tag(tags, _PHOTOMETRIC) == 0
     if _tag(tags, _SAMPLES) == _SIGNED and mode == "L":
@@ -145,12 +156,17 @@ def _decoded(image: Image.Image, content: bytes, name: str, page: int) -> Stack:
         return _stack(image, signed, "int8", None, is_white_zero)
     if mode in ("I", "F") or mode.startswith("I;16"):
         pixels = np.asarray(image)
+        pixels = pixels.astype(swapped).byteswap() if swapped else pixels
         known = {"F": "float32", "I": "uint16" if image.format == "PPM" else "int32"}.get(mode, "uint16")
         kind = _KINDS.get((mode, _tag(tags, _SAMPLES) or 1, _tag(tags, _BITS) or 0), known)
         values = pixels.astype(kind).astype(np.float32)
+        if kind == "float32":
+            floats = checked_floats(values, name)
+            return _stack(image, floats.values, kind, floats.white, is_white_zero, floats.nothing)
+        transparent = image.info.get("transparency")
+        if isinstance(transparent, int):
+            values[pixels == transparent] = 0.0
         white = 65535.0 if image.format == "PPM" else None  # Pillow stretches to it what the file calls white
-        if kind == "float32" and values.min() >= 0.0 and values.max() <= 1.0:
-            white = 1.0
         return _stack(image, values, kind, white, is_white_zero)
     if mode in ("RGBA", "LA", "PA", "P", "RGBa", "La") or "transparency" in image.info:
         whole = image.convert("RGBA")
@@ -162,16 +178,28 @@ def _decoded(image: Image.Image, content: bytes, name: str, page: int) -> Stack:
     return _stack(image, pixels, mode, 255.0)
 
 
+def _swapped(image: Any) -> str | None:
+    """The type whose bytes Pillow swaps again after libtiff, as of compressed big-endian files."""
+    is_by_libtiff = any(tile.codec_name == "libtiff" for tile in image.tile[:1])
+    return _SWAPPED.get(raw_mode(image.tile[0])) if is_by_libtiff and sys.byteorder == "little" else None
+
+
 def _stack(
     image: Image.Image,
     pixels: NDArray[np.float32],
     mode: str,
     white: float | None,
     is_inverted: bool = False,
+    nothing: NDArray[np.bool_] | None = None,
 ) -> Stack:
-    turn = _TURNED.get(image.getexif().get(_ORIENTATION, 1))
-    turned = pixels if turn is None else np.ascontiguousarray(turn(pixels))
-    return Stack(turned[None], mode, white, is_inverted)
+    turn = image.getexif().get(_ORIENTATION)
+    return Stack(
+        upright(pixels, turn)[None],
+        mode,
+        white,
+        is_inverted,
+        None if nothing is None else upright(nothing, turn)[None],
+    )
 
 
 def _tag(tags: Any, number: int) -> int | None:

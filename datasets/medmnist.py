@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
@@ -11,8 +12,9 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import Colour, DataError, Dataset, PluginConfig, Slice, Split, setting
+from harness.api import Colour, DataError, Dataset, PluginConfig, Slice, Split, check_bytes, setting
 
+from .colour import as_grey
 from .raw import digests_of, existing_root, fingerprint_of, something_else
 
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -40,7 +42,7 @@ class MedMNIST(Dataset[MedMNISTConfig]):
     are of one patient: each counts as a patient of its own. Classes of whole pictures are not read.
     """
 
-    version = 1
+    version = 2
     Config = MedMNISTConfig
     licence = "CC BY 4.0; dermamnist CC BY-NC 4.0"
     citation = (
@@ -74,8 +76,7 @@ class MedMNIST(Dataset[MedMNISTConfig]):
         for index, picture in enumerate(pictures, start=first):
             pixels, conversion = picture.astype(np.float32) / np.float32(255.0), ""
             if mode == "RGB" and self.config.colour == "grey":
-                # The luma of ITU-R BT.601, as for other pictures.
-                pixels, conversion = pixels @ np.array([0.299, 0.587, 0.114], np.float32), "colour to grey"
+                pixels, conversion = as_grey(pixels, is_8_bit=True)
             patient = f"{split}{index:06d}"
             yield Slice(
                 pixels, patient, self._path.name, index, cast(Split, split), mode, conversion=conversion
@@ -84,6 +85,20 @@ class MedMNIST(Dataset[MedMNISTConfig]):
     def fingerprint(self) -> str:
         """Content of the file."""
         return fingerprint_of(digests_of({self._path.stem: self._path}))
+
+    def notes(self) -> Sequence[str]:
+        """That patients are not known."""
+        return self.caveats()
+
+    def caveats(self) -> Sequence[str]:
+        """That patients are not known, and of one set that its splits are known to divide them."""
+        lines = [
+            "nothing tells which pictures are of one patient, so each counts as one; a person may be both in "
+            "training and held out"
+        ]
+        if "dermamnist" in self._path.stem.lower():
+            lines.append("dermamnist has pictures of one lesion in several splits (arXiv 2401.14497)")
+        return lines
 
     @cached_property
     def _path(self) -> Path:
@@ -118,6 +133,11 @@ class MedMNIST(Dataset[MedMNISTConfig]):
                     needed="uint8 (N, side, side) or (N, side, side, 3); three-dimensional sets are not read",
                     hint=self.obtain,
                 )
+            check_bytes(
+                _AT_ONCE * 4 * math.prod(member.shape[1:]),
+                f"{self._path}: {_AT_ONCE} pictures of {member.shape[1:]}",
+                DataError,
+            )
             members[split] = member
         return members
 
@@ -161,7 +181,9 @@ def _opened(path: Path, name: str) -> _Open:
 @lru_cache(maxsize=len(_SPLITS))
 def _left_open(path: Path, name: str, changed: int) -> _Open:
     """An array of an archive, open: whoever goes on from where it was read last unpacks nothing twice."""
-    file = zipfile.ZipFile(path).open(f"{name}.npy")
+    archive = zipfile.ZipFile(path)
+    size = archive.getinfo(f"{name}.npy").file_size
+    file = archive.open(f"{name}.npy")
     version = np.lib.format.read_magic(file)
     read_header = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -170,6 +192,8 @@ def _left_open(path: Path, name: str, changed: int) -> _Open:
     shape, is_fortran, dtype = read_header(file)
     if is_fortran and len(shape) > 1:
         raise ValueError("columns before rows")
+    if file.tell() + math.prod(shape) * dtype.itemsize != size:
+        raise ValueError(f"{size:,} bytes are not {dtype} {shape}")
     return _Open(file, _Member(dtype, shape, file.tell()))
 
 

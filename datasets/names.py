@@ -11,19 +11,24 @@ from harness.api import Split
 #: Words that mean a mask wherever they stand in a file's name, or at the end of a folder's.
 _MASKS = frozenset(
     "mask masks msk segmentation segmentations label labels labelmap labelstr labelsts labelsval groundtruth "
-    "annotation annotations dseg probseg".split()
+    "annotation annotations dseg probseg segmentationclass segmentationobject".split()
 )
 #: Shorter ones, which also occur in sites' and cases' names: only at the beginning or end of a name.
-_SHORT_MASKS = frozenset("seg segm gt roi rois".split())
+_SHORT_MASKS = frozenset("seg segm gt roi rois manual manual1 manual2".split())
+#: What may follow such a word in a folder's name: masks_png, gt_images.
+_FORMATS = frozenset("png jpg jpeg tif tiff gif bmp nii image images".split())
 _MODALITIES = frozenset(
     "t1 t1w t1n t1c t1ce t1gd t1post t2 t2w t2f t2star t2flair flair pd pdw dwi adc swi bold asl mra "
     "ct cta pet mr mri".split()
 )
 _SPLITS: dict[str, Split] = {
     "train": "train", "training": "train", "imagestr": "train",
-    "val": "val", "valid": "val", "validation": "val", "imagesval": "val",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val", "imagesval": "val",
     "test": "test", "testing": "test", "imagests": "test",
+    "trainset": "train", "valset": "val", "devset": "val", "testset": "test",
 }  # fmt: skip
+#: What may stand beside a split's word in a folder's name: test_set, val images.
+_BESIDE_SPLITS = frozenset("set image images img imgs data".split())
 #: A channel's number as nnU-Net writes it: case_0000.nii.gz in imagesTr.
 _CHANNEL = re.compile(r"_(\d{4})$")
 
@@ -46,7 +51,8 @@ _PATIENTS = re.compile(
 
 def words_of(part: str) -> list[str]:
     """The words of a name, in small letters."""
-    return [word for word in re.split(r"[^a-z0-9]+", part.lower()) if word]
+    joined = re.sub(r"ground[^a-z0-9]+truth", "groundtruth", part.lower())
+    return [word for word in re.split(r"[^a-z0-9]+", joined) if word]
 
 
 def is_mask(name: str) -> bool:
@@ -56,8 +62,13 @@ def is_mask(name: str) -> bool:
     ends = {*words[:1], *(words[-2:-1] if words and words[-1].isdigit() else words[-1:])}
     if _MASKS & set(words) or _SHORT_MASKS & ends:
         return True
-    folders = (words_of(part)[-1:] for part in path.parts[:-1])
-    return any(word in _MASKS | _SHORT_MASKS for last in folders for word in last)
+    return any(_last_word(part) in _MASKS | _SHORT_MASKS for part in path.parts[:-1])
+
+
+def _last_word(folder: str) -> str:
+    """The word that tells what is in a folder, which is its last but for the names of formats."""
+    words = words_of(folder)
+    return next((word for word in reversed(words) if word not in _FORMATS), "")
 
 
 def modality_of(name: str) -> str:
@@ -80,7 +91,8 @@ def known_patient(name: str) -> str:
 
 def split_of(part: str) -> Split | None:
     """The split that a folder or a table's entry names."""
-    return _SPLITS.get(part.strip().lower())
+    words = [word for word in words_of(part) if word not in _BESIDE_SPLITS]
+    return _SPLITS.get(words[0]) if len(words) == 1 else None
 
 
 def folder_splits(names: Iterable[str]) -> dict[str, Split]:

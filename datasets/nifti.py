@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import zlib
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import DataError
+from harness.api import FILE_BYTES, DataError, check_bytes
+
+from .raw import whole_file
 
 ENDINGS = (".nii.gz", ".nii")
 
@@ -44,6 +47,23 @@ class Volume:
         """Type in which the file stores its voxels, such as int16."""
         return str(self.stored.dtype.newbyteorder("="))
 
+    @property
+    def _is_scaled(self) -> bool:
+        return (self.slope, self.intercept) != (1.0, 0.0)
+
+    def above_zero(self) -> NDArray[np.bool_]:
+        """Which voxels are above 0, without making floats of all where that isn't needed.
+
+        Raises:
+            DataError: As of ``values``.
+        """
+        is_plain = self.stored.dtype.kind in "iu" and not self._is_scaled
+        return np.greater(self.stored if is_plain else self.values(), 0)
+
+    def inside(self, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Scaled voxels where a mask (x, y, z) is true, (m,), in the order in which they are stored."""
+        return self._scaled(self.stored.T[mask.T], nan_is_background=False)
+
     def values(self, *where: int | slice, nan_is_background: bool = False) -> NDArray[np.float32]:
         """Scaled voxels as float32, all or a part, maybe read only.
 
@@ -55,9 +75,12 @@ class Volume:
         Raises:
             DataError: There is infinity among them, or NaN that may not be there.
         """
+        return self._scaled(self.stored[where], nan_is_background=nan_is_background)
+
+    def _scaled(self, stored: NDArray[Any], *, nan_is_background: bool) -> NDArray[np.float32]:
         with np.errstate(all="ignore"):  # what overflows is infinite, and refused below
-            values = self.stored[where].astype(np.float32, copy=False)
-            if (self.slope, self.intercept) != (1.0, 0.0):
+            values = stored.astype(np.float32, copy=False)
+            if self._is_scaled:
                 values = values * np.float32(self.slope) + np.float32(self.intercept)
             total = values.sum()
         # NaN and infinity pass through a sum, much faster than looking at each; overflow needs the look.
@@ -88,14 +111,21 @@ def read_volume(path: Path, dimensions: int = 3) -> Volume:
 
 
 def _content(path: Path) -> bytes:
-    packed = path.read_bytes()
+    packed = whole_file(path)
     if packed[:2] != b"\x1f\x8b":
         return packed
+    told = int.from_bytes(packed[-4:], "little")
     # In one go into memory of the right size, which the last four bytes tell: a fifth faster than in pieces.
     # A damaged file may tell anything, but deflate makes nothing more than 1032 times smaller.
-    told = int.from_bytes(packed[-4:], "little")
-    content = zlib.decompress(packed, wbits=31, bufsize=max(1, min(told, 1032 * len(packed))))
-    return content if len(content) == told else gzip.decompress(packed)  # of several parts, as bgzip writes
+    if (possible := 1032 * len(packed)) <= FILE_BYTES:
+        content = zlib.decompress(packed, wbits=31, bufsize=max(1, min(told, possible)))
+        if len(content) == told:
+            return content
+    # Of several parts, as bgzip writes, or so large that it might unpack to more than there is memory.
+    with gzip.open(io.BytesIO(packed)) as file:
+        content = file.read(FILE_BYTES + 1)
+    check_bytes(len(content), f"{path}, unpacked,", DataError)
+    return content
 
 
 def read_header(path: Path) -> tuple[tuple[int, ...], tuple[float, ...], NDArray[np.float64] | None]:
@@ -158,6 +188,7 @@ def _parse(path: Path, content: bytes, dimensions: int) -> Volume:
     if dtype.kind not in "iuf":
         raise DataError(f"{path} holds {dtype} voxels", needed="one number for each voxel")
     offset, count = int(header.get_data_offset()), math.prod(shape)
+    check_bytes(4 * count, f"{path}, of shape {shape} and as floats,", DataError)
     if offset < kind.sizeof_hdr or offset + count * dtype.itemsize > len(content):
         raise ValueError(f"{len(content)} bytes can't hold {shape} voxels of {dtype}")
     stored = np.frombuffer(content, dtype, count, offset).reshape(shape, order="F")

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import ChoiceError, DataError
+from harness.api import TEXT_BYTES, ChoiceError, DataError
 
 from .arrays import Axes, opened, read_array
 from .dicom import read_dicom
 from .image_files import is_more_than_8_bits, pages
 from .nifti import Volume, read_volume
 from .nifti import read_header as read_volume_header
+from .raw import whole_file
 from .scale import Stack
 from .space import Plane, planes
 from .survey import File
@@ -44,19 +45,24 @@ def open_file(
     Raises:
         DataError: It can't be read; the message names it.
     """
+    if not _size(file.path):
+        raise DataError(f"{file.path} is empty", hint="get this file again")
     if file.kind == "volume":
         yield _slices(read_volume(file.path, dimensions=4), plane or "axial", volume)
     elif file.kind == "dicom":
-        yield read_dicom(file.path, as_told=as_told)
+        yield read_dicom(file.path, file.header, as_told=as_told)
     elif file.kind == "array":
         yield _with_named_white(read_array(file.path, axes=axes), as_told)
     else:
-        try:
-            content = file.path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{file.path} can't be read: {error.strerror or error}") from error
-        for page in pages(content, str(file.path)):
+        for page in pages(whole_file(file.path), str(file.path)):
             yield _with_named_white(page, as_told)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
 
 
 def _with_named_white(stack: Stack, as_told: bool) -> Stack:
@@ -141,9 +147,9 @@ def _channel_names(path: Path) -> dict[int, str]:
     """What the parts of 4D files are called, by the dataset.json of the Decathlon and of nnU-Net."""
     for folder in (path.parent, path.parent.parent):
         try:
-            content = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+            content = json.loads(whole_file(folder / "dataset.json", most=TEXT_BYTES))
             names = content.get("modality") or content.get("channel_names")
             return {int(number): str(name) for number, name in names.items()}
-        except (OSError, ValueError, AttributeError):
+        except (DataError, ValueError, AttributeError, RecursionError):
             continue
     return {}

@@ -7,7 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from harness.api import DataError, Dataset, Split
+from harness.api import FILE_BYTES, DataError, Dataset, Split, check_bytes, check_regular
+
+
+def whole_file(path: Path, *, most: int = FILE_BYTES) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        DataError: It can't be read, is no plain file, or holds more than any such file does.
+    """
+    check_regular(path, DataError)
+    try:
+        check_bytes(path.stat().st_size, str(path), DataError, most=most)
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
 
 
 def existing_root(dataset: Dataset) -> Path:
@@ -73,6 +87,8 @@ def digests_of(files: Mapping[str, Path]) -> dict[str, str]:
 
 def _digest(path: Path) -> str:
     try:
+        if (size := path.stat().st_size) > FILE_BYTES:
+            return f"{size} bytes, more than are read"
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

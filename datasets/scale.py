@@ -81,6 +81,32 @@ class Stack:
         return self.values.ravel() if self.nothing is None else self.values[~self.nothing].ravel()
 
 
+class Floats(NamedTuple):
+    """Finite floats, where nothing was measured, and what is white among them if they tell."""
+
+    values: NDArray[np.float32]
+    nothing: NDArray[np.bool_] | None
+    white: float | None
+
+
+def checked_floats(values: NDArray[np.float32], name: str) -> Floats:
+    """Floats of a file: NaN is where nothing was measured; 1 is white where all others are in [0, 1].
+
+    Raises:
+        DataError: There is infinity among them, or nothing else than NaN.
+    """
+    nothing = np.isnan(values)
+    has_nothing = bool(nothing.any())
+    kept = np.where(nothing, np.float32(0.0), values) if has_nothing else values
+    if not np.isfinite(kept).all() or nothing.all():
+        raise DataError(
+            f"{name} holds floats from {values.min():g} to {values.max():g}", needed="finite numbers"
+        )
+    return Floats(
+        kept, nothing if has_nothing else None, 1.0 if kept.min() >= 0.0 and kept.max() <= 1.0 else None
+    )
+
+
 def shared(windows: Sequence[Window]) -> Window:
     """One window for pictures that belong together: the median of what they name."""
     return Window(

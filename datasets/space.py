@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import nibabel
@@ -12,13 +13,31 @@ from PIL import Image
 from harness.api import ChoiceError
 
 Plane = Literal["axial", "coronal", "sagittal"]
-PixelT = TypeVar("PixelT", np.float32, np.uint8)
+PixelT = TypeVar("PixelT", np.float32, np.uint8, np.bool_)
 
 _orientations: Any = nibabel.orientations  # untyped
 
 #: Rows, columns and slices of each plane as a radiologist sees it, by the way in which indices grow:
 #: L is to the patient's left, which is on the right of the picture; P to the back, I down, S up.
 _AXES: dict[Plane, str] = {"axial": "PLS", "coronal": "ILP", "sagittal": "IPL"}
+
+
+#: How a picture is turned that was stored by one of EXIF's orientations: TIFF 6.0, tag 274.
+_TURNED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda a: a.swapaxes(0, 1)[::-1],
+}
+
+
+def upright(picture: NDArray[PixelT], orientation: int | None) -> NDArray[PixelT]:
+    """A picture (H, W) or (H, W, 3) turned as EXIF's orientation says."""
+    turn = _TURNED.get(orientation or 1)
+    return picture if turn is None else np.ascontiguousarray(turn(picture))
 
 
 def planes(
@@ -94,12 +113,13 @@ def resampled(picture: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[n
 
 def centred(picture: NDArray[PixelT], shape: tuple[int, int]) -> NDArray[PixelT]:
     """Cut a picture, or surround it with black, to so many rows and columns around its centre."""
-    for axis, length in enumerate(shape):
-        surplus = picture.shape[axis] - length
-        if surplus >= 0:
-            picture = np.take(picture, range(surplus // 2, surplus // 2 + length), axis=axis)
-        else:
-            widths = [(0, 0)] * picture.ndim
-            widths[axis] = (-surplus // 2, -surplus - (-surplus // 2))
-            picture = np.pad(picture, widths)
-    return picture
+    if picture.shape[:2] == shape:
+        return picture
+    canvas: NDArray[PixelT] = np.zeros((*shape, *picture.shape[2:]), picture.dtype)
+    taken, placed = [], []
+    for there, wanted in zip(picture.shape, shape, strict=False):
+        length = min(there, wanted)
+        taken.append(slice((there - length) // 2, (there - length) // 2 + length))
+        placed.append(slice((wanted - length) // 2, (wanted - length) // 2 + length))
+    canvas[tuple(placed)] = picture[tuple(taken)]
+    return canvas

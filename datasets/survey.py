@@ -12,7 +12,7 @@ from typing import Literal
 
 from harness.api import ChoiceError, DataError, Split
 
-from .dicom import DicomHeader, read_header
+from .dicom_header import DicomHeader, read_header
 from .files import Found
 from .names import folder_splits, is_mask, known_patient, modality_of, split_of
 from .raw import split_by_hash
@@ -23,7 +23,7 @@ Kind = Literal["picture", "volume", "array", "dicom"]
 _ENDINGS: dict[str, Kind] = {
     **dict.fromkeys(
         (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".pgm", ".ppm", ".pnm",
-         ".webp", ".jp2", ".j2k"), "picture",
+         ".pbm", ".pfm", ".webp", ".jp2", ".j2k", ".jpx", ".j2c"), "picture",
     ),
     **dict.fromkeys((".nii.gz", ".nii"), "volume"),
     ".npy": "array",
@@ -246,7 +246,7 @@ def kind_by_ending(name: str) -> Kind | None:
 
 def _kind(name: str, path: Path) -> Kind | None:
     kind = kind_by_ending(name)
-    if kind is not None or PurePosixPath(name.lower()).suffix in _NOT_READ:
+    if kind is not None:
         return kind
     try:
         with path.open("rb") as file:

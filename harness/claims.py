@@ -25,7 +25,7 @@ from typing import NamedTuple
 from filelock import FileLock, SoftFileLease, Timeout
 
 from .errors import BusyError, StorageError
-from .files import guarding, storage_error
+from .files import guarding, move_aside, storage_error
 
 LEASE_SECONDS = 10.0
 """A lease that was watched untouched for so long is anybody's."""
@@ -76,9 +76,20 @@ class Claim:
                 hint="wait for it, or name other --results",
             ) from error
         except OSError as error:
-            raise storage_error(self.folder, error) from error
+            raise self._error(error) from error
         self._asked = time.monotonic()
         _write_holder(self.holder_path, self.job, self._lease.token)
+
+    def _error(self, error: OSError) -> StorageError:
+        """Why it can't be taken; what stands in a lock's place is nobody's work, and may be moved."""
+        for path in (Path(self._lock.lock_file), self.lease_path):
+            if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+                return StorageError(
+                    f"{path} can't be locked: it is no file ({error.strerror or error})",
+                    needed="the lock of the cell, a file",
+                    hint=move_aside(path),
+                )
+        return storage_error(Path(self._lock.lock_file), error)
 
     def _take_lease(self) -> None:
         began, seen = time.monotonic(), _stamp(self.lease_path)

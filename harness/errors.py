@@ -3,6 +3,11 @@
 The command line shows these without a traceback; a traceback therefore always means a bug.
 """
 
+from typing import Final
+
+_MOST: Final = 1500
+"""Characters of a line that is shown: what a user typed or a file holds may be of any length."""
+
 
 class BenchError(Exception):
     """A problem that the user can solve.
@@ -22,9 +27,9 @@ class BenchError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        lines = [self.found]
+        lines = [_shortened(self.found)]
         if self.needed:
-            lines.append(f"needed: {self.needed}")
+            lines.append(f"needed: {_shortened(self.needed)}")
         if self.hint:
             lines.append(f"try: {self.hint}")
         return "\n".join(lines)
@@ -32,6 +37,11 @@ class BenchError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # Worker processes send their errors home; keyword-only arguments need this to survive pickling.
         return _rebuild, (type(self), self.found, self.needed, self.hint)
+
+
+def _shortened(text: str) -> str:
+    """Its beginning and its end, where it is long."""
+    return text if len(text) <= _MOST else f"{text[: _MOST // 2]} ... {text[-_MOST // 2 :]}"
 
 
 def _rebuild(kind: type[BenchError], found: str, needed: str, hint: str) -> BenchError:

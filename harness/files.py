@@ -9,13 +9,15 @@ import os
 import shlex
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from .errors import StorageError
 
+_SEAL: Final = "sha256"
+"""Where a JSON object keeps the digest of everything else in it."""
 _guards: dict[Path, Callable[[], None]] = {}
 
 
@@ -47,7 +49,8 @@ def atomic_write(path: Path, *, keep: Path | None = None, new_folder: bool = Tru
         StorageError: The disk is full, the folder can't be written to, or what is there is no file.
     """
     try:
-        _check_replaceable(path)
+        for place in (path, keep) if keep is not None else (path,):
+            _check_replaceable(place)
         if new_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -79,11 +82,18 @@ def _check_replaceable(path: Path) -> None:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return
+    except OSError:
+        if not path.is_symlink():
+            raise
+        mode, kind = stat.S_IFLNK, "a link that leads nowhere"
+    else:
+        kind = kind_of_file(mode)
     if not stat.S_ISREG(mode):
+        is_movable = stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
         raise StorageError(
-            f"cannot write {path}: it is no file but {kind_of_file(mode)}",
+            f"cannot write {path}: it is no file but {kind}",
             needed="the name of a file, new or not",
-            hint="another name",
+            hint=f"{move_aside(path)}, or another name" if is_movable else "another name",
         )
 
 
@@ -111,6 +121,25 @@ def write_json(path: Path, value: Any, *, new_folder: bool = True) -> None:
     with atomic_write(path, new_folder=new_folder) as file:
         # A path that is no UTF-8 has half characters, whose escape is JSON's too.
         file.write(text.encode(errors="backslashreplace") + b"\n")
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object with the digest of everything in it, by which whoever reads it back knows it is whole."""
+    return {**content, _SEAL: sha256_of_json(content)}
+
+
+def unsealed(content: Any) -> dict[str, Any]:
+    """What was sealed, without its seal.
+
+    Raises:
+        ValueError: It bears no seal, or was damaged or edited since.
+    """
+    if not isinstance(content, dict):
+        raise ValueError("it is no JSON object")
+    rest = {name: value for name, value in content.items() if name != _SEAL}
+    if content.get(_SEAL) != sha256_of_json(rest):
+        raise ValueError("it is not what was written")
+    return rest
 
 
 def sha256_of_file(path: Path) -> str:

@@ -16,10 +16,16 @@ SIDE: Final = 8192
 """Longest side of a square image, in pixels."""
 FILE_BYTES: Final = 1 << 32
 """Bytes of one file that is read as a whole, once it is unpacked."""
+TEXT_BYTES: Final = 1 << 28
+"""Bytes of one table or list."""
+PIXELS: Final = 1 << 28
+"""Pixels of one picture: as floats they are a gigabyte."""
 IMAGES: Final = 10_000_000
 """Images of a set, and samples of one call."""
 PLACES: Final = 4096
 """Cells at a time."""
+MEMORY_SHARE: Final = 0.5
+"""Part of this machine's memory that images may take: whatever scores them holds them twice."""
 SEEDS: Final = 1 << 32
 """Seeds are below this: what numpy, pandas and torch all take."""
 
@@ -39,7 +45,41 @@ def check_side(side: int) -> None:
 def check_bytes(size: int, name: str, error: type[BenchError], *, most: int = FILE_BYTES) -> None:
     """Refuse what is larger than anything that is meant."""
     if size > most:
-        raise error(f"{name} holds {size:,} bytes", needed=f"at most {most:,}", hint="a smaller file")
+        raise error(
+            f"{name} holds {size:,} bytes", needed=f"at most {most:,}", hint="divide it, or leave it out"
+        )
+
+
+def check_pixels(height: int, width: int, name: str, error: type[BenchError], *, hint: str = "") -> None:
+    """Refuse a picture of more pixels than anything that is meant."""
+    if height * width > PIXELS:
+        raise error(
+            f"{name} is {width:,} x {height:,} pixels", needed=f"at most {PIXELS:,} pixels", hint=hint
+        )
+
+
+def check_count(count: int, what: str, error: type[BenchError], *, most: int = IMAGES) -> None:
+    """Refuse more of something than anybody means."""
+    if count > most:
+        raise error(f"{reprlib.repr(count)} {what}", needed=f"at most {most:,}")
+
+
+def check_memory(size: int, name: str, error: type[BenchError]) -> None:
+    """Refuse what would fill this machine's memory, before it is asked for."""
+    most = int(MEMORY_SHARE * _memory())
+    if size > most:
+        raise error(
+            f"{name} takes {size:,} bytes of memory",
+            needed=f"at most {most:,} on this machine",
+            hint="fewer or smaller images",
+        )
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # a system that doesn't tell
+        return 1 << 40
 
 
 def check_regular(path: str | os.PathLike[str], error: type[BenchError]) -> None:

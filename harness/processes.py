@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import threading
+
+#: Of malloc.h.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
 def obey_parent() -> None:
@@ -17,6 +22,17 @@ def obey_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def keep_freed_memory() -> None:
+    """Don't hand memory back to the system between one picture and the next, which takes it all again.
+
+    Clearing new memory was a third of the time of reading small files. Does nothing without glibc.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        allocator = ctypes.CDLL(None).mallopt
+        allocator(_MMAP_THRESHOLD, 32 << 20)
+        allocator(_TRIM_THRESHOLD, 64 << 20)
 
 
 def _exit_after(sentinel: int) -> None:

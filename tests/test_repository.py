@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import configparser
+import re
 import runpy
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,3 +41,25 @@ def test_no_file_is_longer_than_one_idea() -> None:
         if (count := len(path.read_text(encoding="utf-8").splitlines())) > 300
     }
     assert not long
+
+
+def workflows() -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))}
+
+
+def test_every_environment_of_tox_is_run_for_every_change() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    wanted = {name.strip() for name in tox["tox"]["env_list"].split(",")}
+    assert set(re.findall(r"environment: (\w+)", workflows()["tests.yml"])) == wanted
+
+
+def test_actions_are_named_by_commit() -> None:
+    used = [use for text in workflows().values() for use in re.findall(r"uses: (\S+)", text)]
+    assert len(used) > 4
+    assert [use for use in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", use)] == []
+
+
+def test_the_citation_names_the_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BenchError, ChoiceError, DataError, PluginError, ScoreError, SpecError, WeightsError
+from ..limits import FILE_BYTES, TEXT_BYTES, check_bytes, check_pixels, check_regular
 from .dataset import UNKNOWN_LABEL, Colour, Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
 from .executor import (
     BUSY,
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
 __all__ = [
     "AUGMENTATIONS",
     "BUSY",
+    "FILE_BYTES",
     "PAUSED",
     "STOPPED",
+    "TEXT_BYTES",
     "UNKNOWN_LABEL",
     "USER_ERROR",
     "Batch",
@@ -75,6 +78,9 @@ __all__ = [
     "WeightsError",
     "WeightsFile",
     "WeightsLocator",
+    "check_bytes",
+    "check_pixels",
+    "check_regular",
     "setting",
 ]
 

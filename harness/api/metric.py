@@ -100,8 +100,10 @@ class Metric(abc.ABC, Generic[ReferenceT]):
         """
         return {}
 
-    def notes(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
-        """What a reader must be told of these numbers, one line each.
+    def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
+        """Why these numbers may not mean what they seem to, such as copied training images; one line each.
+
+        They stand in the record, and tables mark its scores.
 
         Args:
             scores: What ``compute`` returned.

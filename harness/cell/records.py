@@ -12,12 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import TypedDict
 
 from ..errors import SpecError
-from ..files import move_aside, sha256_of_json, typed, write_json
+from ..files import move_aside, sealed, typed, unsealed, write_json
 from .spec import RunSpec
 
 RECORD_FORMAT: Final = 2
-_DIGEST: Final = "sha256"
-"""Where a stored record keeps the digest of everything else in it."""
 
 Status = Literal["complete", "diverged", "failed"]
 
@@ -68,6 +66,7 @@ class Record(BaseModel):
         notes: What a reader of the scores must be told, one line each.
         best_epoch: Epochs completed when the best evaluation was made.
         best_networks: Digest of the networks that scored best; None where nothing was evaluated.
+        log: Digest of the log when the record was written; None in a record from before it was kept.
         score_versions: Version of each metric and identity of each feature space.
         n_real: Real training images that samples were compared with.
         n_generated: Samples that were scored.
@@ -93,6 +92,7 @@ class Record(BaseModel):
     notes: list[str] = []
     best_epoch: int | None
     best_networks: str | None
+    log: str | None = None
     epochs_done: int
     steps: int
     score_versions: ScoreVersions
@@ -163,25 +163,35 @@ class RunFolder:
         return not names.isdisjoint((self.spec.name, self.record.name))
 
     def read_spec(self) -> RunSpec:
-        """The spec of this folder: of its record, where there is one.
+        """The spec of this folder: of its record, where there is one that can be believed.
 
         Raises:
             SpecError: There is none, or it can't be read.
         """
         try:
-            return RunSpec.model_validate_json(self.spec.read_bytes())
+            record = self.read_record()
+        except RecordError:
+            record = None
+        if record is not None:
+            return record.spec
+        try:
+            return self._written_spec()
         except (OSError, ValueError) as error:
-            try:
-                record = self.read_record()
-            except RecordError:
-                record = None
-            if record is not None:
-                return record.spec
             raise SpecError(
                 f"{self.path} is not a run folder: {self.spec.name} is missing or damaged",
                 needed="a folder that `bench run` made",
                 hint=typed("ls", self.path.parent),
             ) from error
+
+    def _written_spec(self) -> RunSpec:
+        return RunSpec.model_validate_json(self.spec.read_bytes())
+
+    def holds(self, spec: RunSpec) -> bool:
+        """Whether this spec is written here."""
+        try:
+            return self._written_spec() == spec
+        except (OSError, ValueError):
+            return False
 
     def write_spec(self, spec: RunSpec) -> None:
         """Write the spec: from then on this is a run folder."""
@@ -199,13 +209,10 @@ class RunFolder:
                 raise ValueError("it is no JSON object")
             if content.get("format") != RECORD_FORMAT:
                 raise ValueError(f"it is of format {content.get('format')!r}, not {RECORD_FORMAT}")
-            digest = content.pop(_DIGEST, None)
-            if digest != sha256_of_json(content):
-                raise ValueError("it is not what was written")
-            return Record.model_validate(content)
-        except FileNotFoundError:
-            return None
+            return Record.model_validate(unsealed(content))
         except (OSError, ValueError, RecursionError) as error:
+            if isinstance(error, FileNotFoundError) and not self.record.is_symlink():
+                return None
             raise RecordError(
                 f"{self.record} can't be believed: {_first_line(error)}",
                 needed=f"a record of format {RECORD_FORMAT} as it was written",
@@ -214,8 +221,7 @@ class RunFolder:
 
     def write_record(self, record: Record) -> None:
         """Write the record, with its digest. From then on the cell is done."""
-        content = record.model_dump(mode="json")
-        write_json(self.record, {**content, _DIGEST: sha256_of_json(content)}, new_folder=False)
+        write_json(self.record, sealed(record.model_dump(mode="json")), new_folder=False)
 
 
 def _first_line(error: BaseException) -> str:
@@ -275,21 +281,3 @@ class Store:
 def missing_metrics(score_versions: ScoreVersions, asked: Iterable[str]) -> list[str]:
     """Those of the metrics asked for by which a record, with these ``score_versions``, was not scored."""
     return [name for name in asked if name not in score_versions["metrics"]]
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a JSONL log: those that a kill cut off, or damage made unreadable, are left out."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return []
-    lines = []
-    for line in content.splitlines():
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        counts = [entry.get("step"), entry.get("epoch")] if isinstance(entry, dict) else [None]
-        if all(isinstance(count, int) for count in counts):
-            lines.append(entry)
-    return lines

@@ -124,9 +124,8 @@ def _show_run(name: str, results: Any) -> None:
     record = folder.read_record()
     if record is None:
         print(f"{folder.path} is not done; its spec:")
-        print(folder.spec.read_text(encoding="utf-8"))
-        return
-    print(json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False))
+    content = folder.read_spec() if record is None else record
+    print(json.dumps(content.model_dump(mode="json"), indent=2, ensure_ascii=False))
 
 
 def _print_presets(presets: Mapping[str, Mapping[str, Any]]) -> None:

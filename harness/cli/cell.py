@@ -44,6 +44,7 @@ def cell(
     from ..grid.jobs import unpack
     from ..running.cell import run_cell
     from ..running.place import Settings
+    from .exits import UNFINISHED, stopped_by
 
     # Whoever sends a second signal sends SIGKILL: schedulers repeat themselves without meaning more.
     stop = StopSignal(raises=False)
@@ -66,10 +67,10 @@ def cell(
     except BusyError:
         sys.exit(BUSY)
     except Interrupted:
-        sys.exit(stop.code)
+        sys.exit(stopped_by(stop.number))
     if record.status == "failed":
         print(f"error: {(record.error or '').strip().splitlines()[-1]}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(UNFINISHED)
 
 
 def _stored(path: Path, index: int, expect: str | None, device: str, threads: int | None) -> NoReturn:

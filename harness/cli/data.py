@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import BenchError, Interrupted, SpecError
+from ..errors import BenchError, DataError, Interrupted, SpecError
 from ..files import move_aside, typed
 from ..interrupting import heeding
 from ..limits import check_side
@@ -28,6 +28,7 @@ from .options import (
     data_root_of,
     registry,
     settings_of,
+    tell,
 )
 from .stopping import StopSignal
 
@@ -101,7 +102,7 @@ def info(
         _describe(images, registry().load("datasets", dataset))
         picture = sheet or Path(f"{dataset}.png")
         if sheet is None or len(sets) > 1:
-            picture = picture.with_stem(f"{picture.stem}-{images.resolution}")
+            picture = picture.parent / f"{picture.stem}-{images.resolution}{picture.suffix}"
         save_png(picture, mosaic(images.limit(48, seed=0).images, 8))
         print(f"contact sheet: {picture}")
     _account(asked.made(), sets[0], files)
@@ -123,9 +124,10 @@ def verify(
     import tempfile
 
     asked = _Asked(dataset, _sides(res), (source, target), data_root, assignments, workers, skip_bad)
-    sets = asked.prepared(cache_folder(cache))
-    for kept in sets:
-        kept.verify()
+    damaged: list[str] = []
+    sets = asked.prepared(cache_folder(cache), tell=damaged.append)
+    if damaged:
+        raise DataError(damaged[0], needed="images as they were prepared", hint="the same command again")
     with tempfile.TemporaryDirectory() as folder:
         for kept, fresh in zip(sets, asked.prepared(Path(folder)), strict=True):
             if fresh.digests != kept.digests:
@@ -191,7 +193,7 @@ class _Asked:
         root = data_root_of(self.dataset, self.data_root)
         return make_dataset(self.dataset, settings, root, pair_of(*self.modalities))
 
-    def prepared(self, cache: Path) -> list[ImageSet]:
+    def prepared(self, cache: Path, tell: Callable[[str], None] = tell) -> list[ImageSet]:
         """Its image sets, one for each side, prepared below a cache folder."""
         from ..data.prepare import prepare as build
 
@@ -206,9 +208,12 @@ class _Asked:
                         workers=self.workers,
                         skip_bad=self.skip_bad,
                         progress=progress,
+                        tell=tell,
                     )
             except Interrupted:
-                sys.exit(stop.code)
+                from .exits import stopped_by
+
+                sys.exit(stopped_by(stop.number))
         return list(sets.values())
 
 

@@ -96,6 +96,7 @@ class Means:
 def _run(chosen: Grid, cells: list[Watched], executor: Executor, stop: StopSignal, *, detach: bool) -> int:
     """Run the cells; returns the exit code."""
     from ..grid.schedule import work
+    from .exits import UNFINISHED, stopped_by
     from .watching import Display
 
     with Display(cells, executor.slots) as display:
@@ -124,8 +125,8 @@ def _run(chosen: Grid, cells: list[Watched], executor: Executor, stop: StopSigna
     if missing:
         print(f"to finish: {shlex.join(['bench', *sys.argv[1:]])}")
     if stop.count:
-        return stop.code
-    return int(len(missing) > len(left))
+        return stopped_by(stop.number)
+    return UNFINISHED if len(missing) > len(left) else 0
 
 
 def _cancel(executor: Executor, cells: list[Watched]) -> None:

@@ -75,7 +75,7 @@ def figure(
     drawing = Drawing(
         [result for result in found.results if has_modalities(result, source, target)],
         out or results / "figures",
-        CellImages(roots_of(data_root), cache_folder(cache)),
+        CellImages(roots_of(data_root), cache_folder(cache), tell),
         pick_device(device),
     )
     chosen = Selection(names_of(models), names_of(datasets), res)

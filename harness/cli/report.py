@@ -18,6 +18,7 @@ from .options import (
     registry,
     roots_of,
     survey_of,
+    tell,
 )
 
 
@@ -39,11 +40,12 @@ def report(
     """Write one self-contained HTML file: tables, curves, samples, protocol and versions."""
     from ..files import atomic_write
     from ..running.environment import pick_device
-    from ..views.report import RawFiles, make_report
+    from ..running.images import CellImages
+    from ..views.report import make_report
 
     registry()
     found = survey_of(results, where)
-    real = RawFiles(roots_of(data_root), cache_folder(cache)) if with_real_images else None
+    real = CellImages(roots_of(data_root), cache_folder(cache), tell) if with_real_images else None
     text = make_report(found, results, pick_device(device), real=real)
     path = out or results / "report.html"
     with atomic_write(path) as file:

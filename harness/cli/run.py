@@ -117,6 +117,7 @@ def run(
 
     from ..running.cell import run_cell
     from ..running.place import Settings
+    from .exits import stopped_by
     from .progress import Terminal
 
     cache_path = cache_folder(cache)
@@ -144,14 +145,16 @@ def run(
             taken = interrupted.steps
             when = "before the first step" if taken is None else f"after {taken} steps"
             print(f"stopped {when}; the state is saved: the same command goes on", file=sys.stderr)
-            sys.exit(stop.code)
+            sys.exit(stopped_by(stop.number))
     if not outcome.is_new:
         print("this cell is done already; another --seed or setting makes another cell")
     _report(outcome.folder, outcome.record)
 
 
 def _report(folder: RunFolder, record: Record) -> None:
-    """Say what came out, and exit with 1 where the cell did not complete."""
+    """Say what came out; the exit code tells where the cell did not complete."""
+    from .exits import UNFINISHED
+
     rows: list[tuple[str, Any]] = [("status", record.status)]
     if record.best_epoch is not None:
         rows.append(("best at", f"epoch {record.best_epoch} of {record.spec.protocol.epochs}"))
@@ -173,4 +176,4 @@ def _report(folder: RunFolder, record: Record) -> None:
     if record.status != "complete":
         reason = (record.error or "").strip().splitlines()
         print(f"error: the cell {record.status}: {reason[-1] if reason else ''}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(UNFINISHED)

@@ -11,7 +11,7 @@ import typer
 from ..errors import SpecError
 from ..files import is_partial, typed, write_json
 from ..limits import IMAGES, SEEDS
-from .options import RESULTS, CacheOption, Device, Results, Roots, cache_folder, registry, roots_of
+from .options import RESULTS, CacheOption, Device, Results, Roots, cache_folder, registry, roots_of, tell
 
 
 def sample(
@@ -53,11 +53,13 @@ def sample(
     from ..running.model import load_model
     from ..tasks import task_of
 
+    if first_seed + count > SEEDS:
+        raise SpecError(f"{count} images from seed {first_seed} on", needed=f"seeds below {SEEDS}")
     registry()
     folder = Store(results).find(run)
     spec = folder.read_spec()
     model = load_model(folder, pick_device(device), which)
-    opened = CellImages(roots_of(data_root), cache_folder(cache))
+    opened = CellImages(roots_of(data_root), cache_folder(cache), tell)
     images = task_of(type(model)).draw(model, count, first_seed, lambda: opened(spec))
     _claim(out, {"run": spec.folder_name, "which": which})
     if form == "npy":

@@ -21,6 +21,7 @@ from .options import (
     names_of,
     registry,
     settings_of,
+    tell,
     weights_of,
 )
 
@@ -86,7 +87,7 @@ def score(
         skip_bad=skip_bad,
         cross_check=cross_check,
     )
-    place = ScoringPlace(pick_device(device), folder, weights_of(weights, folder, offline))
+    place = ScoringPlace(pick_device(device), folder, weights_of(weights, folder, offline), tell)
     scored = score_foreign(request, place)
     _show(scored)
     if out is not None:
@@ -104,6 +105,8 @@ def _show(scored: ForeignScores) -> None:
     if report.context:
         print("\nhow far to trust them (docs/metrics.md):")
         print_columns([(f"  {name}", f"{value:.6g}") for name, value in report.context.items()])
+    for caveat in report.caveats:
+        print(f"caveat: {caveat}")
     for note in report.notes:
         print(f"note: {note}")
     if scored.cross_checks:

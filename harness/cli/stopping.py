@@ -42,15 +42,6 @@ class StopSignal:
         """Whether somebody asked to stop."""
         return self.count > 0
 
-    @property
-    def code(self) -> int:
-        """The exit code of a process that saved its state and ended because of the signal."""
-        from ..api.executor import PAUSED, STOPPED
-
-        # A process that these kill unsaved has 128 and the signal's number, as for any other signal.
-        own = {"SIGUSR1": PAUSED, "SIGTERM": STOPPED}
-        return own.get(signal.Signals(self.number).name, 128 + self.number)
-
     def _request(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
         if self.count > 1 and self.raises:

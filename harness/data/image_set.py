@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import DataError, SpecError, Split
-from ..files import move_aside, sha256_of_file
+from ..files import move_aside, sha256_of_file, unsealed
 from .layers import LABELS, PIXELS, SOURCE
 
 if TYPE_CHECKING:
@@ -141,15 +141,20 @@ class ImageSet:
 
     @classmethod
     def open(cls, home: Path) -> ImageSet:
-        """Open a prepared folder in milliseconds, without reading its pixels.
+        """Open a prepared folder, and believe nothing in it that is not as it was written.
+
+        Every byte is read once: 0.1 s for 6528 coloured images of 64 px.
 
         Raises:
-            DataError: It is not a complete prepared set of this format.
+            DataError: It is not a complete prepared set of this format, or changed since it was written.
         """
         import pandas  # a dry run does without
 
         try:
             meta = read_meta(home)
+            for file, digest in meta["digests"].items():
+                if sha256_of_file(home / file) != digest:
+                    raise ValueError(f"{file} changed since it was prepared")
             # A patient called 007 or NA is neither the number 7 nor a missing value.
             kinds = {column: int if column in _NUMBERS else str for column in COLUMNS}
             table = pandas.read_csv(home / TABLE, dtype=kinds, keep_default_na=False)
@@ -179,23 +184,8 @@ class ImageSet:
     @property
     def digests(self) -> dict[str, str]:
         """The sha256 of each file of the folder, as it was written; empty for a set that has none."""
-        written: dict[str, str] = {} if self.home is None else read_meta(self.home)["sha256"]
+        written: dict[str, str] = {} if self.home is None else read_meta(self.home)["digests"]
         return written
-
-    def verify(self) -> None:
-        """Read every byte of a prepared folder and compare with what was written.
-
-        Raises:
-            DataError: The folder changed since it was prepared.
-        """
-        for name, digest in self.digests.items():
-            assert self.home is not None  # or there are no digests
-            path = self.home / name
-            if not path.is_file() or sha256_of_file(path) != digest:
-                raise DataError(
-                    f"{path} changed since it was prepared",
-                    hint=f"{move_aside(self.home)}, and prepare again",
-                )
 
 
 def _opened(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -216,9 +206,9 @@ def read_meta(home: Path) -> dict[str, Any]:
 
     Raises:
         OSError: There is no such file.
-        ValueError: It is of another format.
+        ValueError: It is damaged, edited, or of another format.
     """
-    meta: dict[str, Any] = json.loads((home / META).read_text(encoding="utf-8"))
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+    meta = unsealed(json.loads((home / META).read_bytes()))
+    if meta["format"] != FORMAT:
         raise ValueError(f"{META} is not of format {FORMAT}")
     return meta

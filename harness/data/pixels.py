@@ -13,7 +13,9 @@ if TYPE_CHECKING:  # processes that read raw files do without torch
 
 def to_uint8(unit: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Raw pixels in [0, 1] to uint8: clipped, rounded to the nearest level."""
-    stored: NDArray[np.uint8] = np.rint(np.clip(unit, 0.0, 1.0) * 255.0).astype(np.uint8)
+    levels = np.clip(unit, 0.0, 1.0)
+    levels *= 255.0
+    stored: NDArray[np.uint8] = np.rint(levels, out=levels).astype(np.uint8)
     return stored
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,16 @@ import pandas as pd
 
 from ..api import ChoiceError, DataError, Dataset
 from ..claims import Claim
-from ..files import atomic_write, sha256_of_file, sha256_of_json, storage_error, sync_folder, write_json
+from ..files import (
+    atomic_write,
+    leave_aside,
+    sealed,
+    sha256_of_file,
+    sha256_of_json,
+    storage_error,
+    sync_folder,
+    write_json,
+)
 from ..installed import versions_of
 from ..interrupting import look
 from . import resize
@@ -35,12 +45,13 @@ def prepare(
     workers: int | None = None,
     skip_bad: bool = False,
     progress: ReadingProgress | None = None,
+    tell: Callable[[str], None] = warnings.warn,
 ) -> dict[int, ImageSet]:
     """Open the data set at each resolution, building what the cache does not hold yet.
 
     Two processes that want the same set build it once: the second waits. A build that was interrupted
-    leaves nothing that would be opened later. Where somebody asks to stop, it ends between two items
-    (``harness.interrupting``).
+    leaves nothing that would be opened later, and a set that changed since is left aside and built again.
+    Where somebody asks to stop, it ends between two items (``harness.interrupting``).
 
     Args:
         dataset: Where the slices come from.
@@ -51,6 +62,7 @@ def prepare(
         workers: Processes that read; None for one per usable core.
         skip_bad: Leave out damaged items and record them, instead of stopping at the first.
         progress: Called with (items done, items in all).
+        tell: Told what was left aside.
 
     Raises:
         DataError: The raw files are missing, damaged or of another data set, or leave no slice.
@@ -59,15 +71,19 @@ def prepare(
     raw = raw or dataset.fingerprint()
     keys = {side: _key(dataset, name, raw, side) for side in resolutions}
     homes = {side: cache / f"{name}-{side}-{key[:16]}" for side, key in keys.items()}
-    if len(sets := _opened(homes)) < len(homes):
+    sets, _ = _opened(homes, keys)
+    if len(sets) < len(homes):
         # One lock for all resolutions: whoever waits for 64 finds it when a build of 64 and 256 is done.
         claim = Claim(cache, f".{name}-{_key(dataset, name, raw, None)[:16]}")
         try:
             cache.mkdir(parents=True, exist_ok=True)
             claim.wait(look)
             try:
-                sets = _opened(homes)
+                sets, problems = _opened(homes, keys)
                 missing = {side: home for side, home in homes.items() if side not in sets}
+                for side, problem in problems.items():
+                    aside = leave_aside(homes[side])
+                    tell(f"{problem}; it is left aside as {aside.name}, and made again")
                 if missing:
                     build = _Build(name, dataset, raw, keys, missing)
                     build.run(workers or usable_cores(), skip_bad, progress)
@@ -109,15 +125,22 @@ def _key(dataset: Dataset, name: str, raw: str, side: int | None) -> str:
     )
 
 
-def _opened(homes: dict[int, Path]) -> dict[int, ImageSet]:
-    """Those sets that are complete; whatever is not will be built again."""
-    sets = {}
+def _opened(homes: dict[int, Path], keys: dict[int, str]) -> tuple[dict[int, ImageSet], dict[int, str]]:
+    """Those sets that are as they were written, and what is wrong with others that are there."""
+    sets, problems = {}, {}
     for side, home in homes.items():
-        try:
-            sets[side] = ImageSet.open(home)
-        except DataError:
+        if not os.path.lexists(home):
             continue
-    return sets
+        try:
+            opened = ImageSet.open(home)
+        except DataError as error:
+            problems[side] = error.found
+            continue
+        if opened.fingerprint == keys[side]:
+            sets[side] = opened
+        else:
+            problems[side] = f"{home} holds another prepared set"
+    return sets, problems
 
 
 class _Build:
@@ -219,10 +242,9 @@ class _Build:
             "skipped": skipped,
             # No part of the fingerprint: an upgrade of Pillow should not read all raw files again.
             "libraries": versions_of(("numpy", "pillow", *self.dataset.libraries)),
-            "sha256": {file: sha256_of_file(part / file) for file in (*self.layers, TABLE)},
+            "digests": {file: sha256_of_file(part / file) for file in (*self.layers, TABLE)},
         }
-        write_json(part / META, meta)
-        shutil.rmtree(home, ignore_errors=True)  # not complete, or it would have been opened
+        write_json(part / META, sealed(meta))
         part.rename(home)
         sync_folder(home.parent)
 

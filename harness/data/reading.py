@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import DataError, Dataset
-from ..processes import obey_parent
+from ..processes import keep_freed_memory, obey_parent
 from . import layers
 
 #: Starting processes takes about this many seconds: where less is saved, it is not done.
@@ -42,7 +42,7 @@ def load(dataset: Dataset, sides: tuple[int, ...], item: str) -> Item:
         for piece in dataset.read(item):
             layers.check_slice(piece, dataset)
             square = layers.squared(piece, dataset)
-            labels = layers.present(square)
+            labels = layers.present(square, dataset.label_names)
             for side, stack in stacks.items():
                 for file, picture in layers.resized(square, labels, side).items():
                     stack.setdefault(file, []).append(picture)
@@ -51,6 +51,8 @@ def load(dataset: Dataset, sides: tuple[int, ...], item: str) -> Item:
             rows.append((piece.patient, piece.source, piece.index, piece.split, height, width, *told))
     except DataError as error:
         return Item(item, {}, [], error)
+    except MemoryError:
+        return Item(item, {}, [], DataError(f"{item} needs more memory than there is"))
     stacked = {
         side: {file: layers.stacked(pictures) for file, pictures in stack.items()}
         for side, stack in stacks.items()
@@ -104,6 +106,7 @@ def _begin(reader: Callable[[str], Item]) -> None:
     global _reader
     _reader = reader
     obey_parent()
+    keep_freed_memory()
 
 
 def _read_one(item: str) -> Item:

@@ -21,6 +21,8 @@ VERSION = 1
 def squared(pixels: NDArray[PixelT], square: Square) -> NDArray[PixelT]:
     """Bring (H, W) or (H, W, 3) to a square around the centre; ``"stretch"`` is left to resizing."""
     height, width = pixels.shape[:2]
+    if height == width:
+        return pixels
     if square == "crop":
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 from ..cell.spec import RunRequest
+from ..errors import SpecError
 
 
 class Packed(NamedTuple):
@@ -59,16 +61,25 @@ def pack(
 
 
 def unpack(text: str) -> Packed:
-    """What ``pack`` was given."""
-    content = json.loads(text)
-    request = content["request"]
-    root = request.pop("data_root")
-    return Packed(
-        RunRequest(
-            **{**request, "presets": tuple(request["presets"])}, data_root=Path(root) if root else None
-        ),
-        Path(content["results"]),
-        Path(content["cache"]),
-        tuple(Path(path) for path in content["weights"]),
-        content["skip_bad"],
-    )
+    """What ``pack`` was given.
+
+    Raises:
+        SpecError: It is not from ``pack``.
+    """
+    try:
+        content = json.loads(text)
+        request = content["request"]
+        root = request.pop("data_root")
+        return Packed(
+            RunRequest(
+                **{**request, "presets": tuple(request["presets"])}, data_root=Path(root) if root else None
+            ),
+            Path(content["results"]),
+            Path(content["cache"]),
+            tuple(Path(path) for path in content["weights"]),
+            content["skip_bad"],
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise SpecError(
+            f"{reprlib.repr(text)} is no cell of a grid", needed="the text that `bench grid` makes of one"
+        ) from error

@@ -66,7 +66,7 @@ def run_cell(request: RunRequest, settings: Settings, *, expect: str | None = No
         missing = missing_metrics(record.score_versions, cell.spec.protocol.metrics)
         if record.status == "complete" and missing:
             return Outcome(folder, work.add_scores(record, missing), is_new=True)
-        if not folder.spec.exists():
+        if not folder.holds(cell.spec):
             folder.write_spec(cell.spec)
         return Outcome(folder, record, is_new=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import reprlib
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -30,10 +31,10 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).tolist()  # there are devices without values: meta
+    except Exception as error:  # each kind of device refuses in its own way
         raise SpecError(
-            f"device {name!r} can't be used: {str(error).splitlines()[0]}",
+            f"device {reprlib.repr(name)} can't be used: {next(iter(str(error).splitlines()), error)}",
             needed="auto, cpu, cuda or cuda:N",
             hint="bench doctor shows the devices",
         ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,6 +82,7 @@ class ForeignScores:
             "scores": self.report.scores,
             "context": self.report.context,
             "notes": self.report.notes,
+            "caveats": self.report.caveats,
             "cross_check": [
                 {
                     "package": one.package,
@@ -115,16 +116,19 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
         DataError: Raw files that are missing or damaged.
         WeightsError: A feature space lacks its weights.
     """
+    if not request.metrics:
+        raise SpecError("no score was asked for", needed="names of scores", hint="bench list metrics")
     images = _images(request.generated)
     _check_side(request, images)
     if isinstance(request.reference, Path) and is_statistics(request.reference):
         return _by_statistics(request, request.reference, images, place)
-    real = real_images(request, images.shape[2], place.cache)
+    real = real_images(request, images.shape[2], place.cache, place.tell)
     colours = compared_colours(real.train.values, images, real.conversions)
     scorer = make_scorer(request.metrics, real.train, real.held_out, place)
     scorer.check(len(images))
     report = scorer.report(images)
-    report.notes.extend([*colours, *real.caveats])
+    report.notes.extend(colours)
+    report.caveats.extend(real.caveats)
     checks = list[CrossCheck]()
     if request.cross_check:
         remark, checks = _cross_checks(real.train, images, place)
@@ -145,7 +149,9 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
     return ForeignScores(report, scorer.goals, checks, facts)
 
 
-def real_images(request: ForeignRequest, resolution: int, cache: Path) -> RealImages:
+def real_images(
+    request: ForeignRequest, resolution: int, cache: Path, tell: Callable[[str], None]
+) -> RealImages:
     """The real side of a comparison, at the resolution of the generated images.
 
     Raises:
@@ -164,9 +170,9 @@ def real_images(request: ForeignRequest, resolution: int, cache: Path) -> RealIm
         return RealImages(Population(_images(request.reference)), None, [], {})
     assert request.dataset is not None
     source = make_dataset(request.dataset, dataset_settings(request.settings), request.data_root)
-    whole = prepare(source, request.dataset, [resolution], cache / "images", skip_bad=request.skip_bad)[
-        resolution
-    ]
+    skip_bad = request.skip_bad
+    sets = prepare(source, request.dataset, [resolution], cache / "images", skip_bad=skip_bad, tell=tell)
+    whole = sets[resolution]
     if not request.held_out:
         return RealImages(population(whole, whole.channels), None, whole.skipped, whole.conversions)
     train, apart = whole.select(["train", "val"]), whole.select("test")
@@ -226,7 +232,7 @@ def _by_statistics(
         "device": describe(place.device),
     }
     goals = {score: goal for metric in metrics.values() for score, goal in metric.goals.items()}
-    return ForeignScores(Report(scores, {}, notes), goals, [], facts)
+    return ForeignScores(Report(scores, {}, notes, []), goals, [], facts)
 
 
 def _check_side(request: ForeignRequest, images: NDArray[np.uint8]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def open_task(
     skip_bad: bool,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] = warnings.warn,
 ) -> Task:
     """What the model of a cell is asked for, with the cell's images.
 
@@ -35,6 +37,7 @@ def open_task(
         skip_bad: Leave damaged raw files out.
         workers: Processes that read raw files; None for one per core.
         progress: Told (items done, items in all).
+        tell: Told what the user should know and nothing stops for.
 
     Raises:
         DataError: Raw files are damaged, or one side of the split has nobody.
@@ -49,6 +52,7 @@ def open_task(
         workers=workers,
         skip_bad=skip_bad,
         progress=progress,
+        tell=tell,
     )[spec.resolution]
     if whole.channels > spec.protocol.channels:
         raise SpecError(
@@ -65,10 +69,13 @@ class CellImages:
     Args:
         roots: Folders of raw files by data set.
         cache: Cache folder.
+        tell: Told what the user should know and nothing stops for.
     """
 
-    def __init__(self, roots: Mapping[str, Path], cache: Path) -> None:
-        self.roots, self.cache = roots, cache
+    def __init__(
+        self, roots: Mapping[str, Path], cache: Path, tell: Callable[[str], None] = warnings.warn
+    ) -> None:
+        self.roots, self.cache, self.tell = roots, cache, tell
         self._opened: dict[str, Task] = {}
 
     def __call__(self, spec: RunSpec) -> Task:
@@ -93,4 +100,5 @@ class CellImages:
                 hint=f"--data-root {part.name}=DIR",
             )
         # Whoever ran the cell decided about damaged files, and its record names what was left out.
-        return open_task(spec, model_class(spec.model.name), dataset, self.cache, skip_bad=True)
+        kind = model_class(spec.model.name)
+        return open_task(spec, kind, dataset, self.cache, skip_bad=True, tell=self.tell)

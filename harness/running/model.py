@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -31,13 +35,21 @@ def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: 
         raise
     except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise SpecError(
-            f"model {spec.model.name} can't be built with these settings: "
-            f"{next(iter(str(error).splitlines()), type(error).__name__)}",
+            f"model {spec.model.name} can't be built with these settings: {_where_and_what(error, model)}",
             needed="settings that its networks and optimisers take, and the memory for them",
-            hint=f"bench show model {spec.model.name}; bench check {spec.model.name}",
+            hint=f"bench show model {spec.model.name}; or, where it is a fault of the model itself, "
+            f"bench check {spec.model.name}, and the same command after bench --debug",
         ) from error
     made.registered_name = spec.model.name
     return made
+
+
+def _where_and_what(error: BaseException, model: type[Model]) -> str:
+    """An error's kind, its first line, and the last line of the model's own file that led to it."""
+    own = inspect.getsourcefile(model)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own]
+    place = f" ({Path(own).name}, line {lines[-1]})" if own and lines else ""
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}{place}"
 
 
 def load_model(folder: RunFolder, device: torch.device, which: Literal["best", "last"]) -> Model:
@@ -91,10 +103,13 @@ def _last_state(folder: RunFolder, spec: RunSpec) -> Mapping[str, Any]:
     """
     state, complaints = load_state(folder.checkpoint, spec.identity)
     if complaints:
+        again = "the command that made the run"
+        if os.path.lexists(folder.record):
+            again = f"{move_aside(folder.record)}, and {again} once more"
         raise CheckpointError(
             complaints[0],
             needed="the last networks of this run; those before them would make other images",
-            hint="the command that made the run: it goes on from the checkpoint before this one",
+            hint=f"{again}: it goes on from the checkpoint before this one",
         )
     if state is None:
         raise CheckpointError(f"{folder.path} has no checkpoint", needed="a run that got further")

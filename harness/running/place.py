@@ -48,4 +48,5 @@ class Settings:
 
     def scoring_place(self, device: torch.device) -> ScoringPlace:
         """Where and with what scores are computed."""
-        return ScoringPlace(device, self.cache, self.weights or Weights(self.cache / "weights"))
+        weights = self.weights or Weights(self.cache / "weights")
+        return ScoringPlace(device, self.cache, weights, self.tell)

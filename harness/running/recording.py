@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..cell.logs import log_digest
 from ..cell.records import Record, Status
 from ..plugins import Kind
 from ..scoring.report import Report
@@ -56,6 +57,7 @@ def make_record(
         notes=[*ending.best.notes, *task.notes],
         best_epoch=progress.best_epoch,
         best_networks=progress.best_networks,
+        log=log_digest(trainer.folder.log),
         epochs_done=progress.step // trainer.run.steps_per_epoch,
         steps=progress.step,
         score_versions=scorer.versions(),
@@ -66,6 +68,7 @@ def make_record(
             *trainer.model.caveats(trainer.last_clock),
             *augmentation_caveats(trainer.model.augmentations, cell.dataset.flips),
             *(cell.dataset.caveats() if task.held_out else ()),
+            *ending.best.caveats,
         ],
         versions=versions(),
         plugins=brought_by(took_part),
@@ -103,6 +106,7 @@ def with_scores(record: Record, scorer: Scorer, best: Report, last: Report) -> R
             },
             "context": record.context | best.context,
             "notes": list(dict.fromkeys([*record.notes, *best.notes])),
+            "caveats": list(dict.fromkeys([*record.caveats, *best.caveats])),
             "score_versions": _merged(record.score_versions, scorer.versions()),
             "plugins": _merged(record.plugins, judges),
         }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +26,13 @@ class ScoringPlace:
         device: Where feature networks run.
         cache: Cache folder: features of real images, downloaded weights.
         weights: Where feature networks' weights are found.
+        tell: Told what the user should know and nothing stops for.
     """
 
     device: torch.device
     cache: Path
     weights: Weights
+    tell: Callable[[str], None] = field(default=warnings.warn)
 
 
 def make_scorer(

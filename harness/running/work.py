@@ -107,7 +107,7 @@ class Work:
         except Exception:
             # A plugin may raise anything; its cell has failed, and the record says how.
             status, error = "failed", traceback.format_exc()
-        nothing = Report({}, {}, [])
+        nothing = Report({}, {}, [], [])
         return Ending(status, nothing, nothing.scores, error)
 
     def _final_scores(self, trainer: Trainer, task: Task, scorer: Scorer) -> tuple[Report, dict[str, float]]:
@@ -136,6 +136,7 @@ class Work:
             skip_bad=self.settings.skip_bad,
             workers=self.settings.workers,
             progress=self.settings.preparing,
+            tell=self.settings.tell,
         )
 
     def _trainer(self, model: Model, task: Task, scorer: Scorer) -> Trainer:

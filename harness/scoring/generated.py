@@ -7,16 +7,21 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..api import ScoreError
+from ..limits import check_bytes, check_count, check_memory, check_pixels, check_regular
+from .arrays import headers_of, read_array
 from .stored import check_images
 
 SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".jpg", ".jpeg"})
+_AT_ONCE, _BYTES_AT_ONCE = 64, 1 << 28
 # Modes that become grey or RGB without losing anything: black and white, and palettes of colours.
 _CONVERTED = {"L": "L", "1": "L", "RGB": "RGB", "P": "RGB"}
 
@@ -39,15 +44,16 @@ def load_images(path: Path) -> NDArray[np.uint8]:
     """
     if path.is_dir():
         files = sorted(file for file in _below(path) if _is_image(file.relative_to(path).as_posix()))
-        return _stack([(file.relative_to(path).as_posix(), file.read_bytes) for file in files], path)
+        return _stack([_file(file, file.relative_to(path).as_posix()) for file in files], path)
     if path.suffix.lower() in (".npy", ".npz") and path.is_file():
         return _from_array(path)
     if path.suffix.lower() in (".tif", ".tiff") and path.is_file():
-        return _stack([(path.name, path.read_bytes)], path)
+        return _stack([_file(path, path.name)], path)
     if path.is_file() and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(name for name in archive.namelist() if _is_image(name))
-            return _stack([(name, _member(archive, name)) for name in names], path)
+        with _archive(path) as archive:
+            members = [one for one in archive.infolist() if _is_image(one.filename) and not one.is_dir()]
+            members.sort(key=lambda member: member.filename)
+            return _stack([_member(archive, member, path) for member in members], path)
     raise ScoreError(
         f"{path} is {'of an unknown kind' if path.exists() else 'not there'}",
         needed="a folder of images, a zip of them, a TIFF stack, or a .npy or .npz array",
@@ -55,13 +61,28 @@ def load_images(path: Path) -> NDArray[np.uint8]:
     )
 
 
+class _Stored(NamedTuple):
+    """A file of images, with the bytes that reading it gives."""
+
+    name: str
+    size: int
+    read: Callable[[], bytes]
+
+
 def _below(folder: Path) -> Iterator[Path]:
     """All files below a folder, links followed, none of its folders twice."""
     seen = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         seen.add(os.path.realpath(place))
         folders[:] = [name for name in folders if os.path.realpath(Path(place, name)) not in seen]
         yield from (Path(place, name) for name in names)
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that can't be looked into may hold images: scores of the others would be of another set."""
+    raise ScoreError(
+        f"{error.filename} can't be read: {error.strerror}", needed="folders that can be looked into"
+    ) from error
 
 
 def _is_image(name: str) -> bool:
@@ -72,19 +93,40 @@ def _is_image(name: str) -> bool:
     )
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> Callable[[], bytes]:
-    return lambda: archive.read(name)
+def _file(path: Path, name: str) -> _Stored:
+    check_regular(path, ScoreError)
+    return _Stored(name, path.stat().st_size, path.read_bytes)
 
 
-def _stack(files: list[tuple[str, Callable[[], bytes]]], origin: Path) -> NDArray[np.uint8]:
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except Exception as error:  # a damaged directory makes zipfile raise almost anything
+        raise ScoreError(f"{path} is damaged: {error}", needed="a whole archive") from error
+    with archive:
+        yield archive
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> _Stored:
+    if member.compress_size > path.stat().st_size:
+        raise ScoreError(f"{path} is damaged: {member.filename} is larger than it", needed="a whole archive")
+    return _Stored(member.filename, member.file_size, lambda: archive.read(member))
+
+
+def _stack(files: list[_Stored], origin: Path) -> NDArray[np.uint8]:
+    check_count(len(files), f"images in {origin}", ScoreError)
+    for file in files:
+        check_bytes(file.size, f"{origin}: {file.name}", ScoreError)
     if not files:
         raise ScoreError(
             f"{origin} holds no images", needed=f"files that end with {', '.join(sorted(SUFFIXES))}"
         )
     images: NDArray[np.uint8] | None = None
     stacks: list[NDArray[np.uint8]] = []  # of files with several pages, which tell how many only when read
-    for number, ((name, _), pages) in enumerate(zip(files, _decoded(files, origin), strict=True)):
+    for number, ((name, *_), pages) in enumerate(zip(files, _decoded(files, origin), strict=True)):
         if images is None:
+            check_memory(len(files) * pages[0].size, f"all of {origin}", ScoreError)
             images = np.empty((len(files), *pages[0].shape), dtype=np.uint8)
         for page in pages:
             if page.shape != images.shape[1:]:
@@ -104,20 +146,48 @@ def _stack(files: list[tuple[str, Callable[[], bytes]]], origin: Path) -> NDArra
     return np.stack(stacks) if stacks else images
 
 
-def _decoded(files: list[tuple[str, Callable[[], bytes]]], origin: Path) -> Iterator[list[NDArray[np.uint8]]]:
+def _decoded(files: list[_Stored], origin: Path) -> Iterator[list[NDArray[np.uint8]]]:
     with ThreadPoolExecutor() as pool:  # Pillow lets go of the interpreter while it decodes
-        for start in range(0, len(files), 256):  # so that few undecoded files are in memory at once
-            part = [(name, read()) for name, read in files[start : start + 256]]
-            yield from pool.map(lambda item: _decode(item[0], item[1], origin), part)
+        for part in _parts(files):
+            contents = [(file.name, _read(file, origin)) for file in part]
+            yield from pool.map(lambda item: _decode(item[0], item[1], origin), contents)
+
+
+def _parts(files: list[_Stored]) -> Iterator[list[_Stored]]:
+    """Files that are read at once: few, and none beside a large one."""
+    part: list[_Stored] = []
+    for file in files:
+        if part and (len(part) == _AT_ONCE or sum(one.size for one in part) + file.size > _BYTES_AT_ONCE):
+            yield part
+            part = []
+        part.append(file)
+    yield part
+
+
+def _read(file: _Stored, origin: Path) -> bytes:
+    try:
+        return file.read()
+    except MemoryError:
+        raise
+    except Exception as error:  # archives raise whatever their compression does
+        raise ScoreError(
+            f"{origin}: {file.name} can't be read: {error}",
+            needed="a whole file that may be read; in an archive, stored or deflated, and not encrypted",
+        ) from error
 
 
 def _decode(name: str, content: bytes, origin: Path) -> list[NDArray[np.uint8]]:
     """The pages of a file, (C, H, W) each."""
-    pages = []
+    pages: list[NDArray[np.uint8]] = []
     try:
         with Image.open(io.BytesIO(content)) as image:
-            for page in range(getattr(image, "n_frames", 1)):
+            count = getattr(image, "n_frames", 1)
+            check_count(count, f"pages in {origin}: {name}", ScoreError)
+            for page in range(count):
                 image.seek(page)
+                check_pixels(image.height, image.width, f"{origin}: {name}", ScoreError)
+                if page == 1:
+                    check_memory(pages[0].size * count, f"{origin}: {name}", ScoreError)
                 mode = _mode(image)
                 if mode not in _CONVERTED:
                     break
@@ -125,7 +195,9 @@ def _decode(name: str, content: bytes, origin: Path) -> list[NDArray[np.uint8]]:
                 pages.append(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
             else:
                 return pages
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+    except (ScoreError, MemoryError):
+        raise
+    except Exception as error:  # damaged files make Pillow raise almost anything
         raise ScoreError(f"{origin}: {name} is damaged: {error}", needed="a whole image file") from error
     if mode.startswith("I") or mode == "F":
         raise ScoreError(
@@ -152,17 +224,12 @@ def _mode(image: Image.Image) -> str:
 
 
 def _array_of(path: Path) -> NDArray[np.uint8]:
-    try:
-        with path.open("rb") as file:
-            if path.suffix.lower() == ".npy":
-                array: NDArray[np.uint8] = np.lib.format.read_array(file, allow_pickle=False)
-                return array
-            arrays: dict[str, NDArray[np.uint8]] = dict(np.load(file, allow_pickle=False))
-    except Exception as error:  # headers are parsed as Python and raise what that raises
-        raise ScoreError(f"{path} can't be read as an array: {error}", needed="np.save of uint8") from error
-    images = [name for name, array in arrays.items() if array.ndim in (3, 4)]
-    name = "arr_0" if "arr_0" in images else images[0] if len(images) == 1 else ""
-    if not name:
+    arrays = headers_of(path)
+    images = [name for name, array in arrays.items() if len(array.shape) in (3, 4)]
+    name = "arr_0" if "arr_0" in images else images[0] if len(images) == 1 else None
+    if name is None and set(arrays) == {""}:
+        name = ""
+    if name is None:
         held = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items()) or "nothing"
         statistics = {"mu", "sigma"} <= set(arrays)
         raise ScoreError(
@@ -172,7 +239,7 @@ def _array_of(path: Path) -> NDArray[np.uint8]:
             if statistics
             else "np.savez(file, images)",
         )
-    return arrays[name]
+    return read_array(path, name)
 
 
 def _from_array(path: Path) -> NDArray[np.uint8]:
@@ -196,7 +263,10 @@ def _from_array(path: Path) -> NDArray[np.uint8]:
         array = array.transpose(0, 3, 1, 2)
     if not array.size:
         raise ScoreError(f"{path} holds no images", needed="at least one")
-    check_images(array)
+    try:
+        check_images(array)
+    except ScoreError as error:
+        raise ScoreError(f"{path} holds {error.found}", needed=error.needed) from None
     return array
 
 

@@ -118,14 +118,14 @@ class Scorer:
         """
         scores: dict[str, float] = {}
         context: dict[str, float] = {}
-        notes = self.notes(len(generated))
+        caveats: list[str] = []
         with full_precision():
             for name, samples in self._prepared(generated, targets, self.metrics):
                 found = self._compute(scores, name, samples)
                 helpful = self.metrics[name].context(self._reference(name), samples, self.device)
                 context |= helpful
-                notes += self.metrics[name].notes(found, helpful)
-        return Report(scores, context, notes)
+                caveats += self.metrics[name].caveats(found, helpful)
+        return Report(scores, context, self.notes(len(generated)), caveats)
 
     def notes(self, n_generated: int) -> list[str]:
         """One line for each metric that has too few images to be compared with other numbers of images."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import ScoreError
+from .arrays import headers_of, read_array
 
 
 class Statistics(NamedTuple):
@@ -33,9 +34,8 @@ def is_statistics(path: Path) -> bool:
     if path.suffix.lower() != ".npz" or not path.is_file():
         return False
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {"mu", "sigma"} <= set(archive.files)
-    except Exception:  # no archive, or a damaged one: whoever reads images says so
+        return {"mu", "sigma"} <= set(headers_of(path))
+    except ScoreError:  # no archive, or a damaged one: whoever reads images says so
         return False
 
 
@@ -45,11 +45,10 @@ def read_statistics(path: Path, dimension: int) -> Statistics:
     Raises:
         ScoreError: They are damaged, of other features, or no mean and covariance.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            mean, covariance = (np.asarray(archive[name], dtype=np.float64) for name in ("mu", "sigma"))
-    except Exception as error:  # headers are parsed as Python and raise what that raises
-        raise ScoreError(f"{path} can't be read: {error}", needed="arrays mu and sigma") from error
+    stored = [read_array(path, name) for name in ("mu", "sigma")]
+    if any(array.dtype.kind not in "iuf" for array in stored):
+        raise ScoreError(f"{path} holds {stored[0].dtype} and {stored[1].dtype}", needed="numbers")
+    mean, covariance = (array.astype(np.float64) for array in stored)
     if mean.shape != (dimension,) or covariance.shape != (dimension, dimension):
         raise ScoreError(
             f"{path} holds mu {mean.shape} and sigma {covariance.shape}",

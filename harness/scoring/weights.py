@@ -11,6 +11,7 @@ from filelock import FileLock
 from ..api import WeightsError, WeightsFile
 from ..download import DownloadError, DownloadProgress, download
 from ..files import move_aside, sha256_of_file
+from ..limits import check_regular
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def _has_digest(path: Path, file: WeightsFile) -> bool:
 
 
 def _verified(path: Path, file: WeightsFile) -> Path:
+    check_regular(path, WeightsError)
     if file.sha256 and not _has_digest(path, file):
         raise _not_it(path, file)
     return path

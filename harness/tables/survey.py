@@ -76,12 +76,7 @@ def survey(store: Store) -> Survey:
 
 def _is_at_home(folder: RunFolder, record: Record) -> bool:
     """Whether a record is of the cell that its folder was made for; a whole folder may be renamed."""
-    if folder.path.name == record.spec.folder_name:
-        return True
-    try:
-        return folder.read_spec().identity == record.spec.identity
-    except SpecError:
-        return False
+    return folder.path.name == record.spec.folder_name or folder.holds(record.spec)
 
 
 class Installed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,9 @@ def load_state(path: Path, identity: str) -> tuple[dict[str, Any] | None, list[s
     """
     complaints: list[str] = []
     for candidate in (path, previous(path)):
-        if not candidate.exists():
+        if not os.path.lexists(candidate):
+            if candidate == path and previous(path).exists():
+                complaints.append(f"{path} is missing")
             continue
         try:
             return _read_state(candidate, identity), complaints

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..api import Clock
-from ..cell.records import read_log
+from ..cell.logs import read_log
 from ..files import atomic_write, storage_error
 
 

@@ -9,6 +9,7 @@ else that a step depends on is in the checkpoint, so on a CPU a resumed run ends
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,11 +19,12 @@ import torch
 from torch import Tensor
 
 from ..api import Batch, Clock, Goal, Model, Run
+from ..cell.logs import log_digest
 from ..cell.records import RunFolder
 from ..cell.spec import RunSpec
 from ..data.pixels import to_model_range
 from ..errors import CheckpointError, Diverged, Interrupted
-from ..files import move_aside
+from ..files import leave_aside, move_aside
 from .arithmetic import arithmetic
 from .augmentation import compose
 from .checkpoints import load_state, restore_networks, save_networks, save_state
@@ -45,6 +47,7 @@ class TrainingProgress:
         best_networks: Digest of the networks that scored best (``checkpoints.save_networks``).
         awaits_evaluation: Whether an evaluation is due that was cut.
         longest_evaluation: Seconds of the longest one.
+        log: Digest of the log at this step.
     """
 
     step: int = 0
@@ -56,6 +59,7 @@ class TrainingProgress:
     score_seconds: float = 0.0
     awaits_evaluation: bool = False
     longest_evaluation: float = 0.0
+    log: str | None = None
 
 
 class Trainer:
@@ -137,8 +141,10 @@ class Trainer:
         self._saved_step = self.progress.step
         if self.progress.best_networks is not None:
             restore_networks(self.folder.best, self.progress.best_networks)
-        notes = tuple(f"left aside: {complaint}" for complaint in complaints)
-        self.run = replace(self.run, first_step=self.progress.step, notes=notes)
+        if complaints and os.path.lexists(self.folder.checkpoint):
+            # Or the next checkpoint would put it in the place of the one that is good.
+            complaints = [f"left aside as {leave_aside(self.folder.checkpoint).name}: {complaints[0]}"]
+        self.run = replace(self.run, first_step=self.progress.step, notes=tuple(complaints))
 
     def compile(self) -> None:
         """Compile the networks; where that can't be done, a note says why and they stay as they are."""
@@ -159,6 +165,9 @@ class Trainer:
             Diverged: A loss or a sample is not finite.
         """
         self.log.cut_back(self.progress.step)
+        if self.progress.log not in (None, log_digest(self.folder.log)):
+            problem = f"{self.folder.log} is damaged: lines of it are lost or changed"
+            self.run = replace(self.run, notes=(*self.run.notes, problem))
         observers.run_started(self.run)
         self.model.train()
         try:
@@ -183,6 +192,7 @@ class Trainer:
             random: State of the random numbers to go on from; None for the present one.
         """
         self._saved, self._saved_step = time.monotonic(), self.progress.step
+        self.progress.log = log_digest(self.folder.log)
         state = {
             "model": self.model.state_dict(),
             "optimizers": {name: opt.state_dict() for name, opt in self.model.optimizers().items()},

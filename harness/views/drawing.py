@@ -25,6 +25,7 @@ from .figures import (
     curves_figure,
     explain,
     explanation_figure,
+    logs_of,
     samples_figure,
     save_figure,
     translations,
@@ -141,7 +142,9 @@ class Drawing:
                 if (result.spec.dataset.label, result.spec.resolution) == (label, resolution)
                 and (chosen.models is None or result.spec.model.name in chosen.models)
             ]
-            if figure := curves_figure(runs, f"{label}, {resolution} px"):
+            logs, problems = logs_of(runs)
+            self.problems += problems
+            if figure := curves_figure(logs, f"{label}, {resolution} px"):
                 paths += save_figure(figure, self._stem("curves", label, resolution))
         return paths or _nothing("a log")
 

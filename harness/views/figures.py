@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..api import Batch, Model, Translator
-from ..cell.records import read_log
+from ..cell.logs import Line, LogError, finished_log
 from ..data.image_set import ImageSet
 from ..data.pixels import to_model_range, to_store_range
 from ..files import atomic_write
@@ -106,16 +106,26 @@ def explanation_figure(explanation: Mapping[str, Tensor], title: str) -> Figure:
     return figure
 
 
-def curves_figure(results: Sequence[Result], title: str) -> Figure | None:
+def logs_of(results: Sequence[Result]) -> tuple[dict[Result, list[Line]], list[str]]:
+    """The logs that can be believed, and what is wrong with the others, one sentence each."""
+    logs, problems = {}, []
+    for result in results:
+        try:
+            logs[result] = finished_log(result.folder, result.record)
+        except LogError as error:
+            problems.append(error.found)
+    return logs, problems
+
+
+def curves_figure(logs: Mapping[Result, list[Line]], title: str) -> Figure | None:
     """Scores of all runs, one panel a score; below, the losses of each model. None without any log.
 
     Seeds share a name; runs of one model with other settings have names that say these.
     """
-    logs = {result: read_log(result.folder.log) for result in results}
     scores = _series(logs, "scores")
     losses = _series(logs, "losses")
     names = sorted({name for lines in scores.values() for name in lines})
-    called = _names(results)
+    called = _names(list(logs))
     models = sorted({called[result] for result in losses})
     if not names and not models:
         return None
@@ -168,9 +178,7 @@ def _plot(
         panel.legend(fontsize=6)
 
 
-def _series(
-    logs: Mapping[Result, list[dict[str, Any]]], kind: str
-) -> dict[Result, dict[str, list[tuple[int, float]]]]:
+def _series(logs: Mapping[Result, list[Line]], kind: str) -> dict[Result, dict[str, list[tuple[int, float]]]]:
     """Points of each run by name: (epoch, score) or (step, loss)."""
     series: dict[Result, dict[str, list[tuple[int, float]]]] = {}
     for result, log in logs.items():

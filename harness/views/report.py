@@ -10,7 +10,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from ..tables.scores import score_sheet
 from ..tables.sheets import render
 from ..tables.survey import Installed, Result, Survey
 from ..tasks import Task
-from .figures import curves_figure, explanation_figure, translations
+from .figures import curves_figure, explanation_figure, logs_of, translations
 from .gallery import samples_of
 
 SIDE = 6
@@ -43,32 +42,20 @@ SUSPECTS = 8
 NEIGHBOUR_SAMPLES = 256
 
 
-@dataclass(frozen=True)
-class RawFiles:
-    """What showing real images takes.
-
-    Attributes:
-        roots: Folders of raw files by data set.
-        cache: Cache folder.
-    """
-
-    roots: Mapping[str, Path]
-    cache: Path
-
-
-def make_report(found: Survey, folder: Path, device: torch.device, *, real: RawFiles | None = None) -> str:
+def make_report(found: Survey, folder: Path, device: torch.device, *, real: CellImages | None = None) -> str:
     """The report as HTML.
 
     Args:
         found: The records.
         folder: The results folder, for the heading.
         device: Where samples are made.
-        real: Show real images too: the nearest neighbours of the most suspicious samples. None for none.
+        real: Opens real images, to show them too: the nearest neighbours of the most suspicious samples.
+            None shows none.
     """
     results = sorted(found.results, key=lambda result: result.folder.path.name)
     problems = list(found.problems)
     pictures, pairs, neighbours = [], [], []
-    opened = CellImages(real.roots, real.cache) if real else _unseen
+    opened = real or _unseen
     for result in results:
         if result.record.status != "complete":
             continue
@@ -88,6 +75,7 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: RawF
                         pairs.append((name, _drawn(explanation_figure(translations(model, shown), name))))
                 except BenchError as error:
                     problems.append(f"{name}: {error.found}")
+    curves = _curves(results, problems)
     optional = [name for name, there in (("Translations", pairs), ("Neighbours", real)) if there]
     sections = ["Tables", "Cells", "Curves", "Samples", *optional, "Protocol"]
     # Everything that comes from records or plugins is text of strangers: escaped, unless rendered by us.
@@ -103,7 +91,7 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: RawF
         tables=_tables(found),
         scores=sorted({score for result in results for score in result.record.scores["best"]}),
         runs=[_row(result, Installed()) for result in results],
-        curves=_curves(results),
+        curves=curves,
         samples=pictures,
         translations=pairs,
         neighbours=neighbours,
@@ -177,12 +165,14 @@ def _row(result: Result, installed: Installed) -> dict[str, Any]:
     }
 
 
-def _curves(results: Sequence[Result]) -> list[tuple[str, str]]:
+def _curves(results: Sequence[Result], problems: list[str]) -> list[tuple[str, str]]:
     curves = []
     for place in sorted({(result.spec.dataset.label, result.spec.resolution) for result in results}):
         here = [r for r in results if (r.spec.dataset.label, r.spec.resolution) == place]
         name = f"{place[0]}, {place[1]} px"
-        if figure := curves_figure(here, name):
+        logs, complaints = logs_of(here)
+        problems += complaints
+        if figure := curves_figure(logs, name):
             curves.append((name, _drawn(figure)))
     return curves
 

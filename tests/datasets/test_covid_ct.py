@@ -225,3 +225,28 @@ def test_the_real_images(real_data: Path, tmp_path: Path) -> None:
     assert images.skipped == []
     # No image is washed out or empty.
     assert images.images.std(axis=(1, 2, 3)).min() > 15
+
+
+def test_what_colours_an_image_loses_is_written_down(repository: Path, tmp_path: Path) -> None:
+    tinted = np.full((40, 60, 3), (200, 120, 40), np.uint8)
+    Image.fromarray(tinted).save(repository / "Images-processed/CT_NonCOVID/14.png")
+    images = prepare(dataset(repository), "covid-ct", [16], tmp_path / "cache")[16]
+    assert images.conversions == {"colour to grey": 1}
+    lost = images.table[images.table["conversion"] == "colour to grey"]
+    assert lost["source"].tolist() == ["CT_NonCOVID/14.png"]
+
+
+def test_ends_of_lines_do_not_matter(repository: Path) -> None:
+    before = dataset(repository)
+    told = before.fingerprint(), rows(before)
+    for path in (*repository.rglob("*.txt"), *repository.rglob("*.csv")):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    after = dataset(repository)
+    assert (after.fingerprint(), rows(after)) == told
+
+
+def test_17_images_of_the_real_set_lose_colours(real_data: Path) -> None:
+    data = dataset(real_data / "covid-ct")
+    assert data.fingerprint() == CovidCT.remote_fingerprint
+    lost = [piece.conversion for piece in data.slices()]
+    assert (lost.count("colour to grey"), lost.count("")) == (17, 380)

@@ -177,7 +177,8 @@ def test_masks_are_images_on_request(brats: Path) -> None:
     [
         "a/benign (1)_mask.png", "benign (1)_mask_1.png", "labelsTr/la_003.nii.gz", "masks/1.png", "GT/1.png",
         "patient001_frame01_gt.nii.gz", "sub-01_dseg.nii.gz", "x-seg.nii", "train_masks/1.png", "seg_1.png",
-        "sub-01_label-GM_probseg.nii.gz", "segmentation.nii", "groundtruth/1.png",
+        "sub-01_label-GM_probseg.nii.gz", "segmentation.nii", "groundtruth/1.png", "Ground_Truth/1.png",
+        "SegmentationClass/1.png", "1st_manual/21_manual1.gif", "masks_png/1.png", "gt_images/1.png", "a.mask.png",
     ],
 )  # fmt: skip
 def test_masks_are_known_by_their_usual_names(name: str) -> None:

@@ -65,6 +65,10 @@ EXPECTED = {file: (patient, split) for file, patient, split in ROWS}
         ("patients.csv", (table() + "\n,,\n").encode()),
         ("patients.csv", table(";", (*HEAD, "age"), [(*row, "7,5") for row in ROWS]).encode()),
         ("Patients.csv", table().encode()),
+        ("patients.csv", ("\n\n" + table()).encode()),
+        ("patients.csv", table(rows=[*ROWS, ROWS[0]]).encode()),
+        ("patients.csv", table(";").encode("utf-16-le")),
+        ("patients.csv", table(";").encode("utf-16-be")),
     ],
 )
 def test_tables_as_spreadsheets_write_them(pictures: Path, name: str, content: bytes) -> None:
@@ -134,6 +138,9 @@ def test_split_folders_are_kept(tmp_path: Path) -> None:
         (("Training", "validation", "TESTING"), ["train", "val", "test"]),
         (("imagesTr", "imagesTs"), ["train", "test"]),
         (("images/train", "images/valid"), ["train", "val"]),
+        (("train", "dev"), ["train", "val"]),
+        (("Training_Set", "test_set", "val_images"), ["train", "test", "val"]),
+        (("trainset", "Test data"), ["train", "test"]),
     ],
 )
 def test_splits_by_their_usual_folders(tmp_path: Path, names: tuple[str, ...], splits: list[str]) -> None:
@@ -141,6 +148,19 @@ def test_splits_by_their_usual_folders(tmp_path: Path, names: tuple[str, ...], s
         picture(tmp_path / name / f"{number}.png")
     found = people(tmp_path)
     assert [found[f"{name}/{number}.png"][1] for number, name in enumerate(names)] == splits
+
+
+def test_a_table_may_have_whole_paths_and_letters_of_old_spreadsheets(pictures: Path) -> None:
+    rows = [(f"{pictures}/{file}", patient.replace("P", "Müller "), split) for file, patient, split in ROWS]
+    (pictures / "patients.csv").write_bytes(table(rows=rows).encode("latin-1"))
+    assert {patient for patient, _ in people(pictures).values()} == {"Müller 1", "Müller 2"}
+
+
+@pytest.mark.parametrize("row", ["img/a.png,P\0,train", "img/a.png,P9,train", "img/a.png,P1,fold1"])
+def test_a_line_that_cannot_be_meant_is_named(pictures: Path, row: str) -> None:
+    (pictures / "patients.csv").write_text(table() + row + "\n")
+    with pytest.raises(DataError, match=r"patients\.csv, line 5: "):
+        people(pictures)
 
 
 def test_one_split_folder_alone_is_no_split(tmp_path: Path) -> None:

@@ -70,6 +70,16 @@ def test_colours_may_be_made_grey_and_the_set_says_so(tmp_path: Path) -> None:
     assert images.images[0, 0, 0, 0] == pytest.approx(0.299 * red + 0.587 * green + 0.114 * blue, abs=0.51)
 
 
+def test_held_out_scores_carry_that_patients_are_not_known(tmp_path: Path) -> None:
+    add_file(tmp_path / "pathmnist.npz", 28, 28, 3)
+    add_file(tmp_path / "dermamnist_64.npz", 64, 64, 3)
+    (caveat,) = dataset(tmp_path / "pathmnist.npz").caveats()
+    assert "nothing tells which pictures are of one patient" in caveat
+    assert any(
+        "one lesion in several splits" in line for line in dataset(tmp_path / "dermamnist_64.npz").caveats()
+    )
+
+
 def test_grey_pictures_may_have_three_channels(tmp_path: Path) -> None:
     arrays = add_file(tmp_path / "octmnist.npz", 28, 28)
     images = prepare(dataset(tmp_path, colour="rgb"), "medmnist", [28], tmp_path / "cache")[28]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,17 @@ from typing import Any
 import pytest
 import torch
 
+from harness import hookimpl
+from harness.api import Run as BenchRun
+from harness.cell.logs import read_log
 from harness.cell.records import RunFolder, Store
 from harness.errors import CheckpointError, Interrupted, StorageError
+from harness.plugins import Registry
 from harness.running.cell import Outcome
 from harness.running.model import load_model
 from harness.tables.survey import survey
 from harness.training.checkpoints import previous
+from harness.views.figures import logs_of
 
 Run = Callable[..., Outcome]
 CPU = torch.device("cpu")
@@ -98,10 +104,55 @@ def test_an_older_state_is_no_last_state(run_tiny: Run) -> None:
     flip_a_bit(folder.checkpoint, 0.5)
     with pytest.raises(CheckpointError, match=r"checkpoint\.pt"):
         load_model(folder, CPU, "last")
+    folder.checkpoint.unlink()
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt is missing") as caught:
+        load_model(folder, CPU, "last")
+    # What is typed next brings it back.
+    assert caught.value.hint.startswith(f"mv {folder.record} {folder.record}.aside, and the command")
+    shutil.move(folder.record, f"{folder.record}.aside")
+    run_tiny()
+    load_model(folder, CPU, "last")
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a loop", "a link to nowhere"])
+def test_what_stands_in_the_place_of_a_checkpoint_is_left_aside(
+    run_tiny: Run, tmp_path: Path, kind: str
+) -> None:
+    whole = run_tiny(results=tmp_path / "whole")
+    folder = interrupted(run_tiny, results=tmp_path / "cut")
+    folder.checkpoint.unlink()
+    put_in_the_way(folder.checkpoint, kind)
+    assert run_tiny(results=tmp_path / "cut").record.scores == whole.record.scores
+    assert os.path.lexists(f"{folder.checkpoint}.aside-1")
+    folder.spec.unlink()
+    put_in_the_way(folder.spec, kind)
+    if kind != "a link to nowhere":
+        with pytest.raises(StorageError) as caught:
+            run_tiny(results=tmp_path / "cut")
+        assert caught.value.hint.startswith(f"mv {folder.spec} {folder.spec}.aside, or")
+        folder.spec.rename(f"{folder.spec}.aside")
+    assert not run_tiny(results=tmp_path / "cut").is_new
+
+
+def put_in_the_way(path: Path, kind: str) -> None:
+    if kind == "a folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path if kind == "a loop" else "nowhere")
 
 
 @pytest.mark.parametrize(
-    "damage", ["another cell's", "edited score", "cut", "no JSON", "a folder", "a loop", "older format"]
+    "damage",
+    [
+        "another cell's",
+        "edited score",
+        "cut",
+        "no JSON",
+        "a folder",
+        "a loop",
+        "a link to nowhere",
+        "older format",
+    ],
 )
 def test_a_record_that_can_not_be_believed_is_left_aside_and_made_again(run_tiny: Run, damage: str) -> None:
     first = run_tiny()
@@ -120,7 +171,7 @@ def test_a_record_that_can_not_be_believed_is_left_aside_and_made_again(run_tiny
         path.write_text(json.dumps({**content, "format": 1}))
     else:
         path.unlink()
-        path.mkdir() if damage == "a folder" else path.symlink_to(path)
+        path.mkdir() if damage == "a folder" else path.symlink_to(path if damage == "a loop" else "nowhere")
     found = survey(Store(first.folder.path.parents[1]))
     assert any("counts as not done" in problem for problem in found.problems)
     assert first.record.identity not in {result.record.identity for result in found.results}
@@ -141,6 +192,15 @@ def test_a_record_without_its_spec_is_seen_and_mended(run_tiny: Run, tmp_path: P
     assert outcome.folder.spec.exists()
 
 
+def test_a_spec_that_was_edited_is_not_believed(run_tiny: Run) -> None:
+    outcome = run_tiny()
+    text = outcome.folder.spec.read_text()
+    outcome.folder.spec.write_text(text.replace('"seed": 0', '"seed": 1'))
+    assert outcome.folder.read_spec() == outcome.record.spec
+    assert not run_tiny().is_new
+    assert outcome.folder.spec.read_text() == text
+
+
 @pytest.mark.parametrize("line", [b"\xff\xfe\n", b"5\n", b'{"step": "x"}\n', b"[" * 5000 + b"\n", b"null\n"])
 def test_a_bad_line_costs_itself_and_no_more(run_tiny: Run, tmp_path: Path, line: bytes) -> None:
     whole = run_tiny(results=tmp_path / "whole")
@@ -148,6 +208,41 @@ def test_a_bad_line_costs_itself_and_no_more(run_tiny: Run, tmp_path: Path, line
     folder.log.write_bytes(line + folder.log.read_bytes() + line)
     assert run_tiny(results=tmp_path / "cut").record.scores == whole.record.scores
     assert folder.log.read_bytes() == whole.folder.log.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["a digit", "a line", "missing"])
+def test_a_log_that_is_not_what_was_written_is_not_drawn(
+    run_tiny: Run, tmp_path: Path, registry: Registry, damage: str
+) -> None:
+    """Half-done, its cell says so and goes on; finished, its curves are left out."""
+    change_log(interrupted(run_tiny, results=tmp_path / "cut").log, damage)
+    told: list[str] = []
+
+    class Listener:
+        @hookimpl
+        def bench_run_started(self, run: BenchRun) -> None:
+            told.extend(run.notes)
+
+    registry.add(Listener(), "listener 1")
+    run_tiny(results=tmp_path / "cut")
+    assert any("log.jsonl is damaged" in note for note in told)
+    whole = run_tiny(results=tmp_path / "whole")
+    (result,) = survey(Store(tmp_path / "whole")).results
+    assert logs_of([result]) == ({result: read_log(whole.folder.log)}, [])
+    change_log(whole.folder.log, damage)
+    logs, (problem,) = logs_of([result])
+    assert not logs
+    assert "log.jsonl is missing or damaged" in problem
+
+
+def change_log(path: Path, damage: str) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    if damage == "a digit":
+        at = next(i for i, c in enumerate(lines[0]) if c in "123456789" and i > lines[0].index("losses"))
+        lines[0] = f"{lines[0][:at]}0{lines[0][at + 1 :]}"
+    elif damage == "a line":
+        del lines[0]
+    path.unlink() if damage == "missing" else path.write_text("".join(lines))
 
 
 def test_a_disk_that_is_full_is_no_failure_of_the_model(

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -50,6 +51,8 @@ def test_a_damaged_name_of_a_holder_is_no_name(tmp_path: Path, content: bytes) -
 
 
 def test_a_planner_that_dies_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helper, "_plan", os._exit)
+
     class Dying:
         def __init__(self, **_: object) -> None: ...
         def __enter__(self) -> Dying:
@@ -62,6 +65,42 @@ def test_a_planner_that_dies_is_an_error(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(helper, "ProcessPoolExecutor", Dying)
     with pytest.raises(BenchError, match="was killed"):
         helper.plan_in_helper(load_grid("table2"), GridOptions(), tmp_path, tmp_path, check=False)
+
+
+HELPER_OF_A_PARENT = """
+import multiprocessing, os, sys, time
+from harness.processes import obey_parent
+
+def work():
+    obey_parent()
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=work).start()
+    time.sleep(60)
+"""
+
+
+def test_a_helper_dies_with_its_parent(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(HELPER_OF_A_PARENT)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(child)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that is over and that nobody asked about does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -92,6 +131,7 @@ def test_a_lock_that_can_not_be_taken_is_told_and_not_raised(run_tiny: Run, tmp_
     folder.record.unlink()
     folder.lock.unlink(missing_ok=True)
     folder.lock.mkdir()
-    with pytest.raises(BenchError, match=r"cannot write|can't"):
+    with pytest.raises(BenchError, match="can't be locked") as caught:
         run_tiny()
+    assert caught.value.hint == f"mv {folder.lock} {folder.lock}.aside"
     assert Store(tmp_path / "results").folders()

@@ -86,8 +86,9 @@ def test_verify_finds_a_cache_that_is_not_what_the_raw_files_give(workplace: Pat
     pixels = np.load(home / PIXELS)
     pixels[3] ^= 1
     np.save(home / PIXELS, pixels)
-    with pytest.raises(DataError, match="changed since it was prepared"):
+    with pytest.raises(DataError, match=r"changed since it was prepared; it is left aside"):
         bench("verify", *TINY, "--res", "16")
+    assert "12 images as the raw files have them" in bench("verify", *TINY, "--res", "16")
 
 
 def test_verify_compares_with_the_raw_files_and_not_only_with_itself(

@@ -28,7 +28,14 @@ from harness.running.images import CellImages
 from harness.tables.entries import Row
 from harness.tables.survey import Result, survey
 from harness.tasks import Task
-from harness.views.figures import curves_figure, explain, explanation_figure, samples_figure, save_figure
+from harness.views.figures import (
+    curves_figure,
+    explain,
+    explanation_figure,
+    logs_of,
+    samples_figure,
+    save_figure,
+)
 from harness.views.gallery import samples_of, shown_runs
 from harness.views.radiomics import largest, radiomics_figure, shifts
 
@@ -147,20 +154,20 @@ def test_models_explain_nothing_by_default() -> None:
 
 
 def test_curves_hold_every_score_and_loss(done: list[Result]) -> None:
-    drawn = curves_figure(done, "discs")
+    drawn = curves_figure(logs_of(done)[0], "discs")
     assert drawn is not None
     panels = {axis.get_title(): axis for axis in drawn.axes if axis.get_title()}
     assert set(panels) == {"brightness", "losses of linear-gan"}
     assert [list(line.get_xdata()) for line in panels["brightness"].lines] == [[2, 4], [2, 4]]
     assert len({line.get_color() for line in panels["brightness"].lines}) == 1
-    assert curves_figure([], "nothing") is None
+    assert curves_figure({}, "nothing") is None
 
 
 def test_curves_tell_apart_runs_with_other_settings(
     done: list[Result], run_tiny: RunTiny, tmp_path: Path
 ) -> None:
     run_tiny(settings={"epochs": 2, "lr": 0.5})
-    drawn = curves_figure(survey(Store(tmp_path / "results")).results, "discs")
+    drawn = curves_figure(logs_of(survey(Store(tmp_path / "results")).results)[0], "discs")
     assert drawn is not None
     (panel,) = (axis for axis in drawn.axes if axis.get_title() == "brightness")
     names = [text.get_text() for text in panel.get_legend().get_texts()]

@@ -10,7 +10,7 @@ import pytest
 
 from harness import hookimpl
 from harness.api import Clock, Run
-from harness.cell.records import read_log
+from harness.cell.logs import read_log
 from harness.plugins import Registry
 from harness.running.cell import Outcome
 

@@ -13,7 +13,8 @@ from bench_example.dataset import Discs
 from PIL import Image
 
 from harness.api import Pair, ScoreError, Slice
-from harness.cell.records import Store, read_log
+from harness.cell.logs import read_log
+from harness.cell.records import Store
 from harness.cell.spec import RunSpec, pair_of
 from harness.cli.figure import figure
 from harness.data.image_set import ImageSet
@@ -30,7 +31,7 @@ from harness.tables.scores import score_sheet
 from harness.tables.sheets import render
 from harness.tables.survey import Installed, survey
 from harness.tasks import Translation, task_of
-from harness.views.report import RawFiles, make_report
+from harness.views.report import make_report
 
 Run = Callable[..., Outcome]
 PAIR = {"source": "disc", "target": "ring"}
@@ -284,7 +285,7 @@ def test_figure_and_report_show_source_output_target_and_error(
         # Five columns (with what the model explains) and three rows.
         assert 1.2 < picture.width / picture.height < 2.2
     found = survey(Store(tmp_path / "results"))
-    real = RawFiles({}, tmp_path / "cache")
+    real = CellImages({}, tmp_path / "cache")
     cpu = torch.device("cpu")
     assert "Translations by one-convolution" in make_report(found, tmp_path, cpu, real=real)
     # Passed on without real images it holds no patient, neither as input nor as output.

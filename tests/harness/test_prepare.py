@@ -103,9 +103,10 @@ def test_a_set_of_an_older_format_is_built_again(tmp_path: Path) -> None:
     assert made.home is not None
     meta = json.loads((made.home / META).read_text())
     (made.home / META).write_text(json.dumps(meta | {"format": meta["format"] - 1}))
-    again = Stripes()
-    assert len(prepare(again, "stripes", [16], tmp_path)[16]) == 10
+    again, told = Stripes(), list[str]()
+    assert len(prepare(again, "stripes", [16], tmp_path, tell=told.append)[16]) == 10
     assert again.reads == list(again.items())
+    assert len(told) == 1
 
 
 def test_other_version_options_or_raw_content_is_another_set(tmp_path: Path) -> None:
@@ -163,7 +164,12 @@ def test_a_damaged_cache_is_built_again(tmp_path: Path) -> None:
     (home / "images.npy").write_bytes(b"\x93NUMPY")
     leftover = home.with_name(f".{home.name}.part")
     shutil.copytree(home, leftover)
-    assert len(prepare(Stripes(), "stripes", [16], tmp_path)[16]) == 10
+    told: list[str] = []
+    assert len(prepare(Stripes(), "stripes", [16], tmp_path, tell=told.append)[16]) == 10
+    assert told == [
+        f"{home} is not a prepared image set: images.npy changed since it was prepared; "
+        f"it is left aside as {home.name}.aside-1, and made again"
+    ]
     assert not leftover.exists()
 
 
@@ -259,6 +265,6 @@ def test_a_killed_build_leaves_nothing_that_is_believed(
     assert not list((tmp_path / "cache").glob("slow-16-*"))
     assert start(program, 0.0, 1e9).communicate(timeout=120)[0].strip() == "10"
     (home,) = (tmp_path / "cache").glob("slow-16-*")
-    ImageSet.open(home).verify()
+    ImageSet.open(home)
     assert read_meta(home)["skipped"] == []
     assert not list((tmp_path / "cache").glob(".slow-16-*.part"))

@@ -18,8 +18,9 @@ from PIL import Image
 from harness.cell.records import Store
 from harness.plugins import Registry
 from harness.running.cell import Outcome
+from harness.running.images import CellImages
 from harness.tables.survey import survey
-from harness.views.report import RawFiles, make_report, nearest_pairs
+from harness.views.report import make_report, nearest_pairs
 
 RunTiny = Callable[..., Outcome]
 
@@ -31,7 +32,7 @@ def results(run_tiny: RunTiny, tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def report(results: Path, real: RawFiles | None = None) -> str:
+def report(results: Path, real: CellImages | None = None) -> str:
     return make_report(survey(Store(results)), results, torch.device("cpu"), real=real)
 
 
@@ -84,7 +85,7 @@ def test_pictures_are_whole(results: Path, registry: Registry) -> None:
 
 
 def test_real_images_are_shown_on_request_alone(results: Path, registry: Registry, tmp_path: Path) -> None:
-    text = report(results, RawFiles({}, tmp_path / "cache"))
+    text = report(results, CellImages({}, tmp_path / "cache"))
     assert "it may hold patient data" in text
     assert text.count("Nearest neighbours of") == 2
 
@@ -93,7 +94,7 @@ def test_missing_raw_files_cost_the_neighbours_and_not_the_report(
     results: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench_example.dataset.Discs.fingerprint", lambda self: "f" * 64)
-    text = report(results, RawFiles({}, tmp_path / "cache"))
+    text = report(results, CellImages({}, tmp_path / "cache"))
     assert "the raw files of discs are not those of" in text
     assert "Nearest neighbours of" not in text
 

@@ -85,7 +85,7 @@ def test_the_standard_error_is_about_as_large_as_new_patients_and_samples_scatte
 def suspected(train, patients, fake):
     metric = Frechet("inception", "fid")
     train, fake = Population(train, patients), Population(fake)
-    return bool(metric.notes({}, context_of(metric, train, None, fake)))
+    return bool(metric.caveats({}, context_of(metric, train, None, fake)))
 
 
 @pytest.mark.parametrize("alike", [0, 0.8])

@@ -49,7 +49,7 @@ def reference(real, fake):
         "authpct": 100 * (rg.min(0) > r1[closest]).mean(),
         "copy_rate": copied,
         "copy_rate_null": null,
-        "copy_excess": copied - null,
+        "copy_excess": max(0, copied - null),
     }
 
 
@@ -172,7 +172,7 @@ def test_each_gets_the_mark_that_it_deserves(name, make, is_copying, is_collapse
     metric, real = Manifold("inception"), Population(train, PATIENTS)
     for held_out in (None, Population(slices(1, 20), PATIENTS[: 20 * 8])):
         scores = scores_of(metric, real, held_out, Population(make(train)))
-        assert bool(metric.notes(scores, {})) == is_copying, scores
+        assert bool(metric.caveats(scores, {})) == is_copying, scores
         assert (scores["coverage"] < 0.05) == is_collapsed, scores
 
 
@@ -198,7 +198,7 @@ def test_shifted_copies_are_found_and_mirrored_ones_are_not():
     metric, real = Manifold("inception"), Population(features(images), PATIENTS)
     for made, is_found in ((np.roll(images, 1, 2), True), (images[:, :, ::-1], False)):
         scores = scores_of(metric, real, None, Population(features(made)))
-        assert bool(metric.notes(scores, {})) == is_found, scores
+        assert bool(metric.caveats(scores, {})) == is_found, scores
 
 
 def test_a_patient_who_is_half_of_all_images_has_no_stranger_in_its_half():

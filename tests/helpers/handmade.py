@@ -92,7 +92,7 @@ class Records:
         )
         folder = self.store.folder(spec)
         folder.path.mkdir(parents=True)
-        folder.spec.write_text(spec.model_dump_json())
+        folder.write_spec(spec)
         folder.write_record(record)
         return folder.record
 

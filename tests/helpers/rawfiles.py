@@ -69,30 +69,59 @@ def tiff(
     orientation: int = 1,
 ) -> None:
     """A TIFF file of one strip; ``packed`` by deflate, ``extra`` is what a fourth sample means."""
-    body = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
-    body = zlib.compress(body) if packed else body
     samples = 1 if pixels.ndim == 2 else pixels.shape[2]
+    tiff_of(
+        path, [pixels.astype(pixels.dtype.newbyteorder(order))], pixels.shape[:2], pixels.dtype.itemsize * 8,
+        photometric, samples=samples, sample_format=sample_format, order=order, packed=packed, extra=extra,
+        orientation=orientation,
+    )  # fmt: skip
+
+
+def tiff_of(
+    path: Path,
+    strips: list[Any],
+    shape: tuple[int, ...],
+    bits: int,
+    photometric: int,
+    *,
+    samples: int = 1,
+    sample_format: int = 1,
+    order: str = "<",
+    packed: bool = False,
+    compression: int = 1,
+    extra: int | None = None,
+    orientation: int = 1,
+) -> None:
+    """A TIFF file of strips, which are bytes or arrays; several are planes, one for each sample."""
+    height, width = shape[:2]
+    bodies = [
+        strip if isinstance(strip, bytes) else np.ascontiguousarray(strip).tobytes() for strip in strips
+    ]
+    bodies = [zlib.compress(body) if packed else body for body in bodies]
+    samples = max(samples, len(bodies))
+    body = b"".join(bodies)
+    starts = [8 + sum(map(len, bodies[:number])) for number in range(len(bodies))]
     tags = [
-        (256, "I", [pixels.shape[1]]), (257, "I", [pixels.shape[0]]),
-        (258, "H", [pixels.dtype.itemsize * 8] * samples), (259, "H", [8 if packed else 1]),
-        (262, "H", [photometric]), (273, "I", [8]), (274, "H", [orientation]), (277, "H", [samples]),
-        (278, "I", [pixels.shape[0]]), (279, "I", [len(body)]),
+        (256, "I", [width]), (257, "I", [height]), (258, "H", [bits] * samples),
+        (259, "H", [8 if packed else compression]), (262, "H", [photometric]), (273, "I", starts),
+        (274, "H", [orientation]), (277, "H", [samples]), (278, "I", [height]), (279, "I", [*map(len, bodies)]),
+        (284, "H", [2 if len(bodies) > 1 else 1]),
     ]  # fmt: skip
     tags += [] if extra is None else [(338, "H", [extra])]
     tags += [] if sample_format == 1 else [(339, "H", [sample_format] * samples)]
     body += b"\0" * (len(body) % 2)
     directory, tail = struct.pack(order + "H", len(tags)), b""
-    end = 8 + len(body) + 2 + 12 * len(tags) + 4
+    at = 8 + len(body)  # of what is too long for the directory, which ends the file
     for number, letter, values in tags:
         kind, raw = {"H": 3, "I": 4}[letter], struct.pack(order + letter * len(values), *values)
         directory += struct.pack(order + "HHI", number, kind, len(values))
         if len(raw) > 4:
-            directory += struct.pack(order + "I", end + len(tail))
-            tail += raw
+            directory += struct.pack(order + "I", at + len(tail))
+            tail += raw + b"\0" * (len(raw) % 2)
         else:
             directory += raw.ljust(4, b"\0")
-    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8 + len(body))
-    path.write_bytes(head + body + directory + struct.pack(order + "I", 0) + tail)
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", at + len(tail))
+    path.write_bytes(head + body + tail + directory + struct.pack(order + "I", 0))
 
 
 def png16(path: Path, pixels: np.ndarray) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from slurm_here import Bench, Slurm
 
-from harness.cell.records import read_log
+from harness.cell.logs import read_log
 
 Make = Callable[..., Bench]
 

@@ -158,9 +158,9 @@ class Frechet(Metric[Real]):
             result[f"{self.score}_overfit"] = apart - float(np.mean(trained))
         return result
 
-    def notes(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
+    def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
         """A word where samples are nearer to training patients than they can be without copying."""
-        return self._halves.notes(context)
+        return self._halves.caveats(context)
 
 
 def frechet_error(real: Population, generated: Population) -> float | None:

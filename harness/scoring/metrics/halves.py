@@ -51,7 +51,7 @@ class Halves(NamedTuple):
             found |= self._of_unseen(train, held_out, samples, rng)
         return {f"{self.score}_{name}": value for name, value in found.items()}
 
-    def notes(self, context: Mapping[str, float]) -> list[str]:
+    def caveats(self, context: Mapping[str, float]) -> list[str]:
         """A word where samples are nearer to training patients than they can be without copying."""
         size, at, perfect = (
             context.get(f"{self.score}_{name}") for name in ("halves_n", "at_halves", "perfect")

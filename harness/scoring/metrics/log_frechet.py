@@ -54,19 +54,19 @@ class LogFrechet(Standardised):
         context.pop(f"{self.distance.score}_overfit", None)
         error = context.pop(f"{self.distance.score}_se", None)
         result = self._logarithms(context)
-        if error is not None:
-            # d log x = dx / x
-            distance = super().compute(reference, generated, device)[self.distance.score]
-            result[f"{self.score}_se"] = error / max(distance, _NOTHING)
+        distance = super().compute(reference, generated, device)[self.distance.score]
+        if error is not None and distance > _NOTHING:  # the logarithm of nothing scatters without bounds
+            result[f"{self.score}_se"] = error / distance  # d log x = dx / x
         return result
 
-    def notes(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
+    def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
         """What ``Frechet`` tells of the distance itself, ``exp(frd)``."""
         distances = {
             name.replace(self.score, self.distance.score, 1): value if _is_count(name) else math.exp(value)
             for name, value in context.items()
+            if name != f"{self.score}_se"
         }
-        return self.distance.notes({}, distances)
+        return self.distance.caveats({}, distances)
 
     def _logarithms(self, distances: Mapping[str, float]) -> dict[str, float]:
         return {

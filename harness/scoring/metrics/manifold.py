@@ -62,8 +62,8 @@ class Manifold(Metric[RealManifold]):
     - ``density``: mean number of real balls (k = 5) around a sample, over k. Fidelity that one outlying
       real image can't raise; about 1 for equal distributions, more is possible.
     - ``coverage``: share of real balls (k = 5) that hold at least one sample. Diversity.
-    - ``copy_excess``: ``copy_rate`` minus ``copy_rate_null``. About 0 where nothing is copied; judged is what
-      is above it. ``copy_excess_se`` is its standard error where nothing is copied.
+    - ``copy_excess``: by how much ``copy_rate`` is above ``copy_rate_null``, 0 where it is not: to copy less
+      than new patients seem to is no merit. ``copy_excess_se`` is its standard error where nothing is copied.
     - ``copy_rate``: share of samples nearer to some training image than 95 % of the images of new patients
       are, nearness being the distance over that from the training image to the nearest image of *another
       patient*. New are the held-out patients, else one half of the training patients to the other.
@@ -81,7 +81,7 @@ class Manifold(Metric[RealManifold]):
         suffix: Appended to every score's name, to carry the space.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     minimum = _K_DENSITY + 1
 
     def __init__(self, space: str, suffix: str = "") -> None:
@@ -98,11 +98,11 @@ class Manifold(Metric[RealManifold]):
     def compute(
         self, reference: RealManifold, generated: Population, device: torch.device
     ) -> dict[str, float]:
-        """All scores: shares, but for ``density`` (from 0), ``authpct`` (0 to 100) and ``copy_excess``."""
+        """All scores: shares, but for ``density`` (from 0) and ``authpct`` (0 to 100)."""
         values = neighbour_scores(reference, generated.values, device)
         return {f"{name}{self.suffix}": value for name, value in values.items()}
 
-    def notes(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
+    def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
         """A word where more samples look copied than chance gives to images of new patients."""
         excess, error, rate, null = (
             scores[f"{name}{self.suffix}"]
@@ -151,7 +151,7 @@ def neighbour_scores(
         "density": inside / (_K_DENSITY * len(y)),
         "coverage": _share(covered),
         "authpct": 100 * _share(near.is_new),
-        "copy_excess": rate - null.rate,
+        "copy_excess": max(0.0, rate - null.rate),
         "copy_excess_se": float(np.hypot(by_chance, null.error)),
         "copy_rate": rate,
         "copy_rate_null": null.rate,

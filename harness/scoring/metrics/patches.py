@@ -59,9 +59,9 @@ class SlicedWasserstein(Metric["RealPatches"]):
         held_out = None if reference.held_out is None else _in_order(reference.held_out)
         return _HALVES.context(_in_order(reference.train), held_out, _in_order(generated).values)
 
-    def notes(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
+    def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
         """A word where samples are nearer to training patients than they can be without copying."""
-        return _HALVES.notes(context)
+        return _HALVES.caveats(context)
 
 
 class RealPatches:

@@ -84,9 +84,9 @@ class Standardised(Metric[Scaled]):
         """What the metric says of its scores."""
         return self.inner.context(reference.reference, reference.scale(generated), device)
 
-    def notes(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
+    def caveats(self, scores: Mapping[str, float], context: Mapping[str, float]) -> Sequence[str]:
         """What the metric tells of its scores."""
-        return self.inner.notes(scores, context)
+        return self.inner.caveats(scores, context)
 
 
 class StandardisedKernel(Standardised):

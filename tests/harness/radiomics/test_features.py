@@ -158,8 +158,18 @@ def test_context_of_frd_is_in_logarithms_and_says_when_samples_are_too_near():
     assert np.log(1e-10) < context["frd_halves"] < np.log(10)
     assert 0 < context["frd_se"] < 3
     assert abs(value - context["frd_at_halves"]) < 3
-    assert not metric.notes({"frd": value}, context)
+    assert not metric.caveats({"frd": value}, context)
     near = context | {"frd_at_halves": context["frd_perfect"] - 2}
-    (note,) = metric.notes({"frd": value}, near)
+    (note,) = metric.caveats({"frd": value}, near)
     assert "exp(frd)" in note
     assert "copying" in note
+
+
+def test_exact_copies_have_a_distance_and_no_error_of_its_logarithm():
+    real = np.random.default_rng(0).normal(size=(60, 4))
+    metric = LogFrechet("radiomics", "frd")
+    reference = metric.reference(Population(real), None)
+    context = metric.context(reference, Population(real), CPU)
+    assert "frd_se" not in context
+    (caveat,) = metric.caveats({"frd": np.log(1e-10)}, context)
+    assert "copying" in caveat
