@@ -32,6 +32,7 @@ from .compilation import begin_step, compile_networks
 from .log import Log
 from .loss_check import check_losses
 from .observers import Observers
+from .random_state import random_state, set_random_state
 
 LOG_EVERY = 10
 """Steps between two looks at the losses."""
@@ -136,7 +137,7 @@ class Trainer:
                 needed="a checkpoint of the same version of the plugin",
                 hint=f"{move_aside(self.folder.path)}, and the same command trains from the start",
             ) from error
-        _set_random_state(state["random"], self.device)
+        set_random_state(state["random"], self.device)
         self.progress = TrainingProgress(**state["progress"])
         self._saved_step = self.progress.step
         if self.progress.best_networks is not None:
@@ -196,7 +197,7 @@ class Trainer:
         state = {
             "model": self.model.state_dict(),
             "optimizers": {name: opt.state_dict() for name, opt in self.model.optimizers().items()},
-            "random": _random_state(self.device) if random is None else random,
+            "random": random_state(self.device) if random is None else random,
             "progress": asdict(self.progress),
         }
         save_state(self.folder.checkpoint, self.spec.identity, state)
@@ -264,7 +265,7 @@ class Trainer:
 
     def _evaluate(self, observers: Observers, clock: Clock) -> None:
         started, progress = time.monotonic(), self.progress
-        random = _random_state(self.device)
+        random = random_state(self.device)
         try:
             scores = self.evaluate()
         except Interrupted:
@@ -291,16 +292,3 @@ class Trainer:
 
     def _is_better(self, score: float, than: float) -> bool:
         return score < than if self.goal == "lower" else score > than
-
-
-def _random_state(device: torch.device) -> dict[str, Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def _set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
-    torch.set_rng_state(state["cpu"])
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)
