@@ -9,6 +9,7 @@ record was written once, and what came out is what an undisturbed run gives.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -25,7 +26,7 @@ from typing import Any
 import pretend_hosts
 import torch
 
-from harness import claims
+from harness import claims, plugins
 from harness.cell.logs import read_log
 from harness.cell.records import RunFolder, Store
 from harness.cell.spec import RunRequest
@@ -248,6 +249,9 @@ def main() -> None:
     asked = parser.parse_args()
     claims.LEASE_SECONDS, claims.HEARTBEAT_SECONDS = asked.lease, asked.lease / 5
     torch.set_num_threads(1)
+    # Before workers are forked: each would take seconds for it, and be killed before it is done.
+    importlib.import_module("torch._dynamo")
+    plugins.current().load("models", asked.model)
     print(f"seed {asked.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         kind = (asked.model, asked.dataset, asked.res, asked.metric)
