@@ -52,6 +52,18 @@ class Diverged(Exception):
     """A loss or a pixel is not finite any more: a result of the training, not a user's mistake."""
 
 
+class Interrupted(Exception):
+    """Somebody asked to stop; whatever can be kept is saved.
+
+    Attributes:
+        steps: Steps of training that are taken and saved; None where it had not begun.
+    """
+
+    def __init__(self, steps: int | None = None) -> None:
+        super().__init__(steps)
+        self.steps = steps
+
+
 class SpecError(BenchError):
     """An unknown name, or a setting out of its range."""
 

@@ -11,7 +11,7 @@ import os
 import shlex
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
@@ -21,6 +21,22 @@ from .errors import StorageError
 _SEAL: Final = "sha256"
 """Where a JSON object keeps the digest of everything else in it."""
 _JSON_BYTES: Final = 1 << 28
+_guards: dict[Path, Callable[[], None]] = {}
+
+
+@contextmanager
+def guarding(folder: Path, check: Callable[[], None]) -> Iterator[None]:
+    """Ask ``check`` before a file appears in a folder; what it raises keeps the file out."""
+    home = folder.resolve()
+    before = _guards.get(home)
+    _guards[home] = check
+    try:
+        yield
+    finally:
+        if before is None:
+            del _guards[home]
+        else:
+            _guards[home] = before
 
 
 @contextmanager
@@ -51,6 +67,8 @@ def atomic_write(path: Path, *, keep: Path | None = None, new_folder: bool = Tru
             os.fsync(file.fileno())
         # mkstemp makes files for their owner alone; a result is as readable as any other file.
         temporary.chmod(0o666 & ~_umask())
+        if (check := _guards.get(path.parent.resolve())) is not None:
+            check()
         if keep is not None and path.exists():
             path.replace(keep)
         temporary.replace(path)

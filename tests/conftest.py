@@ -66,6 +66,7 @@ def own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith("HAGAN_BENCH_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HAGAN_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HAGAN_BENCH_CONFIG", str(tmp_path / "config.toml"))
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BenchError, ChoiceError, DataError, PluginError, ScoreError, SpecError, WeightsError
 from ..limits import FILE_BYTES, TEXT_BYTES, check_bytes, check_pixels, check_regular
 from .dataset import UNKNOWN_LABEL, Colour, Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
-from .executor import BUSY, USER_ERROR, Ended, Executor, Job, Resources, SubmittedJob
+from .executor import (
+    BUSY,
+    PAUSED,
+    STOPPED,
+    USER_ERROR,
+    Ended,
+    Executor,
+    Job,
+    JobState,
+    Resources,
+    SubmittedJob,
+)
 from .features import FeatureSpace, WeightsFile, WeightsLocator
 from .metric import Curve, Goal, Metric, Population, Targets
 from .observer import Run
@@ -25,6 +36,8 @@ __all__ = [
     "AUGMENTATIONS",
     "BUSY",
     "FILE_BYTES",
+    "PAUSED",
+    "STOPPED",
     "TEXT_BYTES",
     "UNKNOWN_LABEL",
     "USER_ERROR",
@@ -44,6 +57,7 @@ __all__ = [
     "Goal",
     "ImageShape",
     "Job",
+    "JobState",
     "Metric",
     "Model",
     "Pair",

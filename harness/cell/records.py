@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import TypedDict
@@ -40,11 +40,12 @@ class ScoreVersions(TypedDict):
 
 
 class Timing(TypedDict):
-    """Seconds of preparation, training and scoring, and the speed of training."""
+    """Seconds of preparation, training, scoring and the longest evaluation, and the speed of training."""
 
     prepare: float
     train: float
     score: float
+    longest_evaluation: NotRequired[float]
     images_per_second: float
 
 
@@ -75,6 +76,7 @@ class Record(BaseModel):
             version that brought each plugin.
         timing: ``prepare``, ``train`` and ``score`` (samples and their scores) in seconds,
             ``images_per_second`` of training.
+        sessions: Where the cell was begun and gone on with, in which jobs, and why each time ended.
         git: Commit of the benchmark's source, where it runs from a checkout.
     """
 
@@ -101,6 +103,7 @@ class Record(BaseModel):
     plugins: dict[str, dict[str, str]]
     device: dict[str, Any]
     timing: Timing
+    sessions: list[dict[str, Any]] = []
     git: str | None
     finished: str
     error: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ import typer
 
 from ..errors import SpecError
 from .options import RESULTS, Results, registry
+from .user_file import executor_settings, user_file
 
 if TYPE_CHECKING:
     from ..api import PluginConfig
@@ -34,7 +36,7 @@ def list_plugins(
 
 
 def show(
-    what: Annotated[str, typer.Argument(help="protocol, model, dataset, metric, features or run.")],
+    what: Annotated[str, typer.Argument(help="protocol, model, dataset, metric, features, executor or run.")],
     name: Annotated[
         str, typer.Argument(help="Its name; for a run its folder or the start of its name.")
     ] = "",
@@ -52,10 +54,14 @@ def show(
         _show_dataset(plugins, name)
     elif what in ("metric", "features"):
         _show_score(plugins, "metrics" if what == "metric" else "features", name)
+    elif what == "executor":
+        _show_executor(plugins, name)
     elif what == "run":
         _show_run(name, results)
     else:
-        raise SpecError(f"can't show {what!r}", needed="protocol, model, dataset, metric, features or run")
+        raise SpecError(
+            f"can't show {what!r}", needed="protocol, model, dataset, metric, features, executor or run"
+        )
 
 
 def _show_protocol() -> None:
@@ -100,6 +106,15 @@ def _show_dataset(plugins: Registry, name: str) -> None:
 def _show_score(plugins: Registry, kind: Kind, name: str) -> None:
     entry, cls = plugins.entry(kind, name), plugins.load(kind, name)
     print(f"{name} (version {cls.version}): {entry.summary}\n{(cls.__doc__ or '').strip()}")
+
+
+def _show_executor(plugins: Registry, name: str) -> None:
+    entry, kind = plugins.entry("executors", name), plugins.load("executors", name)
+    print(f"{name}: {entry.summary}\n{inspect.getdoc(kind) or ''}\n")
+    _print_config(kind.Config)
+    set_here = "".join(f"\n  {key} = {value!r}" for key, value in executor_settings(name).items())
+    print(f"\nset by --set-executor NAME=VALUE, by [[resources]] of a grid, or below [executor.{name}] in")
+    print(f"{user_file()}:{set_here or ' nothing is set there'}")
 
 
 def _show_run(name: str, results: Any) -> None:

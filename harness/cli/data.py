@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import BenchError, DataError, SpecError
+from ..errors import BenchError, DataError, Interrupted, SpecError
 from ..files import move_aside, typed
+from ..interrupting import heeding
 from ..limits import check_side
 from .options import (
     Assignments,
@@ -29,6 +30,7 @@ from .options import (
     settings_of,
     tell,
 )
+from .stopping import StopSignal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,17 +197,23 @@ class _Asked:
         """Its image sets, one for each side, prepared below a cache folder."""
         from ..data.prepare import prepare as build
 
-        with _reading() as progress:
-            sets = build(
-                self.made(),
-                self.dataset,
-                self.sides,
-                cache / "images",
-                workers=self.workers,
-                skip_bad=self.skip_bad,
-                progress=progress,
-                tell=tell,
-            )
+        with StopSignal("stopping after this item; once more to stop at once") as stop:
+            try:
+                with heeding(stop), _reading() as progress:
+                    sets = build(
+                        self.made(),
+                        self.dataset,
+                        self.sides,
+                        cache / "images",
+                        workers=self.workers,
+                        skip_bad=self.skip_bad,
+                        progress=progress,
+                        tell=tell,
+                    )
+            except Interrupted:
+                from .exits import stopped_by
+
+                sys.exit(stopped_by(stop.number))
         return list(sets.values())
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import reprlib
-import shlex
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import SpecError
+from .executing import Means
 from .options import (
     RESULTS,
     Assignments,
@@ -25,16 +23,12 @@ from .options import (
     WeightsOption,
     cache_folder,
     names_of,
-    registry,
     roots_of,
     settings_of,
 )
-from .stopping import StopSignal
 
 if TYPE_CHECKING:
-    from ..api.executor import Resources
-    from ..grid.definition import Grid
-    from ..grid.planned import GridOptions, Plan
+    from ..grid.planned import GridOptions
 
 Models = Annotated[
     str | None, typer.Option("--models", help="Models to run instead of the grid's, comma separated.")
@@ -52,6 +46,23 @@ Jobs = Annotated[
 ]
 PerDevice = Annotated[int, typer.Option(min=1, help="Number of cells that share a GPU.")]
 ExecutorName = Annotated[str, typer.Option("--executor", help="What runs the cells: bench list executors.")]
+ExecutorSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set-executor",
+        metavar="NAME=VALUE",
+        help="Value of a setting of the executor: bench show executor NAME. Repeatable.",
+    ),
+]
+Detach = Annotated[
+    bool,
+    typer.Option(
+        "--detach", help="Leave once the cells are queued; the same command without it watches them."
+    ),
+]
+Cancel = Annotated[
+    bool, typer.Option("--cancel", help="End the grid's cells that are queued or run, and start none.")
+]
 DeviceKind = Annotated[
     str, typer.Option("--device", help="Devices to use: auto for all GPUs, cpu, or cuda:N.")
 ]
@@ -81,13 +92,17 @@ def grid(
     jobs: Jobs = "auto",
     per_device: PerDevice = 1,
     executor: ExecutorName = "local",
+    set_executor: ExecutorSettings = None,
     device: DeviceKind = "auto",
+    detach: Detach = False,
+    cancel: Cancel = False,
     dry_run: DryRun = False,
 ) -> None:
     """Run every cell of a grid that is not done, each in its own process.
 
-    The same command again goes on where it was stopped. Several may work on one results folder: they share
-    the cells. Ctrl-C saves every cell's state first.
+    The same command again goes on where it was stopped, and finds cells that are queued already. Several may
+    work on one results folder, from any machine that sees it: they share the cells. Ctrl-C saves every cell's
+    state first; where the executor has a queue of its own, it asks whether to leave the cells there.
     """
     from ..grid.definition import load_grid
 
@@ -100,8 +115,9 @@ def grid(
         target=target,
     )
     options = _options(preset, assignments, data_root, weights, skip_bad)
-    folders = results, cache_folder(cache)
-    _Call(chosen, options, *folders, jobs, per_device, executor, device).execute(dry_run=dry_run)
+    given = settings_of(set_executor, "--set-executor")
+    means = Means(executor, given, jobs, per_device, device, detach, cancel, dry_run)
+    means.execute(chosen, options, results, cache_folder(cache))
 
 
 def ablate(
@@ -121,7 +137,10 @@ def ablate(
     jobs: Jobs = "auto",
     per_device: PerDevice = 1,
     executor: ExecutorName = "local",
+    set_executor: ExecutorSettings = None,
     device: DeviceKind = "auto",
+    detach: Detach = False,
+    cancel: Cancel = False,
     dry_run: DryRun = False,
 ) -> None:
     """Run the rows of a model's ablation: `bench grid table4` with any data set, side and model."""
@@ -136,8 +155,9 @@ def ablate(
         target=target,
     )
     options = _options(preset, assignments, data_root, weights, skip_bad)
-    folders = results, cache_folder(cache)
-    _Call(chosen, options, *folders, jobs, per_device, executor, device).execute(dry_run=dry_run)
+    given = settings_of(set_executor, "--set-executor")
+    means = Means(executor, given, jobs, per_device, device, detach, cancel, dry_run)
+    means.execute(chosen, options, results, cache_folder(cache))
 
 
 def _options(
@@ -152,90 +172,6 @@ def _options(
     return GridOptions(
         tuple(preset or ()), settings_of(assignments), roots_of(data_root), tuple(weights or ()), skip_bad
     )
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One call of either command."""
-
-    grid: Grid
-    options: GridOptions
-    results: Path
-    cache: Path
-    jobs: str
-    per_device: int
-    executor: str
-    device: str
-
-    def execute(self, *, dry_run: bool) -> None:
-        """Run the cells, or list them."""
-        from ..grid.helper import plan_in_helper
-
-        executor_class = registry().load("executors", self.executor)
-        stop = StopSignal("stopping: every cell saves its state; once more to stop at once", raises=False)
-        plan = plan_in_helper(self.grid, self.options, self.results, self.cache, check=not dry_run)
-        executor = executor_class(self._resources(plan))
-        if dry_run:
-            _list(plan, executor.slots)
-        else:
-            sys.exit(_run(self.grid, plan, executor, stop))
-
-    def _resources(self, plan: Plan) -> Resources:
-        from ..api.executor import Resources
-
-        if self.jobs != "auto" and not self.jobs.isdecimal():
-            raise SpecError(
-                f"--jobs {reprlib.repr(self.jobs)} is not a number of cells", needed="a whole number, or auto"
-            )
-        jobs = None if self.jobs == "auto" else _numbers(self.jobs)
-        return Resources(
-            devices=plan.devices if self.device == "auto" else [self.device],
-            cores=plan.cores,
-            jobs=None if jobs is None else jobs[0],
-            per_device=self.per_device,
-            logs=self.results / "logs",
-        )
-
-
-def _run(chosen: Grid, plan: Plan, executor: Any, stop: StopSignal) -> int:
-    """Run the cells; returns the exit code."""
-    from ..grid.schedule import Watched, work
-    from .watching import Display
-
-    cells = [Watched(cell) for cell in plan.cells]
-    with Display(cells, executor.slots) as display:
-        work(cells, executor, stop=lambda: stop.count, changed=display.changed, tick=display.tick)
-    missing = [watched for watched in cells if watched.state not in ("done", "diverged")]
-    diverged = [watched for watched in cells if watched.state == "diverged"]
-    print(f"{chosen.name}: {len(cells) - len(missing)} of {len(cells)} cells are done")
-    for watched in diverged:
-        print(f"diverged: {watched.cell.label}: kept as a result")
-    for watched in missing:
-        log = executor.resources.log_of(watched.cell.name)
-        message = f" ({watched.message}; {log})" if watched.message else ""
-        print(f"missing: {watched.cell.label}: {watched.state}{message}")
-    if missing:
-        print(f"to finish: {shlex.join(['bench', *sys.argv[1:]])}")
-    return 128 + stop.number if stop.count else int(bool(missing))
-
-
-def _list(plan: Plan, slots: int) -> None:
-    from ..grid.schedule import Watched
-    from .catalogue import print_columns
-    from .watching import time_left
-
-    print_columns(
-        [
-            ("cell", "standing", "folder", ""),
-            *((c.label, c.standing, c.name, c.message) for c in plan.cells),
-        ]
-    )
-    done = sum(cell.standing in ("done", "diverged") for cell in plan.cells)
-    cells = [Watched(cell) for cell in plan.cells if cell.standing not in ("done", "diverged")]
-    unknown = "; no estimate: nothing like these was timed here" if cells else ""
-    left = time_left(cells, slots)
-    print(f"{len(plan.cells)} cells, {done} done; {slots} at a time", end="")
-    print(f"; about {left} left" if left else unknown)
 
 
 def _numbers(text: str | None) -> tuple[int, ...] | None:

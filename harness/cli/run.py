@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import Interrupted
 from ..limits import SEEDS
 from .options import (
     RESULTS,
@@ -116,7 +117,6 @@ def run(
 
     from ..running.cell import run_cell
     from ..running.place import Settings
-    from ..training.loop import Interrupted
     from .exits import stopped_by
     from .progress import Terminal
 
@@ -142,10 +142,9 @@ def run(
             outcome = run_cell(request, settings)
         except Interrupted as interrupted:
             terminal.close()
-            print(
-                f"stopped after {interrupted.clock.step} steps; the state is saved: the same command goes on",
-                file=sys.stderr,
-            )
+            taken = interrupted.steps
+            when = "before the first step" if taken is None else f"after {taken} steps"
+            print(f"stopped {when}; the state is saved: the same command goes on", file=sys.stderr)
             sys.exit(stopped_by(stop.number))
     if not outcome.is_new:
         print("this cell is done already; another --seed or setting makes another cell")

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a terminal that hangs up: the first one asks, the second one insists."""
+"""Ctrl-C, SIGTERM, SIGUSR1 and a terminal that hangs up: the first one asks, the second one insists."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from types import FrameType
 
 
 class StopSignal:
-    """Turns Ctrl-C, SIGTERM and SIGHUP into requests, until its ``with`` block ends.
+    """Turns Ctrl-C, SIGTERM, SIGUSR1 and SIGHUP into requests, until its ``with`` block ends.
 
     Args:
-        words: What the user is told at the first one.
+        words: What the user is told at the first one; nothing where it is empty.
         raises: Whether the second one ends this process at once; otherwise it is counted too.
 
     Attributes:
@@ -47,13 +47,13 @@ class StopSignal:
         if self.count > 1 and self.raises:
             raise KeyboardInterrupt
         self.number = self.number or number
-        if self.count == 1:
+        if self.count == 1 and self.words:
             _say(f"\n{self.words}\n")
 
 
 def _asked_by() -> list[signal.Signals]:
     """The signals that ask to stop here; who was started by nohup outlives its terminal."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    names = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
     known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
     return [one for one in known if one.name != "SIGHUP" or signal.getsignal(one) != signal.SIG_IGN]
 

@@ -7,7 +7,8 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +30,7 @@ SHOWN_WAITING = 5
 class Display:
     """Shows the cells of a grid on standard error."""
 
-    def __init__(self, cells: Sequence[Watched], slots: int) -> None:
+    def __init__(self, cells: Sequence[Watched], slots: int | None) -> None:
         self.cells = cells
         self.slots = slots
         self.console = Console(stderr=True)
@@ -47,6 +48,15 @@ class Display:
         if self.live:
             self.live.update(self._table(), refresh=True)
             self.live.stop()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Show nothing while somebody is asked a question."""
+        if self.live:
+            self.live.stop()
+        yield
+        if self.live:
+            self.live.start()
 
     def changed(self, watched: Watched) -> None:
         """Tell a change of state."""
@@ -128,8 +138,15 @@ def cell_left(watched: Watched) -> float | None:
     return max(0.0, watched.cell.seconds - spent)
 
 
-def time_left(cells: Sequence[Watched], slots: int) -> str:
-    """How long all cells will take on so many slots; empty where nothing is known."""
+def time_left(cells: Sequence[Watched], slots: int | None) -> str:
+    """How long all cells will take on so many slots; empty where nothing is known.
+
+    Without a number of slots, it is as many as run just now.
+    """
+    if slots is None:
+        slots = sum(watched.state == "running" for watched in cells)
+        if not slots:
+            return ""
     open_cells = [watched for watched in cells if not watched.is_over]
     known = [seconds for watched in open_cells if (seconds := cell_left(watched)) is not None]
     if not known:

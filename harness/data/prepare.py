@@ -8,11 +8,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
-from filelock import FileLock
 
 from ..api import ChoiceError, DataError, Dataset
+from ..claims import Claim
 from ..files import (
     atomic_write,
     leave_aside,
@@ -24,6 +25,7 @@ from ..files import (
     write_json,
 )
 from ..installed import versions_of
+from ..interrupting import look
 from . import resize
 from .image_set import COLUMNS, FORMAT, META, TABLE, ImageSet
 from .layer_file import LayerFile
@@ -49,6 +51,7 @@ def prepare(
 
     Two processes that want the same set build it once: the second waits. A build that was interrupted
     leaves nothing that would be opened later, and a set that changed since is left aside and built again.
+    Where somebody asks to stop, it ends between two items (``harness.interrupting``).
 
     Args:
         dataset: Where the slices come from.
@@ -71,10 +74,11 @@ def prepare(
     sets, _ = _opened(homes, keys)
     if len(sets) < len(homes):
         # One lock for all resolutions: whoever waits for 64 finds it when a build of 64 and 256 is done.
-        lock = cache / f".{name}-{_key(dataset, name, raw, None)[:16]}.lock"
+        claim = Claim(cache, f".{name}-{_key(dataset, name, raw, None)[:16]}")
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock):
+            claim.wait(look)
+            try:
                 sets, problems = _opened(homes, keys)
                 missing = {side: home for side, home in homes.items() if side not in sets}
                 for side, problem in problems.items():
@@ -84,6 +88,8 @@ def prepare(
                     build = _Build(name, dataset, raw, keys, missing)
                     build.run(workers or usable_cores(), skip_bad, progress)
                     sets |= {side: ImageSet.open(home) for side, home in missing.items()}
+            finally:
+                claim.release()
         except OSError as error:
             raise storage_error(cache, error) from error
     for prepared in sets.values():
@@ -145,15 +151,18 @@ class _Build:
     ) -> None:
         self.name, self.dataset, self.raw, self.keys, self.homes = name, dataset, raw, keys, homes
         self.layers = layers_of(dataset)
-        # Fixed names: the lock is held, so whatever lies there was left by a build that was killed.
-        self.parts = {side: home.with_name(f".{home.name}.part") for side, home in homes.items()}
+        # Names of this process alone: one that lost its claim while it was frozen finds its folders gone.
+        own = uuid4().hex
+        self.parts = {side: home.with_name(f".{home.name}.{own}.part") for side, home in homes.items()}
 
     def run(self, workers: int, skip_bad: bool, progress: ReadingProgress | None) -> None:
         items = self.dataset.items()
         if not items:
             raise DataError(f"{self.name} has no items in {self.dataset.root}", hint=self.dataset.obtain)
-        for part in self.parts.values():
-            shutil.rmtree(part, ignore_errors=True)
+        for side, part in self.parts.items():
+            # The claim is held, so whatever else lies there was left by a build that was killed.
+            for left in part.parent.glob(f".{self.homes[side].name}.*part"):
+                shutil.rmtree(left, ignore_errors=True)
             part.mkdir(parents=True)
         try:
             rows, skipped = self._write_layers(items, workers, skip_bad, progress)
@@ -177,6 +186,7 @@ class _Build:
         results = read_items(self.dataset, tuple(self.homes), items, workers)
         try:
             for done, result in enumerate(results, start=1):
+                look()
                 if result.fault is not None and (not skip_bad or isinstance(result.fault, ChoiceError)):
                     raise _fatal(result.fault)
                 if result.fault is not None:

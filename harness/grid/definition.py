@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
@@ -66,6 +66,17 @@ class Override(_Section):
         )
 
 
+class ResourcesFor(Override):
+    """What some of the cells need of whatever computes them. It is no part of what they are.
+
+    Attributes:
+        executor: Executors it is for; empty for all.
+        settings: What to set, as with ``--set-executor``.
+    """
+
+    executor: Names = ()
+
+
 class TableOf(_Section):
     """How the grid's results are shown.
 
@@ -102,6 +113,7 @@ class Grid(_Section):
     presets: Names = ()
     settings: dict[str, Any] = {}
     overrides: tuple[Override, ...] = ()
+    resources: tuple[ResourcesFor, ...] = ()
     table: TableOf = TableOf()
 
     def points(self) -> Iterator[Point]:
@@ -126,20 +138,33 @@ class Grid(_Section):
         Raises:
             SpecError: Two overrides disagree about it.
         """
+        return {**self.settings, **self._chosen("overrides", self.overrides, point)}
+
+    def resources_of(self, executor: str, point: Point) -> dict[str, Any]:
+        """The settings of an executor for one cell.
+
+        Raises:
+            SpecError: Two entries of ``resources`` disagree about it.
+        """
+        own = [one for one in self.resources if not one.executor or executor in one.executor]
+        return self._chosen("resources", own, point)
+
+    def _chosen(self, what: str, entries: Iterable[Override], point: Point) -> dict[str, Any]:
+        """The settings of all entries that are for a cell."""
         chosen: dict[str, Any] = {}
-        for override in self.overrides:
-            if not override.matches(point):
+        for entry in entries:
+            if not entry.matches(point):
                 continue
-            for name, value in override.settings.items():
+            for name, value in entry.settings.items():
                 if name in chosen and chosen[name] != value:
                     raise SpecError(
-                        f"two overrides of grid {self.name} clash: {name} = {chosen[name]!r} and {value!r} "
+                        f"two {what} of grid {self.name} clash: {name} = {chosen[name]!r} and {value!r} "
                         f"for {point.model} on {point.dataset} at {point.resolution} px",
                         needed="one value for each setting of a cell",
                         hint="narrow one of the two with model, dataset or resolution",
                     )
                 chosen[name] = value
-        return {**self.settings, **chosen}
+        return chosen
 
     def narrowed(self, **axes: tuple[Any, ...] | str | None) -> Grid:
         """The same grid with other models, data sets, resolutions, seeds or modalities, where given.

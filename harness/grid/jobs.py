@@ -35,8 +35,19 @@ def pack(
     *,
     weights: Sequence[Path] = (),
     skip_bad: bool = False,
+    expect: str | None = None,
 ) -> tuple[str, ...]:
-    """Arguments with which ``python -m harness`` computes a cell, on any machine that sees these folders."""
+    """Arguments with which ``python -m harness`` computes a cell, on any machine that sees these folders.
+
+    Args:
+        request: What somebody asked for.
+        results: Results folder.
+        cache: Cache folder.
+        weights: Files or folders of weights that the user named.
+        skip_bad: Leave damaged raw files out.
+        expect: The cell's identity: where the request means another cell, by other versions of a plugin or
+            other raw files, it is refused; None computes whatever it means there.
+    """
     root = request.data_root and str(request.data_root.absolute())
     content = {
         "request": {**asdict(request), "data_root": root},
@@ -45,7 +56,8 @@ def pack(
         "weights": [str(path.absolute()) for path in weights],
         "skip_bad": skip_bad,
     }
-    return ("cell", json.dumps(content, allow_nan=False))
+    expected = () if expect is None else (f"--expect={expect}",)
+    return ("cell", json.dumps(content, allow_nan=False), *expected)
 
 
 def unpack(text: str) -> Packed:

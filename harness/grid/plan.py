@@ -13,7 +13,7 @@ import torch
 from .. import plugins
 from ..api import Dataset
 from ..cell.logs import read_log
-from ..cell.records import Record, Store, missing_metrics
+from ..cell.records import Record, RunFolder, Store, missing_metrics
 from ..cell.spec import RunSpec
 from ..data.prepare import usable_cores
 from ..errors import DataError, SpecError
@@ -24,6 +24,9 @@ from .definition import Grid
 from .jobs import pack
 from .planned import GridOptions, Plan, PlannedCell, Standing
 from .requests import GridRequest, requests_of
+
+DIGITS = 8
+"""Of a cell's identity, at the end of its folder's name."""
 
 
 def make_plan(grid: Grid, options: GridOptions, results: Path, cache: Path, *, check: bool) -> Plan:
@@ -87,18 +90,20 @@ class _Planner:
 
     def __init__(self, store: Store, cache: Path, options: GridOptions) -> None:
         self.store, self.cache, self.options = store, cache, options
-        self.speeds = _speeds(store)
+        self.speeds, self.longest = _times(store)
+        self.kept = _kept(store)
 
     def plan(self, asked: GridRequest, completed: CompletedRequest, fingerprint: str | None) -> PlannedCell:
         """One cell; of unknown standing where its raw files have no fingerprint."""
+        spec = completed.identify(fingerprint or "")
         arguments = pack(
             asked.request,
             self.store.root,
             self.cache,
             weights=self.options.weights,
             skip_bad=self.options.skip_bad,
+            expect=None if fingerprint is None else spec.identity,
         )
-        spec = completed.identify(fingerprint or "")
         known = PlannedCell(
             **asked.point._asdict(),
             row=asked.row,
@@ -110,11 +115,12 @@ class _Planner:
             standing="unknown",
             message="its raw files are not at hand: --data-root",
             seconds=None,
+            longest=self.longest.get(spec.workload),
         )
         if fingerprint is None:
             # Its folder's name ends with its identity, which only the raw files complete.
             return replace(known, name=f"{spec.folder_prefix}{asked.row or ''}")
-        standing, message = standing_of(spec, self.store)
+        standing, message = _standing_of(spec, self.store, self.kept)
         seconds = self._seconds_left(spec, standing)
         return replace(known, standing=standing, message=message, seconds=seconds)
 
@@ -128,7 +134,7 @@ class _Planner:
         return None if speed is None else speed * (spec.protocol.epochs - done)
 
 
-def standing_of(spec: RunSpec, store: Store) -> tuple[Standing, str]:
+def _standing_of(spec: RunSpec, store: Store, kept: Mapping[str, Sequence[Path]]) -> tuple[Standing, str]:
     """Where a cell stands, from its files, and what there is to say about that."""
     folder = store.folder(spec)
     try:
@@ -143,7 +149,7 @@ def standing_of(spec: RunSpec, store: Store) -> tuple[Standing, str]:
         return ("failed" if record.status == "failed" else "diverged"), "".join(last)
     if folder.checkpoint.exists():
         return "resumable", f"{_epochs_done(store, spec)} of {spec.protocol.epochs} epochs"
-    if other := _other_versions(spec, store):
+    if other := _other_versions(spec, kept):
         return "stale", f"kept, of other versions: {other}"
     return "new", ""
 
@@ -152,28 +158,40 @@ def _epochs_done(store: Store, spec: RunSpec) -> int:
     return max((line["epoch"] for line in read_log(store.folder(spec).log)), default=0)
 
 
-def _other_versions(spec: RunSpec, store: Store) -> str:
+def _kept(store: Store) -> Mapping[str, Sequence[Path]]:
+    """All run folders by what their names begin with: looked up once, for there may be ten thousand cells."""
+    kept: dict[str, list[Path]] = {}
+    for folder in store.folders():
+        kept.setdefault(folder.path.name[:-DIGITS], []).append(folder.path)
+    return kept
+
+
+def _other_versions(spec: RunSpec, kept: Mapping[str, Sequence[Path]]) -> str:
     """A folder that differs from this cell in versions or raw files alone."""
-    for path in sorted(store.runs.glob(f"{spec.folder_prefix}*/spec.json")):
+    for path in kept.get(spec.folder_prefix, ()):
         try:
-            if RunSpec.model_validate(read_json(path)).choices == spec.choices:
-                return path.parent.name
+            other = RunSpec.model_validate(read_json(RunFolder(path).spec))
+            if other.choices == spec.choices:
+                return path.name
         except (OSError, ValueError):
             continue  # damaged, or of an older version of the protocol
     return ""
 
 
-def _speeds(store: Store) -> Mapping[Any, float]:
-    """Seconds an epoch, scoring included, of every workload that was run before."""
+def _times(store: Store) -> tuple[Mapping[Any, float], Mapping[Any, float]]:
+    """Of every workload that was run before: seconds an epoch with scoring, and of the longest evaluation."""
     seen: dict[Any, list[float]] = {}
+    longest: dict[Any, float] = {}
     for folder in store.folders():
         try:
             record = folder.read_record()
         except SpecError:
             continue
         if record is not None and record.epochs_done:
-            seen.setdefault(record.spec.workload, []).append(_seconds(record) / record.epochs_done)
-    return {kind: median(values) for kind, values in seen.items()}
+            workload = record.spec.workload
+            seen.setdefault(workload, []).append(_seconds(record) / record.epochs_done)
+            longest[workload] = max(longest.get(workload, 0.0), record.timing.get("longest_evaluation", 0.0))
+    return {kind: median(values) for kind, values in seen.items()}, longest
 
 
 def _seconds(record: Record) -> float:

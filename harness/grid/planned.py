@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from .definition import Point
+
 Standing = Literal[
     "unknown", "new", "resumable", "failed", "damaged", "stale", "unscored", "done", "diverged"
 ]
@@ -28,6 +30,7 @@ class PlannedCell:
             ``unscored``: complete but for some of the metrics, which need no training.
         message: More about its standing.
         seconds: Estimate of the time that is left for it; None where nothing like it was run before.
+        longest: Seconds of the longest evaluation of any cell like it; None where none was seen.
     """
 
     model: str
@@ -43,12 +46,18 @@ class PlannedCell:
     standing: Standing
     message: str
     seconds: float | None
+    longest: float | None = None
 
     @property
     def label(self) -> str:
         """The cell as people call it."""
         row = f" [{self.row}]" if self.row else ""
         return f"{self.model}{row} {self.dataset} {self.resolution} px seed {self.seed}"
+
+    @property
+    def point(self) -> Point:
+        """Where it is in the grid."""
+        return Point(self.model, self.dataset, self.resolution, self.seed)
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,19 @@ What is done stays done: a finished cell is returned as it is, a half-done one g
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from filelock import FileLock, Timeout
-
-from ..cell.holder import holder_of, remove_holder, write_holder
 from ..cell.records import Record, RecordError, RunFolder, missing_metrics
 from ..cell.spec import RunRequest, RunSpec
-from ..errors import BusyError, StorageError
-from ..files import leave_aside, move_aside, storage_error
+from ..claims import Claim, claimed
+from ..errors import SpecError
+from ..files import clear_partial, leave_aside
+from ..interrupting import heeding
 from .environment import pick_device
 from .place import Settings
 from .resolve import resolve
+from .sessions import session
 from .work import Work
 
 
@@ -36,21 +34,35 @@ class Outcome:
     is_new: bool
 
 
-def run_cell(request: RunRequest, settings: Settings) -> Outcome:
+def run_cell(request: RunRequest, settings: Settings, *, expect: str | None = None) -> Outcome:
     """Train, score and record one cell, or go on with it, or return what is there.
+
+    Args:
+        request: What somebody asked for.
+        settings: Where and on what it runs.
+        expect: The identity that the cell must have; None for any.
 
     Raises:
         BenchError: Anything that the user can put right.
         Interrupted: ``settings.stop`` said so; the state is saved.
     """
     cell = resolve(request)
+    if expect is not None and cell.spec.identity != expect:
+        raise SpecError(
+            f"here this is cell {cell.spec.folder_name}, and cell {expect[:8]} was asked for",
+            needed="the same raw files, and the same versions of the plugins, on all machines",
+            hint="the same command again, from an environment and raw files that all machines share",
+        )
     folder = settings.results.folder(cell.spec)
     device = pick_device(settings.device)
-    with _locked(folder):
+    with claimed(folder.path, job=settings.job) as claim, heeding(_stop_of(claim, settings.stop)):
+        # Left by kills, and by whoever lost the cell and does not know it: it must not appear in their place.
+        clear_partial(folder.path)
         record = _trusted_record(cell.spec, folder, settings.tell)
-        work = Work(cell, folder, settings, device)
+        work = Work(cell, folder, replace(settings, stop=_stop_of(claim, settings.stop)), device)
         if record is None or record.status == "failed":
-            return Outcome(folder, work.run(), is_new=True)
+            with session(folder.path, job=settings.job, device=device.type):
+                return Outcome(folder, work.run(), is_new=True)
         missing = missing_metrics(record.score_versions, cell.spec.protocol.metrics)
         if record.status == "complete" and missing:
             return Outcome(folder, work.add_scores(record, missing), is_new=True)
@@ -73,34 +85,11 @@ def _trusted_record(spec: RunSpec, folder: RunFolder, tell: Callable[[str], None
     return None
 
 
-def _lock_error(folder: RunFolder, error: OSError) -> StorageError:
-    """Why a cell can't be locked; what stands in the lock's place is nobody's work, and may be moved."""
-    if os.path.lexists(folder.lock) and (folder.lock.is_symlink() or not folder.lock.is_file()):
-        return StorageError(
-            f"{folder.lock} can't be locked: it is no file ({error.strerror or error})",
-            needed="the lock of the cell, a file",
-            hint=move_aside(folder.lock),
-        )
-    return storage_error(folder.lock, error)
+def _stop_of(claim: Claim, stop: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether somebody asked to stop; whoever lost the cell ends at once."""
 
+    def asked() -> bool:
+        claim.heed()
+        return stop()
 
-@contextmanager
-def _locked(folder: RunFolder) -> Iterator[None]:
-    """Hold a cell, so that no second process writes over it. The system lets go when a process dies."""
-    lock = FileLock(folder.lock)
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise BusyError(
-            f"{holder_of(folder.path)} is working on {folder.path}",
-            hint="wait for it, or name other --results",
-        ) from error
-    except OSError as error:
-        raise _lock_error(folder, error) from error
-    try:
-        write_holder(folder.path)
-        yield
-    finally:
-        remove_holder(folder.path)
-        lock.release()
+    return asked

@@ -10,7 +10,7 @@ from .. import plugins
 from ..api import Dataset, Pair, PluginConfig
 from ..errors import SpecError
 from ..plugins import unknown_name
-from .settings import validate
+from ..values import validate
 
 
 def make_dataset(

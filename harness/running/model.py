@@ -17,8 +17,8 @@ from ..cell.spec import RunSpec
 from ..errors import BenchError, CheckpointError, SpecError
 from ..files import move_aside
 from ..training.checkpoints import load_networks, load_state
+from ..values import validate
 from .resolve import model_class
-from .settings import validate
 
 
 def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: torch.device) -> Model:

@@ -27,7 +27,9 @@ class Settings:
         weights: Where feature networks' weights are found.
         compile: Compile the networks for training. Like the device it changes rounding and no mathematics, so
             it is no part of a cell's identity; the record tells.
-        stop: Asked before every step; True saves a checkpoint and raises ``Interrupted``.
+        stop: Asked before every step, and between parts of preparation and scoring; True saves a checkpoint
+            and raises ``Interrupted``.
+        job: The job that this process is of, as its queue calls it; None outside of a queue.
         preparing: Told (items done, items in all) while raw files are read.
         tell: Told, in one sentence each, what the user should know and nothing stops for.
     """
@@ -40,6 +42,7 @@ class Settings:
     weights: Weights | None = None
     compile: bool = False
     stop: Callable[[], bool] = field(default=lambda: False)
+    job: str | None = None
     preparing: Callable[[int, int], None] | None = None
     tell: Callable[[str], None] = warnings.warn
 

@@ -18,6 +18,7 @@ from ..training.augmentation import augmentation_caveats
 from ..training.loop import Trainer
 from .environment import brought_by, describe, source_commit, versions
 from .resolve import ResolvedCell
+from .sessions import sessions_of
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,12 @@ def make_record(
             "prepare": round(prepare_seconds, 3),
             "train": round(progress.train_seconds, 3),
             "score": round(progress.score_seconds, 3),
+            "longest_evaluation": round(progress.longest_evaluation, 3),
             "images_per_second": round(
                 progress.step * trainer.run.batch_size / max(progress.train_seconds, 1e-9), 2
             ),
         },
+        sessions=sessions_of(trainer.folder.path),
         git=source_commit(),
         finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         error=ending.error,

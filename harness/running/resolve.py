@@ -18,8 +18,9 @@ from ..cell.spec import DatasetPart, Part, RunRequest, RunSpec, pair_of, terms_o
 from ..errors import PluginError, SpecError
 from ..limits import SEEDS, check_side
 from ..tasks import task_of
+from ..values import validate
 from .datasets import dataset_config, open_dataset
-from .settings import SettingsByOwner, settings_by_owner, validate
+from .settings import SettingsByOwner, settings_by_owner
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import reprlib
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from pydantic import ValidationError
-
-from ..api import Dataset, Model, PluginConfig
+from ..api import Dataset, Model
 from ..cell.protocol import CORE_PRESETS, Protocol
 from ..cell.spec import RunRequest
-from ..errors import SpecError
 from ..plugins import unknown_name
 from ..tasks import task_of
-
-ConfigT = TypeVar("ConfigT", bound=PluginConfig)
+from ..values import read_value
 
 DATASET_PREFIX = "dataset."
 """What the names of a data set's settings begin with."""
@@ -81,36 +75,3 @@ def preset_settings(name: str, model_name: str, model: type[Model], resolution: 
     for side, others in sorted(model.presets_from.get(name, {}).items()):
         settings |= others if resolution >= side else {}
     return settings
-
-
-def read_value(value: Any) -> Any:
-    """Text from a command line as JSON where it is JSON: 1e-3, true, null and [1,2] mean themselves."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):  # no JSON, or more than anybody reads
-        return value
-
-
-def validate(config: type[ConfigT], values: Mapping[str, Any], owner: str) -> ConfigT:
-    """Make a config, turning pydantic's complaint into a user's error.
-
-    Raises:
-        SpecError: A value is out of range or of the wrong kind.
-    """
-    try:
-        return config(**values)
-    except ValidationError as error:
-        raise SpecError(
-            f"invalid settings of {owner}: " + "; ".join(_problems(error)),
-            needed="values of the kind and in the range that it names",
-            hint=f"bench show {owner}",
-        ) from error
-
-
-def _problems(error: ValidationError) -> Iterable[str]:
-    for problem in error.errors():
-        name = ".".join(map(str, problem["loc"]))
-        # What is wrong with several settings together belongs to none of them.
-        yield f"{name}={reprlib.repr(problem['input'])}: {problem['msg']}" if name else problem["msg"]

@@ -13,14 +13,14 @@ from .. import plugins
 from ..api import Goal, Model
 from ..cell.records import Record, RunFolder, Status
 from ..data.image_set import ImageSet
-from ..errors import BenchError, Diverged, StorageError
-from ..files import clear_partial, storage_error
+from ..errors import BenchError, Diverged, Interrupted, StorageError
+from ..files import storage_error
 from ..scoring.report import Report
 from ..scoring.scorer import Scorer
 from ..tasks import Task
 from ..training.augmentation import augmented_once
 from ..training.checkpoints import load_networks
-from ..training.loop import Interrupted, Trainer
+from ..training.loop import Trainer
 from ..training.observers import Observers
 from .images import open_task
 from .model import load_model, make_model
@@ -49,7 +49,6 @@ class Work:
             BenchError: Anything that the user can put right.
             Interrupted: Somebody asked to stop; the state is saved.
         """
-        clear_partial(self.folder.path)
         started = time.monotonic()
         task = self._task()
         prepare_seconds = time.monotonic() - started

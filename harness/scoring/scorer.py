@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..api import Curve, FeatureSpace, Goal, Metric, Population, ScoreError, SpecError, Targets
+from ..interrupting import look
 from . import demands
 from .cache import FeatureCache
 from .report import Report
@@ -189,6 +190,7 @@ class Scorer:
 
     def _compute(self, scores: dict[str, float], name: str, samples: Population) -> dict[str, float]:
         """Add the scores of one metric to those of the others, and return them."""
+        look()
         found = self.metrics[name].compute(self._reference(name), samples, self.device)
         _add(scores, name, self.metrics[name], found)
         return found

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..api import ImageShape, Model, Synthesizer, Translator
 from ..data.pixels import to_model_range, to_store_range
 from ..errors import Diverged, PluginError
+from ..interrupting import look
 
 SAMPLE_BATCH = 64
 """Images made at once: bounds memory, and changes no image."""
@@ -79,6 +80,7 @@ def _made(model: Model, count: int, make: Callable[[int, int], Tensor]) -> NDArr
     try:
         with torch.no_grad():
             for start in range(0, count, SAMPLE_BATCH):
+                look()
                 stop = min(start + SAMPLE_BATCH, count)
                 batch = make(start, stop)
                 if isinstance(batch, Tensor) and not batch.isfinite().all():

@@ -23,7 +23,7 @@ from ..cell.logs import log_digest
 from ..cell.records import RunFolder
 from ..cell.spec import RunSpec
 from ..data.pixels import to_model_range
-from ..errors import CheckpointError, Diverged
+from ..errors import CheckpointError, Diverged, Interrupted
 from ..files import leave_aside, move_aside
 from .arithmetic import arithmetic
 from .augmentation import compose
@@ -32,19 +32,12 @@ from .compilation import begin_step, compile_networks
 from .log import Log
 from .loss_check import check_losses
 from .observers import Observers
+from .random_state import random_state, set_random_state
 
 LOG_EVERY = 10
 """Steps between two looks at the losses."""
 CHECKPOINT_SECONDS = 60.0
 """Longest work, in seconds of training, that a kill can undo."""
-
-
-class Interrupted(Exception):
-    """Training was asked to stop, and saved its state first."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
-        self.clock = clock
 
 
 @dataclass
@@ -53,6 +46,8 @@ class TrainingProgress:
 
     Attributes:
         best_networks: Digest of the networks that scored best (``checkpoints.save_networks``).
+        awaits_evaluation: Whether an evaluation is due that was cut.
+        longest_evaluation: Seconds of the longest one.
         log: Digest of the log at this step.
     """
 
@@ -63,6 +58,8 @@ class TrainingProgress:
     last: dict[str, float] = field(default_factory=dict)
     train_seconds: float = 0.0
     score_seconds: float = 0.0
+    awaits_evaluation: bool = False
+    longest_evaluation: float = 0.0
     log: str | None = None
 
 
@@ -113,6 +110,7 @@ class Trainer:
         self._augment = compose(model.augmentations, spec.protocol.shift_reach)
         self.compiled = False
         self._saved = time.monotonic()
+        self._saved_step: int | None = None
         self._finite = torch.ones((), dtype=torch.bool, device=self.device)
 
     @property
@@ -139,8 +137,9 @@ class Trainer:
                 needed="a checkpoint of the same version of the plugin",
                 hint=f"{move_aside(self.folder.path)}, and the same command trains from the start",
             ) from error
-        _set_random_state(state["random"], self.device)
+        set_random_state(state["random"], self.device)
         self.progress = TrainingProgress(**state["progress"])
+        self._saved_step = self.progress.step
         if self.progress.best_networks is not None:
             restore_networks(self.folder.best, self.progress.best_networks)
         if complaints and os.path.lexists(self.folder.checkpoint):
@@ -160,34 +159,45 @@ class Trainer:
 
         Args:
             observers: Told about losses and evaluations.
-            stop: Asked before every step.
+            stop: Asked before every step; evaluations look up too (``harness.interrupting``).
 
         Raises:
             Interrupted: ``stop`` said so; the state is saved.
             Diverged: A loss or a sample is not finite.
         """
-        protocol = self.spec.protocol
         self.log.cut_back(self.progress.step)
         if self.progress.log not in (None, log_digest(self.folder.log)):
             problem = f"{self.folder.log} is damaged: lines of it are lost or changed"
             self.run = replace(self.run, notes=(*self.run.notes, problem))
         observers.run_started(self.run)
         self.model.train()
-        while self.progress.step < self.run.total_steps:
-            with arithmetic(protocol.precision, self.device):
-                self._train_epoch(observers, stop)
+        try:
+            self._fit(observers, stop)
+        finally:
+            self.log.close()
+
+    def _fit(self, observers: Observers, stop: Callable[[], bool]) -> None:
+        protocol = self.spec.protocol
+        while self.progress.step < self.run.total_steps or self.progress.awaits_evaluation:
+            if not self.progress.awaits_evaluation:
+                with arithmetic(protocol.precision, self.device):
+                    self._train_epoch(observers, stop)
             clock = self.clock
             if clock.epoch % protocol.evaluate_every == 0 or clock.epoch == protocol.epochs:
                 self._evaluate(observers, clock)
 
-    def save(self) -> None:
-        """Write a checkpoint with everything that going on needs."""
-        self._saved = time.monotonic()
+    def save(self, random: Mapping[str, Tensor] | None = None) -> None:
+        """Write a checkpoint with everything that going on needs.
+
+        Args:
+            random: State of the random numbers to go on from; None for the present one.
+        """
+        self._saved, self._saved_step = time.monotonic(), self.progress.step
         self.progress.log = log_digest(self.folder.log)
         state = {
             "model": self.model.state_dict(),
             "optimizers": {name: opt.state_dict() for name, opt in self.model.optimizers().items()},
-            "random": _random_state(self.device),
+            "random": random_state(self.device) if random is None else random,
             "progress": asdict(self.progress),
         }
         save_state(self.folder.checkpoint, self.spec.identity, state)
@@ -215,8 +225,10 @@ class Trainer:
             clock = self.clock
             self.progress.train_seconds = before + time.monotonic() - started
             if stop():
-                self.save()
-                raise Interrupted(clock)
+                # Whoever sees a new checkpoint may believe that the training got further.
+                if self.progress.step != self._saved_step:
+                    self.save()
+                raise Interrupted(clock.step)
             if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                 self.save()
             losses = self._step(order[number * self.run.batch_size :][: self.run.batch_size], clock)
@@ -252,10 +264,19 @@ class Trainer:
         return dict(zip(losses, values, strict=True))
 
     def _evaluate(self, observers: Observers, clock: Clock) -> None:
-        started = time.monotonic()
-        scores = self.evaluate()
-        progress = self.progress
-        progress.score_seconds += time.monotonic() - started
+        started, progress = time.monotonic(), self.progress
+        random = random_state(self.device)
+        try:
+            scores = self.evaluate()
+        except Interrupted:
+            if progress.step != self._saved_step:
+                progress.awaits_evaluation = True
+                self.save(random)
+            raise Interrupted(progress.step) from None
+        progress.awaits_evaluation = False
+        seconds = time.monotonic() - started
+        progress.score_seconds += seconds
+        progress.longest_evaluation = max(progress.longest_evaluation, seconds)
         progress.last = scores
         if not progress.best or self._is_better(scores[self.select], progress.best[self.select]):
             progress.best, progress.best_epoch = scores, clock.epoch
@@ -271,16 +292,3 @@ class Trainer:
 
     def _is_better(self, score: float, than: float) -> bool:
         return score < than if self.goal == "lower" else score > than
-
-
-def _random_state(device: torch.device) -> dict[str, Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def _set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
-    torch.set_rng_state(state["cpu"])
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)

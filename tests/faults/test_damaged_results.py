@@ -16,13 +16,12 @@ from harness import hookimpl
 from harness.api import Run as BenchRun
 from harness.cell.logs import read_log
 from harness.cell.records import RunFolder, Store
-from harness.errors import CheckpointError, StorageError
+from harness.errors import CheckpointError, Interrupted, StorageError
 from harness.plugins import Registry
 from harness.running.cell import Outcome
 from harness.running.model import load_model
 from harness.tables.survey import survey
 from harness.training.checkpoints import previous
-from harness.training.loop import Interrupted
 from harness.views.figures import logs_of
 
 Run = Callable[..., Outcome]

@@ -13,10 +13,9 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
-from harness.cell.holder import HOLDER, holder_of, write_holder
 from harness.cell.records import Store
+from harness.claims import HOLDER, claimed, holder_of
 from harness.cli.stopping import StopSignal
 from harness.errors import BenchError, BusyError
 from harness.grid import helper
@@ -31,8 +30,8 @@ def test_who_holds_a_cell_is_named(run_tiny: Run) -> None:
     folder = run_tiny().folder
     assert not (folder.path / HOLDER).exists(), "nobody holds a cell that is done"
     folder.record.unlink()
-    write_holder(folder.path)
-    with FileLock(folder.lock), pytest.raises(BusyError, match=f"process {os.getpid()} of this machine is"):
+    words = rf"process {os.getpid()} of this machine \(job slurm:7_3\) is"
+    with claimed(folder.path, job="slurm:7_3"), pytest.raises(BusyError, match=words):
         run_tiny()
 
 

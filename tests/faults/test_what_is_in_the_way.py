@@ -107,7 +107,7 @@ def test_a_folder_with_somebody_elses_file_is_not_claimed(tmp_path: Path) -> Non
         _claim(tmp_path, {"run": "a", "which": "best"})
 
 
-@pytest.mark.parametrize("when", [3, 9, 15])
+@pytest.mark.parametrize("when", [14, 20, 28])
 def test_a_run_folder_that_was_removed_stays_away_and_the_command_works_again(
     run_tiny: Run, tmp_path: Path, when: int
 ) -> None:

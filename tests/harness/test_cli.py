@@ -224,7 +224,9 @@ def test_missing_weights_stop_the_run_before_training(bench: Bench, workplace: P
     assert not list(workplace.glob("results/runs/*/checkpoint.pt"))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 86), (signal.SIGUSR1, 85)]
+)
 def test_signal_saves_and_the_same_command_goes_on(
     workplace: Path, number: signal.Signals, code: int
 ) -> None:

@@ -15,7 +15,7 @@ from harness import Register, hookimpl
 from harness.api import BUSY, setting
 from harness.cell.spec import RunRequest
 from harness.cli.cell import cell as compute
-from harness.errors import BusyError, SpecError, WeightsError
+from harness.errors import BusyError, Interrupted, SpecError, WeightsError
 from harness.grid.definition import Grid, load_grid, shipped
 from harness.grid.jobs import pack, unpack
 from harness.grid.plan import make_plan
@@ -24,7 +24,6 @@ from harness.plugins import Registry
 from harness.running.cell import Outcome
 from harness.running.place import Settings
 from harness.running.resolve import resolve
-from harness.training.loop import Interrupted
 
 RunTiny = Callable[..., Outcome]
 TINY = {"epochs": 4, "evaluate_every": 2, "batch_size": 8, "metrics": "brightness"}
@@ -269,7 +268,7 @@ def test_a_complete_cell_without_a_metric_is_unscored_until_it_has_it(
 def test_a_cut_cell_is_resumable(tmp_path: Path, registry: Registry, run_tiny: RunTiny) -> None:
     asked = iter(range(100))
     with pytest.raises(Interrupted):
-        run_tiny(settings=TINY, stop=lambda: next(asked) >= 12)
+        run_tiny(settings=TINY, stop=lambda: next(asked) >= 25)
     assert standings(tmp_path)[0] == ("resumable", "2 of 4 epochs")
 
 

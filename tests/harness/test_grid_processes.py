@@ -15,67 +15,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
-
-REPOSITORY = Path(__file__).parents[2]
-
-TOY = '''
-"""A model with an ablation, that can be slow or hungry on request."""
-import resource, time
-from bench_faulty.model import Config as FaultyConfig, Faulty
-from harness.api import setting
-
-class Config(FaultyConfig):
-    pause: float = setting(0.0, "seconds a step", source="ours")
-    hungry: bool = setting(False, "eat all memory", source="ours")
-    mixing: bool = setting(True, "a switch", source="ours")
-
-class Toy(Faulty):
-    Config = Config
-    ablation = {"Base": {"mixing": False}, "+ Mixing": {"mixing": True}}
-
-    def train_step(self, batch, clock):
-        time.sleep(self.config.pause)
-        if self.config.hungry:
-            used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-            resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))
-            self.eaten = [bytearray(2**24) for _ in range(2**10)]
-        return super().train_step(batch, clock)
-'''
-
-ENTRY = """
-from harness import hookimpl
-
-@hookimpl
-def bench_models(register):
-    register("toy", "bench_toy_model:Toy")
-"""
-
-GRID = """
-models = ["toy"]
-datasets = ["discs"]
-resolutions = [16]
-seeds = [0, 1, 2]
-[settings]
-epochs = 4
-evaluate_every = 2
-batch_size = 8
-metrics = "brightness"
-"""
+from toy_plugin import GRID, install
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A path on which child processes find the example, the faulty and the toy plugin, with entry points."""
-    folder = tmp_path_factory.mktemp("installed")
-    (folder / "bench_toy_model.py").write_text(TOY)
-    (folder / "bench_toy.py").write_text(ENTRY)
-    for name in ("bench_example", "bench_faulty", "bench_toy"):
-        info = folder / f"{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[harness]\n{name} = {name}\n")
-    plugins = REPOSITORY / "tests"
-    return os.pathsep.join(map(str, (folder, plugins / "plugin_example" / "src", plugins / "plugin_faulty")))
+    """A path on which child processes find the example, the faulty and the toy plugin."""
+    return install(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from harness.cli.figure import figure
 from harness.data.image_set import ImageSet
 from harness.data.layers import SOURCE
 from harness.data.prepare import prepare
-from harness.errors import DataError, SpecError
+from harness.errors import DataError, Interrupted, SpecError
 from harness.grid.definition import load_grid
 from harness.plugins import Registry
 from harness.running.cell import Outcome
@@ -31,7 +31,6 @@ from harness.tables.scores import score_sheet
 from harness.tables.sheets import render
 from harness.tables.survey import Installed, survey
 from harness.tasks import Translation, task_of
-from harness.training.loop import Interrupted
 from harness.views.report import make_report
 
 Run = Callable[..., Outcome]

@@ -22,14 +22,14 @@ from PIL import Image
 import harness
 from harness.cell.logs import read_log
 from harness.cell.records import Record, RunFolder, Store
-from harness.errors import BusyError, CheckpointError, SpecError, StorageError
+from harness.errors import BusyError, CheckpointError, Interrupted, SpecError, StorageError
+from harness.grid.schedule import mark_of
 from harness.plugins import Registry
 from harness.running.cell import Outcome
 from harness.running.environment import pick_device
 from harness.running.model import load_model
 from harness.tasks.sampling import sample_images
 from harness.training.checkpoints import load_networks, previous
-from harness.training.loop import Interrupted
 from harness.training.tracking import TensorBoard
 
 Run = Callable[..., Outcome]
@@ -57,7 +57,8 @@ def test_record_holds_what_a_reader_needs(run_tiny: Run) -> None:
     assert written["spec"]["model"]["config"]["lr"] == 0.01
     assert written["versions"]["torch"] == torch.__version__
     assert written["device"]["kind"] == "cpu"
-    assert set(written["timing"]) == {"prepare", "train", "score", "images_per_second"}
+    times = {"prepare", "train", "score", "longest_evaluation", "images_per_second"}
+    assert set(written["timing"]) == times
     assert written["score_versions"]["metrics"] == {"brightness": 1, "swd": 1}
     assert len(written.pop("sha256")) == 64
     assert Record.model_validate(written) == outcome.record
@@ -165,7 +166,8 @@ def test_distance_comes_with_its_halves_and_a_word_on_bias(run_tiny: Run) -> Non
     assert "fid" not in json.dumps(record.scores)
 
 
-@pytest.mark.parametrize("steps", [0, 1, 7, 10, 19])
+# The 11th question is put amid the first evaluation, the 23rd amid the last one, the 25th amid the final scores.
+@pytest.mark.parametrize("steps", [0, 1, 7, 10, 11, 12, 19, 22, 24])
 def test_interrupted_and_resumed_run_ends_with_the_same_bits(
     run_tiny: Run, tmp_path: Path, steps: int
 ) -> None:
@@ -178,6 +180,41 @@ def test_interrupted_and_resumed_run_ends_with_the_same_bits(
     assert cut.best.read_bytes() == whole.best.read_bytes()
     assert read_log(cut.log) == read_log(whole.log)
     assert cut.samples.read_bytes() == whole.samples.read_bytes()
+
+
+def test_who_is_stopped_in_preparation_prepares_again(run_tiny: Run, tmp_path: Path) -> None:
+    for questions in (0, 1, 5):
+        with pytest.raises(Interrupted) as caught:
+            run_tiny(stop=stop_after(questions))
+        assert caught.value.steps is None
+        assert not list((tmp_path / "cache" / "images").glob(".*.part"))
+    assert run_tiny().record.status == "complete"
+
+
+def test_a_stop_without_a_step_leaves_the_checkpoint_as_it_is(run_tiny: Run, tmp_path: Path) -> None:
+    """Whoever starts cells again while they get further must not be told that they do."""
+    with pytest.raises(Interrupted):
+        run_tiny(stop=stop_after(14))
+    (folder,) = Store(tmp_path / "results").folders()
+    first = mark_of(folder.path)
+    with pytest.raises(Interrupted):
+        run_tiny(stop=stop_after(0))
+    assert mark_of(folder.path) == first is not None
+    with pytest.raises(Interrupted):
+        run_tiny(stop=stop_after(1))
+    assert mark_of(folder.path) != first
+
+
+def test_a_record_tells_where_its_cell_was_worked_on(run_tiny: Run, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run_tiny(stop=stop_after(14))
+    (folder,) = Store(tmp_path / "results").folders()
+    with (folder.path / "sessions.jsonl").open("a") as file:
+        file.write('{"session": "x", "host": "n1", "job": "slurm:7_3", "began": "then"}\n{"sess')
+        file.write("\n")
+    record = run_tiny().record
+    assert [one.get("ended") for one in record.sessions] == ["saved on request", "killed", None]
+    assert [one["job"] for one in record.sessions] == [None, "slurm:7_3", None]
 
 
 def test_damaged_checkpoint_costs_steps_and_not_the_run(
@@ -207,7 +244,7 @@ def test_damaged_checkpoint_costs_steps_and_not_the_run(
 
 def test_checkpoints_that_are_all_damaged_are_an_error(run_tiny: Run, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
-        run_tiny(stop=stop_after(3))
+        run_tiny(stop=stop_after(14))
     (folder,) = Store(tmp_path / "results").folders()
     folder.checkpoint.write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"checkpoint\.pt"):
@@ -237,7 +274,7 @@ def test_samples_that_diverge_where_previews_did_not_are_a_result(
 
 def test_what_a_kill_left_half_written_is_cleared(run_tiny: Run, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
-        run_tiny(stop=stop_after(3))
+        run_tiny(stop=stop_after(14))
     (folder,) = Store(tmp_path / "results").folders()
     (folder.path / ".checkpoint.pt.x1y2z3.part").write_bytes(b"half")
     run_tiny()
@@ -386,7 +423,7 @@ def test_a_spec_that_can_not_be_read_is_named(run_tiny: Run) -> None:
 def test_tensorboard_shows_each_step_once(run_tiny: Run, registry: Registry) -> None:
     reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     with TensorBoard(registry.manager), pytest.raises(Interrupted):
-        run_tiny(stop=stop_after(13))
+        run_tiny(stop=stop_after(26))
     with TensorBoard(registry.manager):
         folder = run_tiny().folder
     events = reading.EventAccumulator(str(folder.path / "tensorboard")).Reload()

@@ -69,5 +69,6 @@ def test_feature_spaces() -> None:
     assert_passes(check_features(REGISTRY.load("features", "inception-random"), **entry.options))
 
 
-def test_executors() -> None:
+def test_executors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     assert_passes(check_executor(REGISTRY.load("executors", "local")))

@@ -6,7 +6,7 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from harness.api import (
     Executor,
     FeatureSpace,
     Job,
+    JobState,
+    PluginConfig,
     Population,
-    Resources,
     Slice,
     SubmittedJob,
     WeightsError,
@@ -255,9 +256,10 @@ class InTurn(Executor):
 
     slots = 1
     codes: Mapping[int, int] = {}
+    told: Any = JobState("running")
 
-    def start(self, job: Job) -> SubmittedJob:
-        return Started(self, job)
+    def submit(self, jobs: Sequence[Job]) -> Sequence[SubmittedJob]:
+        return [Started(self, job) for job in jobs]
 
 
 class Started(SubmittedJob):
@@ -266,12 +268,20 @@ class Started(SubmittedJob):
         code = f"import sys; print('said'); sys.exit({2 if '--no-such-option' in job.arguments else 0})"
         log = executor.resources.log_of(job.name)
         log.parent.mkdir(exist_ok=True)
+        self.path = log
         with log.open("wb") as output:
             self.process = subprocess.Popen([sys.executable, "-S", "-c", code], stdout=output)
 
     def poll(self) -> Ended | None:
         code = self.process.poll()
         return None if code is None else Ended(self.executor.codes.get(code, code), "said")
+
+    @property
+    def state(self) -> JobState:
+        return self.executor.told
+
+    def log(self) -> str:
+        return self.path.read_text()
 
     def stop(self, *, now: bool) -> None:
         self.process.kill()
@@ -286,22 +296,48 @@ class HidesErrors(InTurn):
 
 
 class KeepsNoLog(InTurn):
-    def __init__(self, resources: Resources) -> None:
-        super().__init__(replace(resources, logs=resources.logs.parent))
-        self.told = resources
-
-    def start(self, job: Job) -> SubmittedJob:
-        started = super().start(job)
-        self.resources.log_of(job.name).unlink()
+    def submit(self, jobs: Sequence[Job]) -> Sequence[SubmittedJob]:
+        started: Any = super().submit(jobs)
+        for one in started:
+            one.process.wait()
+            one.path.write_text("")
         return started
 
 
 class NeverEnds(InTurn):
-    def start(self, job: Job) -> SubmittedJob:
-        started: Any = super().start(job)
-        started.process.wait()
-        started.poll = lambda: None
+    def submit(self, jobs: Sequence[Job]) -> Sequence[SubmittedJob]:
+        started: Any = super().submit(jobs)
+        for one in started:
+            one.process.wait()
+            one.poll = lambda: None
         return started
+
+
+class Nowhere(InTurn):
+    told = "running"
+
+
+class LosesCells(InTurn):
+    """Says that its cells go on without it, and finds none of them."""
+
+    outlives = True
+
+    def submit(self, jobs: Sequence[Job]) -> Sequence[SubmittedJob]:
+        started: Any = super().submit(jobs)
+        for one in started:
+            until, poll = time.monotonic() + 0.3, one.poll
+            one.poll = lambda until=until, poll=poll: poll() if time.monotonic() > until else None
+        return started
+
+
+class FindsStrangers(InTurn):
+    def attach(self, names: Collection[str]) -> Mapping[str, SubmittedJob]:
+        return {name: self.submit([Job(name, ("cell", "--help"))])[0] for name in names}
+
+
+class Forgetful(InTurn):
+    class Config(PluginConfig):
+        partition: str = "gpu"
 
 
 @pytest.mark.parametrize(
@@ -311,10 +347,18 @@ class NeverEnds(InTurn):
         (NoSlots, "it can be made, and has slots", "slots is 0"),
         (HidesErrors, "a cell that nobody could compute gives exit code 2", "exit code 0"),
         (KeepsNoLog, "a cell that ends well gives exit code 0 and a log", "log_of"),
+        (Nowhere, "a cell that ends well gives exit code 0 and a log", "state is 'running'"),
+        (InTurn, "cells on their way are found again, and no others", ""),
+        (LosesCells, "cells on their way are found again, and no others", "does not find a cell"),
+        (FindsStrangers, "cells on their way are found again, and no others", "'never-submitted'"),
+        (Forgetful, "settings", "'partition' has no description"),
         (NeverEnds, "a cell that ends well gives exit code 0 and a log", "not over after 0.2 s"),
     ],
 )
-def test_faults_of_executors(executor: type[InTurn], check: str, words: str) -> None:
+def test_faults_of_executors(
+    executor: type[InTurn], check: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     seconds = 0.2 if executor is NeverEnds else 30.0
     started = time.monotonic()
     text = found(check_executor(executor, seconds=seconds), check)

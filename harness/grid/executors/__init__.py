@@ -7,3 +7,4 @@ from harness import Register, hookimpl
 def bench_executors(register: Register) -> None:
     """Register the built-in executors."""
     register("local", "harness.grid.executors.local:Local", summary="processes on this machine")
+    register("slurm", "harness.grid.executors.slurm.executor:Slurm", summary="jobs of a SLURM cluster")

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ...api.executor import Ended, Executor, Job, Resources, SubmittedJob
+from ...api.executor import STOPPED, Ended, Executor, Job, JobState, Resources, SubmittedJob
+from ...api.settings import PluginConfig, setting
 from ...errors import SpecError
 from ...files import storage_error
 from ...limits import PLACES
 
-CORES_PER_CELL = 2
-"""On processors alone: more threads make one of these small networks hardly faster."""
+TOLD_BYTES = 1 << 16
+"""As much of what a cell printed is of interest to whoever watches it."""
 
 
-class Local(Executor):
+class LocalConfig(PluginConfig):
+    """How many cells share this machine."""
+
+    cores_per_cell: int = setting(
+        2,
+        "processor cores for each cell where there is no GPU: more make small networks hardly faster",
+        source="ours: measured",
+        ge=1,
+    )
+
+
+class Local(Executor[LocalConfig]):
     """A slot for each accelerator, or several on each; without one, slots share the cores."""
 
-    def __init__(self, resources: Resources) -> None:
-        super().__init__(resources)
+    Config = LocalConfig
+    slots: int
+
+    def __init__(self, resources: Resources, config: LocalConfig | None = None) -> None:
+        super().__init__(resources, config)
         if (resources.jobs is not None and resources.jobs < 1) or resources.per_device < 1:
             raise SpecError("a grid with no slot", needed="--jobs and --per-device of 1 or more")
         if max(resources.jobs or 0, resources.per_device * len(resources.devices)) > PLACES:
@@ -30,28 +47,31 @@ class Local(Executor):
             )
         own = [device for _ in range(resources.per_device) for device in resources.devices]
         if list(resources.devices) == ["cpu"]:
-            own = ["cpu"] * max(1, resources.cores // CORES_PER_CELL)
+            own = ["cpu"] * max(1, resources.cores // self.config.cores_per_cell)
         self.places = [own[number % len(own)] for number in range(resources.jobs or len(own))]
         self.slots = len(self.places)
         self.threads = max(1, resources.cores // self.slots)
         self.running: list[Process] = []
 
-    def start(self, job: Job) -> SubmittedJob:
-        """Start a process for the cell on the place that is least busy."""
-        self.running = [process for process in self.running if process.poll() is None]
-        busy = Counter(process.place for process in self.running)
-        place = min(self.places, key=lambda place: busy[place] / self.places.count(place))
-        process = Process(job, place, self.threads, self.resources.log_of(job.name))
-        self.running.append(process)
-        return process
+    def submit(self, jobs: Sequence[Job]) -> Iterator[SubmittedJob]:
+        """Start a process for each cell, on the place that is least busy."""
+        for job in jobs:
+            self.running = [process for process in self.running if process.poll() is None]
+            busy = Counter(process.place for process in self.running)
+            place = min(self.places, key=lambda place: busy[place] / self.places.count(place))
+            process = Process(job, place, self.threads, self.resources.log_of(job.name))
+            self.running.append(process)
+            yield process
 
 
 class Process(SubmittedJob):
     """One cell in a process of its own."""
 
+    state = JobState("running", socket.gethostname())
+
     def __init__(self, job: Job, place: str, threads: int, log: Path) -> None:
         self.place = place
-        self.log = log
+        self.path = log
         verb, *rest = job.arguments
         command = [sys.executable, "-m", "harness", verb, f"--device={place}", f"--threads={threads}", *rest]
         try:
@@ -72,7 +92,14 @@ class Process(SubmittedJob):
     def poll(self) -> Ended | None:
         """How the process ended."""
         code = self.process.poll()
-        return None if code is None else Ended(code, self._message(code))
+        if code is None:
+            return None
+        was_asked = code in (STOPPED, -signal.SIGTERM)
+        return Ended(code, self._message(code), "cancelled" if was_asked else "exit")
+
+    def log(self) -> str:
+        """The end of what this attempt printed."""
+        return tail_of(self.path, self.own_start)
 
     def stop(self, *, now: bool) -> None:
         """Send SIGTERM, or SIGKILL."""
@@ -82,10 +109,22 @@ class Process(SubmittedJob):
     def _message(self, code: int) -> str:
         if code < 0:
             return f"killed by {signal.Signals(-code).name}"
-        try:
-            own = self.log.read_bytes()[self.own_start :]
-        except OSError:
-            own = b""  # a log that somebody removed costs no more than its words
-        lines = own.decode(errors="replace").strip().splitlines()
-        told = [line for line in lines if line.startswith("error:")] or lines
-        return f"exit {code}" + (f": {told[-1].removeprefix('error:').strip()}" if told else "")
+        return f"exit {code}{last_words(self.log())}"
+
+
+def tail_of(path: Path, start: int) -> str:
+    """The end of a log, from ``start`` at most."""
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, 2)
+            file.seek(max(start, end - TOLD_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""  # a log that somebody removed costs no more than its words
+
+
+def last_words(log: str) -> str:
+    """The last error that a cell told, or else its last line, as the end of a sentence."""
+    lines = log.strip().splitlines()
+    told = [line for line in lines if line.startswith("error:")] or lines
+    return f": {told[-1].removeprefix('error:').strip()}" if told else ""

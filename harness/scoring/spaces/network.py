@@ -10,12 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...interrupting import look
+
 
 def network_features(network: nn.Module, batches: Iterable[Tensor], dimension: int) -> NDArray[np.float64]:
     """Features of every image of every batch: computed in float32, returned as float64 (N, dimension)."""
     features = [torch.empty(0, dimension)]
     with torch.inference_mode(), full_precision():
         for batch in batches:
+            look()
             # Left on the device until the end: it computes while the next batch is resized.
             features.append(network(batch.contiguous(memory_format=torch.channels_last)).flatten(1))
         return torch.cat([part.cpu() for part in features]).double().numpy()

@@ -1,0 +1,48 @@
+"""The user's own file of settings: what holds for every grid that is run from here."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from ..errors import SpecError
+
+VARIABLE = "HAGAN_BENCH_CONFIG"
+
+
+def user_file() -> Path:
+    """Where it is, whether or not it exists."""
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
+    import platformdirs
+
+    return platformdirs.user_config_path("hagan-bench") / "config.toml"
+
+
+def executor_settings(name: str) -> dict[str, Any]:
+    """What ``[executor.NAME]`` sets; nothing where there is no file.
+
+    Raises:
+        SpecError: The file can't be read, or holds something else.
+    """
+    path = user_file()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise SpecError(
+            f"{path} can't be read: {error}",
+            needed="a TOML file",
+            hint=f"mend it, or name another: {VARIABLE}=FILE",
+        ) from error
+    tables = content.pop("executor", {})
+    if content or not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
+        raise SpecError(
+            f"{path} holds {', '.join(content) or 'an executor that is no table'}",
+            needed="tables [executor.NAME] alone",
+            hint=f"[executor.{name}]",
+        )
+    return dict(tables.get(name, {}))
