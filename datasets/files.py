@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.api import DataError
+from harness.api import DataError, check_count, is_kernel_device
 
 
 class Found(NamedTuple):
@@ -36,13 +36,14 @@ def _text(part: str) -> str:
 
 
 def find_files(root: Path) -> Found:
-    """Every file below a folder, links followed, no folder twice.
+    """Every file below a folder, links followed, no folder twice, and none of the kernel's own.
 
     Folders that really lie there go before those that a link leads to, so that a link to a part of the same
     data is what is left out.
 
     Raises:
-        DataError: A folder can't be read, or two names can't be told apart.
+        DataError: A folder can't be read, two names can't be told apart, or there are more files than any
+            set has.
     """
     found = Found({}, {})
     above = {_identity(folder) for folder in (root.resolve(), *root.resolve().parents)}
@@ -72,19 +73,23 @@ def _walk(top: Path, root: Path, found: Found, seen: set[tuple[int, int]], links
             found.left_out[name] = "a folder that is read already"
             continue
         seen.add(identity)
+        if is_kernel_device(identity[0]):
+            found.left_out[name] = "what the kernel tells of itself"
+            continue
         for entry in _entries(folder):
             path = folder / entry.name
             name = readable(str(path.relative_to(root)))
             if entry.name.startswith((".", "__MACOSX")):
                 found.left_out[name] = "hidden"
-            elif entry.is_dir():
+            elif os.path.isdir(path):
                 (links if entry.is_symlink() else folders).append(path)
-            elif entry.is_file():
+            elif os.path.isfile(path):
                 if name in found.files:
                     raise DataError(f"{name} is the name of two files", needed="names that differ as text")
                 found.files[name] = path
             else:
                 found.left_out[name] = "a link that leads nowhere" if entry.is_symlink() else "no plain file"
+        check_count(len(found.files) + len(found.left_out), f"files below {readable(str(root))}", DataError)
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

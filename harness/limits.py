@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import reprlib
 import stat
+from functools import cache
 from typing import Final
 
 from .errors import BenchError, SpecError
@@ -94,3 +95,18 @@ def check_regular(path: str | os.PathLike[str], error: type[BenchError]) -> None
         raise error(f"{path} can't be read: {problem.strerror or problem}", needed="a file") from problem
     if not stat.S_ISREG(mode):
         raise error(f"{path} is no file", needed="a file: no folder, pipe or device")
+
+
+def is_kernel_device(device: int) -> bool:
+    """Whether what lies on a device, by its ``st_dev``, is what a Linux kernel tells of itself.
+
+    Nobody keeps files there. They change from look to look, links lead round in circles, and to read some of
+    them waits for ever.
+    """
+    return device in _kernel_devices()
+
+
+@cache
+def _kernel_devices() -> frozenset[int]:
+    tops = ("/proc", "/sys", "/sys/fs/cgroup", "/sys/kernel/debug", "/sys/kernel/tracing")
+    return frozenset(os.stat(top).st_dev for top in tops if os.path.ismount(top))

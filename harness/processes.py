@@ -9,6 +9,7 @@ import multiprocessing.connection
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 #: Of malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -22,6 +23,34 @@ def obey_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
+
+
+@contextlib.contextmanager
+def unhurried() -> Iterator[None]:
+    """Hold back what asks this process to stop until its block is through.
+
+    A process that starts others and is stopped halfway leaves some behind that it does not know: they go on
+    to find it gone, and tell of that in tracebacks.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only the main one hears of signals
+        yield
+        return
+    asked: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: asked.append(number)) for number in _heard()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in asked:
+            signal.raise_signal(number)
+
+
+def _heard() -> list[signal.Signals]:
+    """The signals that would stop this process, or that it has an answer to."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+    return [number for number in known if signal.getsignal(number) not in (signal.SIG_IGN, None)]
 
 
 def keep_freed_memory() -> None:

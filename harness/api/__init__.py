@@ -10,7 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BenchError, ChoiceError, DataError, PluginError, ScoreError, SpecError, WeightsError
-from ..limits import FILE_BYTES, TEXT_BYTES, check_bytes, check_pixels, check_regular
+from ..limits import (
+    FILE_BYTES,
+    TEXT_BYTES,
+    check_bytes,
+    check_count,
+    check_pixels,
+    check_regular,
+    is_kernel_device,
+)
 from .dataset import UNKNOWN_LABEL, Colour, Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
 from .executor import (
     BUSY,
@@ -80,8 +88,10 @@ __all__ = [
     "WeightsFile",
     "WeightsLocator",
     "check_bytes",
+    "check_count",
     "check_pixels",
     "check_regular",
+    "is_kernel_device",
     "setting",
 ]
 

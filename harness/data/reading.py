@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..api import DataError, Dataset
-from ..processes import keep_freed_memory, obey_parent
+from ..processes import keep_freed_memory, obey_parent, unhurried
 from . import layers
 
 #: Starting processes takes about this many seconds: where less is saved, it is not done.
@@ -84,7 +84,8 @@ def read_items(
     pending: deque[Future[Item]] = deque()
     try:
         for item in rest:
-            pending.append(pool.submit(_read_one, item))
+            with unhurried():  # the first one starts all processes
+                pending.append(pool.submit(_read_one, item))
             if len(pending) >= 2 * workers:
                 yield pending.popleft().result()
         while pending:

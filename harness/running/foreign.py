@@ -68,7 +68,7 @@ def score_foreign(request: ForeignRequest, place: ScoringPlace) -> ForeignScores
     """Score images that were made elsewhere.
 
     Raises:
-        SpecError: No real images were named, or two kinds of them; an unknown name.
+        SpecError: No score was asked for, or an unknown one.
         ScoreError: Images that can't be read, of another size, or too few.
         DataError: Raw files that are missing or damaged.
         WeightsError: A feature space lacks its weights.
@@ -145,10 +145,10 @@ def _by_statistics(
     request: ForeignRequest, path: Path, images: NDArray[np.uint8], place: ScoringPlace
 ) -> ForeignScores:
     """The Fréchet distance to features of which only mean and covariance are known."""
-    if request.dataset is not None or request.held_out or request.cross_check or request.curves:
+    if request.held_out or request.cross_check or request.curves:
         raise SpecError(
             f"{path} holds statistics, and neither images nor patients",
-            needed="statistics alone: no --dataset, --held-out, --cross-check or --curve",
+            needed="statistics alone: no --held-out, --cross-check or --curve",
         )
     metrics, spaces = make_metrics(request.metrics, place.weights)
     for name, metric in metrics.items():

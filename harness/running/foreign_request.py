@@ -38,6 +38,9 @@ class ForeignRequest:
         skip_bad: Leave damaged raw files out, and say so.
         curves: Also compute distances at growing numbers of images.
         cross_check: Also compute the Fréchet distance through clean-fid and torch-fidelity.
+
+    Raises:
+        SpecError: Not exactly one of ``dataset`` and ``reference`` is there.
     """
 
     generated: NDArray[np.uint8] | Path | None = None
@@ -51,6 +54,15 @@ class ForeignRequest:
     skip_bad: bool = False
     cross_check: bool = False
     curves: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.dataset is None) == (self.reference is None):
+            raise SpecError(
+                "no real images to score against"
+                if self.dataset is None
+                else "both --dataset and --reference",
+                needed="one of --dataset NAME and --reference DIR",
+            )
 
 
 class RealImages(NamedTuple):
@@ -66,18 +78,7 @@ class RealImages(NamedTuple):
 def real_images(
     request: ForeignRequest, resolution: int, cache: Path, tell: Callable[[str], None]
 ) -> RealImages:
-    """The real side of a comparison, at the resolution of the generated images.
-
-    Raises:
-        SpecError: Not exactly one of ``dataset`` and ``reference`` is there.
-    """
-    if (request.dataset is None) == (request.reference is None):
-        raise SpecError(
-            "no real images to score against"
-            if request.dataset is None
-            else "both --dataset and --reference",
-            needed="one of --dataset NAME and --reference DIR",
-        )
+    """The real side of a comparison, at the resolution of the generated images."""
     if request.reference is not None:
         if request.held_out:
             raise SpecError("--held-out needs patients, which a folder has not", needed="--dataset NAME")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..api import ScoreError
-from ..limits import check_bytes, check_count, check_memory, check_pixels, check_regular
+from ..limits import check_bytes, check_count, check_memory, check_pixels, check_regular, is_kernel_device
 from .arrays import headers_of, read_array
 from .stored import check_images
 
@@ -43,8 +43,8 @@ def load_images(path: Path) -> NDArray[np.uint8]:
             names the first such file.
     """
     if path.is_dir():
-        files = sorted(file for file in _below(path) if _is_image(file.relative_to(path).as_posix()))
-        return _stack([_file(file, file.relative_to(path).as_posix()) for file in files], path)
+        names = sorted(filter(_is_image, _below(path)), key=lambda name: name.split("/"))
+        return _stack([_file(path / name, name) for name in names], path)
     if path.suffix.lower() in (".npy", ".npz") and path.is_file():
         return _from_array(path)
     if path.suffix.lower() in (".tif", ".tiff") and path.is_file():
@@ -69,20 +69,33 @@ class _Stored(NamedTuple):
     read: Callable[[], bytes]
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """All files below a folder, links followed, none of its folders twice."""
-    seen = set()
-    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
-        seen.add(os.path.realpath(place))
-        folders[:] = [name for name in folders if os.path.realpath(Path(place, name)) not in seen]
-        yield from (Path(place, name) for name in names)
+def _below(folder: Path) -> Iterator[str]:
+    """All files below a folder, by names relative to it; links followed, none of its folders twice."""
+    folders, seen, count = [""], set[tuple[int, int]](), 0
+    while folders:
+        name = folders.pop()
+        place = folder / name
+        try:
+            state = place.stat()
+            if is_kernel_device(state.st_dev) or (state.st_dev, state.st_ino) in seen:
+                continue
+            seen.add((state.st_dev, state.st_ino))
+            inside = list(_entries(place))
+        except OSError as error:  # it may hold images: scores of the others would be of another set
+            raise ScoreError(
+                f"{place} can't be read: {error.strerror}", needed="folders that can be looked into"
+            ) from error
+        count += len(inside)
+        check_count(count, f"files and folders below {folder}", ScoreError)
+        folders += [f"{name}{entry}/" for entry, is_folder in inside if is_folder]
+        yield from (name + entry for entry, is_folder in inside if not is_folder)
 
 
-def _refuse(error: OSError) -> None:
-    """A folder that can't be looked into may hold images: scores of the others would be of another set."""
-    raise ScoreError(
-        f"{error.filename} can't be read: {error.strerror}", needed="folders that can be looked into"
-    ) from error
+def _entries(folder: Path) -> Iterator[tuple[str, bool]]:
+    """What a folder holds: names, and whether each is a folder, or a link to one."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            yield entry.name, Path(entry).is_dir() if entry.is_symlink() else entry.is_dir()
 
 
 def _is_image(name: str) -> bool:

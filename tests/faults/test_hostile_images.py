@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import random
 import struct
@@ -15,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness_datasets.files import find_files
 from PIL import Image
 
-from harness import limits
-from harness.errors import ScoreError
+from harness import limits, score
+from harness.errors import DataError, ScoreError, SpecError
 from harness.scoring.generated import load_images
 from harness.scoring.statistics import is_statistics, read_statistics
 
@@ -228,3 +230,51 @@ def test_changed_bytes_are_an_error_or_images(folder: Path, tmp_path: Path, name
             assert load_images(given).dtype == np.uint8
         except ScoreError:
             pass
+
+
+@pytest.mark.skipif(not os.path.ismount("/proc"), reason="/proc of Linux")
+def test_what_the_kernel_tells_of_itself_is_not_looked_at(folder: Path) -> None:
+    """Links there lead round the whole machine, and to read some of its files waits for ever."""
+    for name, place in (("a", "/proc"), ("b", "/proc/self/task")):
+        (folder / name).symlink_to(place)
+    assert len(load_images(folder)) == 2
+    with pytest.raises(ScoreError, match="/proc holds no images"):
+        load_images(Path("/proc"))
+    found = find_files(folder)
+    assert list(found.files) == ["0.png", "1.png"]
+    assert found.left_out == dict.fromkeys(("a", "b"), "what the kernel tells of itself")
+    assert not find_files(Path("/proc")).files
+
+
+def test_more_files_than_any_set_has(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits.check_count, "__kwdefaults__", {"most": 1})
+    for find, error in ((load_images, ScoreError), (find_files, DataError)):
+        with pytest.raises(error, match="2 files"):
+            find(folder)
+
+
+def test_links_that_lead_nowhere_are_left_out_of_data(folder: Path) -> None:
+    loop(folder / "loop.png")
+    dangle(folder / "dangling.png")
+    make_pipe(folder / "pipe.png")
+    found = find_files(folder)
+    assert list(found.files) == ["0.png", "1.png"]
+    assert set(found.left_out) == {"loop.png", "dangling.png", "pipe.png"}
+
+
+def test_folders_deeper_than_the_interpreter_counts(folder: Path) -> None:
+    deep = folder.joinpath(*["d"] * 300)
+    deep.mkdir(parents=True)
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(deep / "deep.png")
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 200)
+    try:
+        assert len(load_images(folder)) == 3
+        assert len(find_files(folder).files) == 3
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def test_the_real_images_are_asked_for_before_any_are_read(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="no real images to score against"):
+        score(tmp_path / "not there")

@@ -21,6 +21,7 @@ from harness.errors import BenchError, BusyError
 from harness.grid import helper
 from harness.grid.definition import load_grid
 from harness.grid.planned import GridOptions
+from harness.processes import unhurried
 from harness.running.cell import Outcome
 
 Run = Callable[..., Outcome]
@@ -135,3 +136,12 @@ def test_a_lock_that_can_not_be_taken_is_told_and_not_raised(run_tiny: Run, tmp_
         run_tiny()
     assert caught.value.hint == f"mv {folder.lock} {folder.lock}.aside"
     assert Store(tmp_path / "results").folders()
+
+
+def test_who_starts_processes_is_stopped_afterwards() -> None:
+    through = False
+    with pytest.raises(KeyboardInterrupt), unhurried():
+        signal.raise_signal(signal.SIGINT)
+        through = True
+    assert through
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
