@@ -42,13 +42,13 @@ def unhurried() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in asked:
-            signal.raise_signal(number)
+        for heard in asked:
+            signal.raise_signal(heard)
 
 
 def _heard() -> list[signal.Signals]:
     """The signals that would stop this process, or that it has an answer to."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
     known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
     return [number for number in known if signal.getsignal(number) not in (signal.SIG_IGN, None)]
 
