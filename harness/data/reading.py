@@ -96,7 +96,10 @@ def read_items(
             hint="the same again with --workers 1",
         ) from error
     finally:
-        pool.shutdown(cancel_futures=True)
+        with (
+            unhurried()
+        ):  # a join that is interrupted takes its thread for ended, and then exit waits for ever
+            pool.shutdown(cancel_futures=True)
 
 
 #: How a process reads an item: given once, because a data set that knows many files is large.
