@@ -138,7 +138,10 @@ def test_a_lock_that_can_not_be_taken_is_told_and_not_raised(run_tiny: Run, tmp_
     assert Store(tmp_path / "results").folders()
 
 
-def test_who_starts_processes_is_stopped_afterwards() -> None:
+def test_who_starts_processes_is_stopped_afterwards(request: pytest.FixtureRequest) -> None:
+    # Under nohup, or after another test, the handler may be any.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     through = False
     with pytest.raises(KeyboardInterrupt), unhurried():
         signal.raise_signal(signal.SIGINT)

@@ -139,12 +139,12 @@ def test_weights_and_skipping_reach_every_cell(
     grid = load_grid(grid_file(tmp_path, SMALL))
     given = []
 
-    def run_cell(request: RunRequest, settings: Settings) -> Outcome:
+    def run_cell(request: RunRequest, settings: Settings, expect: str | None) -> Outcome:
         given.append(settings)
         raise BusyError("looked at")
 
     monkeypatch.setattr("harness.running.cell.run_cell", run_cell)
-    monkeypatch.setattr("harness.cli.cell.StopSignal", lambda: lambda: False)
+    monkeypatch.setattr("harness.cli.cell.StopSignal", lambda raises: lambda: False)
     for cell in plan(grid, tmp_path, weights=(Path("mine.pth"),), skip_bad=True).cells:
         with pytest.raises(SystemExit, match=str(BUSY)):
             compute(cell.arguments[1])

@@ -517,7 +517,7 @@ def test_a_process_tells_of_its_own_attempt_alone(tmp_path: Path) -> None:
     while (ended := process.poll()) is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert ended.message.startswith("exit 1: json.decoder.JSONDecodeError")
+    assert ended.message == "exit 2: 'no JSON' is no cell of a grid"
     assert log.read_text().startswith("error: of an earlier attempt\n")
     log.unlink()
-    assert process.poll() == Ended(1, "exit 1")
+    assert process.poll() == Ended(2, "exit 2")
