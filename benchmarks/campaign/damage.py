@@ -89,7 +89,7 @@ def _is_plain(way: str, path: Path) -> bool:
 
 def _is_said(text: str, undisturbed: str) -> bool:
     """Whether a view says of anything that it is wrong, and did not say so before."""
-    return any(text.count(words) > undisturbed.count(words) for words in SAID)
+    return any(text.lower().count(words) > undisturbed.lower().count(words) for words in SAID)
 
 
 SAID = (

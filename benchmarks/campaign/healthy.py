@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import os
 import re
@@ -229,7 +230,8 @@ def outcome(name: str, result: Result, results: Path) -> str:
         return hashlib.sha256(made.read_bytes()).hexdigest() if made.exists() else "none"
     if name == "report" and (results / "report.html").exists():
         page = re.sub(r'"data:[^"]*"', "", (results / "report.html").read_text())
-        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)).replace(str(place), "")
+        words = html.unescape(re.sub(r"<[^>]+>", " ", page))
+        return re.sub(r"\s+", " ", words).replace(str(place), "")
     if name in ("curves", "figure"):
         pictures = sorted((results / "figures").glob(f"{name}*.png"))
         return " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures)
