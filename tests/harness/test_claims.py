@@ -169,8 +169,9 @@ def test_a_holder_that_was_killed_elsewhere_is_replaced_in_the_time_of_a_lease(
 
 def test_a_holder_that_was_killed_here_is_replaced_at_once(folder: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from harness.claims import Claim; "
-        "claim = Claim(Path(sys.argv[1])); claim.take(); print('holds', flush=True); time.sleep(600)"
+        "import sys, time; from pathlib import Path; from harness import claims; "
+        f"claims.LEASE_SECONDS = {claims.LEASE_SECONDS}; claims.HEARTBEAT_SECONDS = {claims.HEARTBEAT_SECONDS}; "
+        "claim = claims.Claim(Path(sys.argv[1])); claim.take(); print('holds', flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as holder:
         try:
