@@ -37,12 +37,13 @@ def grows(told: dict[str, Any], goal: Goal) -> bool:
     return bool((steps > 0).all() if goal == "lower" else (steps < 0).all())
 
 
-def page(seen: Sequence[Seen], draws: int, resolution: int) -> str:
+def page(seen: Sequence[Seen], metrics: str, draws: int, resolution: int) -> str:
     """The results in Markdown."""
     parts = [_page_of(subject) for subject in seen]
     return (
         "# What each score sees\n\n"
-        f"Made by `python benchmarks/sensitivity.py`: {draws} divisions of the patients into two fifths to "
+        f"Made by `python benchmarks/sensitivity.py --metrics {metrics}`: {draws} divisions of the patients "
+        "into two fifths to "
         "train on, two fifths as samples, with one thing wrong with them, and a fifth that is held out. A "
         "number is how much worse a score becomes, in standard deviations over the divisions of what it is "
         f"with nothing wrong. Above {TOLD:g} (bold) one comparison at this number of images tells it; around "

@@ -107,7 +107,7 @@ def main() -> None:
         metrics = chosen.metrics.split(",")
         seen = [measured(each, judge_of(each, metrics, cache), chosen.draws) for each in subjects]
     heat_map(seen, chosen.out / "sensitivity.png")
-    about = {"draws": chosen.draws, "resolution": chosen.res}
+    about = {"metrics": chosen.metrics, "draws": chosen.draws, "resolution": chosen.res}
     _report.publish("sensitivity", {**about, "subjects": seen}, page(seen, **about), out=chosen.out)
 
 
