@@ -134,7 +134,6 @@ def score(
     Raises:
         BenchError: Anything that the caller can put right; the message says how.
     """
-    folder = _cache(cache)
     request = ForeignRequest(
         generated=_images(generated),
         reference=None if real is None else _images(real),
@@ -145,8 +144,7 @@ def score(
         held_out=held_out,
         skip_bad=skip_bad,
     )
-    place = ScoringPlace(pick_device(device), folder, _weights(weights, folder, offline))
-    return score_foreign(request, place).as_dict()
+    return score_foreign(request, scoring_place(device, cache, weights, offline)).as_dict()
 
 
 def open_results(path: PathLike = "results") -> Results:
@@ -193,6 +191,14 @@ class Results:
         from .tables.frame import frame_of
 
         return frame_of(self._results)
+
+
+def scoring_place(
+    device: str, cache: PathLike | None, weights: Sequence[PathLike], offline: bool
+) -> ScoringPlace:
+    """Where scores are computed, from what a caller of ``score`` says."""
+    folder = _cache(cache)
+    return ScoringPlace(pick_device(device), folder, _weights(weights, folder, offline))
 
 
 def _cache(given: PathLike | None) -> Path:

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .data.roots import default_cache
 from .errors import ScoreError, SpecError
-from .running.environment import pick_device
+from .library import scoring_place
 from .running.foreign import Opened
 from .running.foreign_request import DEFAULT_METRICS, ForeignRequest
-from .running.scorers import ScoringPlace
 from .scoring.generated import load_images
 from .scoring.stored import check_images
-from .scoring.weights import Weights
 
 if TYPE_CHECKING:
     import torch
@@ -92,9 +89,7 @@ class SampleScores:
             held_out=held_out,
             skip_bad=skip_bad,
         )
-        folder = default_cache() if cache is None else Path(cache)
-        found = Weights(folder / "weights", given=tuple(map(Path, weights)), online=not offline)
-        self._opened = Opened.by(request, side, ScoringPlace(pick_device(device), folder, found))
+        self._opened = Opened.by(request, side, scoring_place(device, cache, weights, offline))
         self._samples: list[NDArray[np.uint8]] = []
 
     def update(self, images: NDArray[np.uint8] | torch.Tensor) -> None:

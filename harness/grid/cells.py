@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..api.executor import Job
 from ..errors import SpecError
-from ..files import atomic_write
+from ..files import atomic_write, read_file
 
 CELLS = "cells.jsonl"
 NAMES = "cells.txt"
@@ -61,7 +61,7 @@ def read_cells(path: Path) -> list[StoredCell]:
         SpecError: It is missing, or not what was written.
     """
     try:
-        content = path.read_bytes()
+        content = read_file(path)
         if hashlib.sha256(content).hexdigest()[:DIGITS] != path.parent.name:
             raise ValueError("it is not what was written")
         lines = [json.loads(line) for line in content.splitlines()]

@@ -73,9 +73,9 @@ def cross_check(
     sides = (real, generated)
     clean = Inception(space.weights, space.trained, "clean-fid", space.seed)
     tensorflow = Inception(space.weights, space.trained, "tensorflow", space.seed)
-    theirs, remark = _by_clean_fid(sides, clean.trunk().to(device), device)
+    theirs, remark = _by_clean_fid(sides, clean.trunk()[0].to(device), device)
     frechet, kernel = scores
-    fidelity = _by_torch_fidelity(sides, tensorflow.trunk(), device)
+    fidelity = _by_torch_fidelity(sides, tensorflow.trunk()[0], device)
     features = _features(sides, tensorflow, device)
     distance, _ = kernel_distance(*(Among.of(Population(side)) for side in features))
     spread = fidelity[torch_fidelity.KEY_METRIC_KID_STD]

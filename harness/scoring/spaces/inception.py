@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
-from ...api import FeatureSpace, WeightsError, WeightsFile, WeightsLocator
+from ...api import WeightsError, WeightsFile, WeightsLocator
 from ...files import sha256_of_file
 from ..stored import check_images
 from ..weights import load_state
 from .batches import clean_batches, tensorflow_batches
-from .network import network_features
+from .network import NetworkSpace, network_features
 
 # The publisher ends the name with the first digits of the file's sha256, as torch.hub does.
 INCEPTION_WEIGHTS = WeightsFile(
@@ -29,7 +29,7 @@ _SIDE = 299
 _BATCH = 32
 
 
-class Inception(FeatureSpace):
+class Inception(NetworkSpace):
     """2048 pooled features of the Inception network that every published FID is computed with.
 
     The network is torch-fidelity's port of the TensorFlow graph of 2015-12-05. Without trained weights it
@@ -58,8 +58,6 @@ class Inception(FeatureSpace):
         self.trained = trained
         self.resize = resize
         self.seed = seed
-        self._network: nn.Sequential | None = None
-        self._digest = ""
 
     def check(self) -> None:
         """Make sure that the verified weights are at hand, downloading them if that is allowed."""
@@ -68,38 +66,39 @@ class Inception(FeatureSpace):
 
     def identity(self) -> Mapping[str, str]:
         """Network, sha256 of the weights and resize."""
-        self._load()
         return {
             "network": "inception-2015-12-05"
             if self.trained
             else f"inception-2015-12-05, random, seed {self.seed}",
-            "weights": self._digest,
+            "weights": self.load()[1],
             "resize": self.resize,
         }
 
     def extract(self, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float64]:
         """Features of uint8 (N, C, H, W) images as float64 (N, 2048); computed in float32."""
         check_images(images)
-        network = self._load().to(device)
+        network = self.load()[0].to(device)
         batches = clean_batches if self.resize == "clean-fid" else tensorflow_batches
         scaled = ((batch - 128) / 128 for batch in batches(images, _SIDE, _BATCH, device))
         return network_features(network, scaled, self.dimension)
 
-    def trunk(self) -> nn.Sequential:
-        """The network with its weights, batch normalisation not folded yet."""
-        network = inception_trunk()
-        if self.trained:
-            path = self.weights.find(INCEPTION_WEIGHTS)
-            load_trunk(network, load_state(path, INCEPTION_WEIGHTS))
-            self._digest = sha256_of_file(path)
-        else:
-            self._digest = randomise(network, self.seed)
-        return network
+    def read(self) -> tuple[nn.Module, str]:
+        """The network with its weights, and their sha256.
 
-    def _load(self) -> nn.Sequential:
-        if self._network is None:
-            self._network = fold_batch_norm(self.trunk()).to(memory_format=torch.channels_last)
-        return self._network
+        Raises:
+            WeightsError: The weights are missing, or another network's.
+        """
+        network, digest = self.trunk()
+        return fold_batch_norm(network).to(memory_format=torch.channels_last), digest
+
+    def trunk(self) -> tuple[nn.Sequential, str]:
+        """The same, batch normalisation not folded yet."""
+        network = inception_trunk()
+        if not self.trained:
+            return network, randomise(network, self.seed)
+        path = self.weights.find(INCEPTION_WEIGHTS)
+        load_trunk(network, load_state(path, INCEPTION_WEIGHTS))
+        return network, sha256_of_file(path)
 
 
 def inception_trunk() -> nn.Sequential:

@@ -1,7 +1,8 @@
-"""How a feature network is run, whichever it is."""
+"""How a feature network is loaded and run, whichever it is."""
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,38 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...api import FeatureSpace, WeightsLocator
 from ...interrupting import look
+
+
+class NetworkSpace(FeatureSpace):
+    """A feature space whose network is loaded when it is asked for, once.
+
+    Args:
+        weights: Finds its file.
+    """
+
+    def __init__(self, weights: WeightsLocator) -> None:
+        super().__init__(weights)
+        self._loaded: tuple[nn.Module, str] | None = None
+
+    def check(self) -> None:
+        """Make sure that the weights are at hand and are this network's."""
+        self.load()
+
+    def load(self) -> tuple[nn.Module, str]:
+        """The network, and the sha256 of its weights.
+
+        Raises:
+            WeightsError: They are missing, or another network's.
+        """
+        if self._loaded is None:
+            self._loaded = self.read()
+        return self._loaded
+
+    @abc.abstractmethod
+    def read(self) -> tuple[nn.Module, str]:
+        """What ``load`` returns, from its file."""
 
 
 def network_features(network: nn.Module, batches: Iterable[Tensor], dimension: int) -> NDArray[np.float64]:

@@ -11,12 +11,12 @@ import torchvision
 from numpy.typing import NDArray
 from torch import nn
 
-from ...api import FeatureSpace, WeightsError, WeightsFile, WeightsLocator
+from ...api import WeightsError, WeightsFile
 from ...files import sha256_of_file
 from ..stored import check_images
 from ..weights import load_state
 from .batches import clean_batches
-from .network import network_features
+from .network import NetworkSpace, network_features
 
 # Given out on request, so there is neither an address nor a published digest.
 RADIMAGENET_WEIGHTS = WeightsFile(name="ResNet50.pt")
@@ -24,7 +24,7 @@ _SIDE = 224
 _BATCH = 32
 
 
-class RadImageNet(FeatureSpace):
+class RadImageNet(NetworkSpace):
     """2048 pooled features of the ResNet50 that was trained on RadImageNet.
 
     The weights are those that the project gives out for PyTorch, ``ResNet50.pt``; pixels are scaled to
@@ -40,42 +40,34 @@ class RadImageNet(FeatureSpace):
     version: ClassVar[int] = 1
     dimension = 2048
 
-    def __init__(self, weights: WeightsLocator) -> None:
-        super().__init__(weights)
-        self._network: nn.Module | None = None
-        self._digest = ""
-
-    def check(self) -> None:
-        """Make sure that the weights are at hand and are this network's."""
-        self._load()
-
     def identity(self) -> Mapping[str, str]:
         """Network, sha256 of the weights and resize."""
-        self._load()
-        return {"network": "radimagenet-resnet50", "weights": self._digest, "resize": "clean-fid, 224"}
+        return {"network": "radimagenet-resnet50", "weights": self.load()[1], "resize": "clean-fid, 224"}
 
     def extract(self, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float64]:
         """Features of uint8 (N, C, H, W) images as float64 (N, 2048); computed in float32."""
         check_images(images)
-        network = self._load().to(device)
+        network = self.load()[0].to(device)
         scaled = ((batch - 127.5) * 2 / 255 for batch in clean_batches(images, _SIDE, _BATCH, device))
         return network_features(network, scaled, self.dimension)
 
-    def _load(self) -> nn.Module:
-        if self._network is None:
-            path = self.weights.find(RADIMAGENET_WEIGHTS)
-            network = resnet50_backbone()
-            try:
-                network.load_state_dict(load_state(path, RADIMAGENET_WEIGHTS))
-            except RuntimeError as error:
-                raise WeightsError(
-                    f"{path} does not fit RadImageNet's ResNet50",
-                    needed="its PyTorch weights, whose names begin with 'backbone.'",
-                    hint="see github.com/BMEII-AI/RadImageNet",
-                ) from error
-            self._digest = sha256_of_file(path)
-            self._network = network.to(memory_format=torch.channels_last)
-        return self._network
+    def read(self) -> tuple[nn.Module, str]:
+        """The network with its weights, and their sha256.
+
+        Raises:
+            WeightsError: The weights are missing, or another network's.
+        """
+        path = self.weights.find(RADIMAGENET_WEIGHTS)
+        network = resnet50_backbone()
+        try:
+            network.load_state_dict(load_state(path, RADIMAGENET_WEIGHTS))
+        except RuntimeError as error:
+            raise WeightsError(
+                f"{path} does not fit RadImageNet's ResNet50",
+                needed="its PyTorch weights, whose names begin with 'backbone.'",
+                hint="see github.com/BMEII-AI/RadImageNet",
+            ) from error
+        return network.to(memory_format=torch.channels_last), sha256_of_file(path)
 
 
 def resnet50_backbone() -> nn.Module:

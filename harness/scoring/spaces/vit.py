@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ...api import FeatureSpace, WeightsError, WeightsFile, WeightsLocator
+from ...api import WeightsError, WeightsFile, WeightsLocator
 from ...files import sha256_of_file
 from ..stored import check_images
 from ..weights import load_state
 from .batches import clean_batches
 from .layouts import as_in_timm
-from .network import network_features
+from .network import NetworkSpace, network_features
 
 _BATCH = 16
 _RGB = tuple[float, float, float]
@@ -66,7 +66,7 @@ ARCHITECTURES = {
 }  # fmt: skip
 
 
-class VisionTransformer(FeatureSpace):
+class VisionTransformer(NetworkSpace):
     """The normalised class token of a vision transformer that was trained without labels.
 
     - ``dinov2``: ViT-L/14 at 224 pixels, learnt on 142 million natural images: 1024 features. Oquab et al.
@@ -94,26 +94,19 @@ class VisionTransformer(FeatureSpace):
         self.name = architecture
         self.architecture = ARCHITECTURES[architecture]
         self.dimension = self.architecture.width
-        self._network: nn.Module | None = None
-        self._digest = ""
-
-    def check(self) -> None:
-        """Make sure that the weights are at hand and are this network's, and that timm is."""
-        self._load()
 
     def identity(self) -> Mapping[str, str]:
         """Network, sha256 of the weights and resize."""
-        self._load()
         return {
             "network": f"{self.name}, {self.architecture.network}",
-            "weights": self._digest,
+            "weights": self.load()[1],
             "resize": f"clean-fid, {self.architecture.side}",
         }
 
     def extract(self, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float64]:
         """Features of uint8 (N, C, H, W) images as float64 (N, d); computed in float32."""
         check_images(images)
-        network = self._load().to(device)
+        network = self.load()[0].to(device)
         one = self.architecture
         mean, deviation = (
             torch.tensor(values, device=device)[:, None, None] for values in (one.mean, one.deviation)
@@ -123,21 +116,23 @@ class VisionTransformer(FeatureSpace):
             network, ((batch / 255 - mean) / deviation for batch in batches), self.dimension
         )
 
-    def _load(self) -> nn.Module:
-        if self._network is None:
-            file = self.architecture.file
-            path = self.weights.find(file)
-            network = empty_network(self.architecture)
-            try:
-                network.load_state_dict(as_in_timm(load_state(path, file), network.state_dict()))
-            except (RuntimeError, ValueError) as error:
-                raise WeightsError(
-                    f"{path} does not fit {self.name}'s {self.architecture.network}",
-                    needed=f"{file.url} under the name {file.name}",
-                ) from error
-            self._digest = sha256_of_file(path)
-            self._network = network
-        return self._network
+    def read(self) -> tuple[nn.Module, str]:
+        """The network with its weights, and their sha256.
+
+        Raises:
+            WeightsError: timm or the weights are missing, or these are another network's.
+        """
+        file = self.architecture.file
+        path = self.weights.find(file)
+        network = empty_network(self.architecture)
+        try:
+            network.load_state_dict(as_in_timm(load_state(path, file), network.state_dict()))
+        except (RuntimeError, ValueError) as error:
+            raise WeightsError(
+                f"{path} does not fit {self.name}'s {self.architecture.network}",
+                needed=f"{file.url} under the name {file.name}",
+            ) from error
+        return network, sha256_of_file(path)
 
 
 def empty_network(architecture: Architecture) -> nn.Module:
