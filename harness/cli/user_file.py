@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SpecError
+from ..files import read_file
 
 VARIABLE = "HAGAN_BENCH_CONFIG"
 
@@ -29,7 +30,7 @@ def executor_settings(name: str) -> dict[str, Any]:
     """
     path = user_file()
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_file(path).decode())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import BusyError, Interrupted
+from ..files import read_file
 
 FILE = "sessions.jsonl"
 KILLED = "killed"
@@ -51,7 +52,7 @@ def sessions_of(folder: Path) -> list[dict[str, Any]]:
     """All sessions of a cell in their order; the one that goes on has no ``ended`` yet."""
     known: dict[str, dict[str, Any]] = {}
     try:
-        lines = (folder / FILE).read_bytes().splitlines()
+        lines = read_file(folder / FILE).splitlines()
     except OSError:
         return []
     for line in lines:
@@ -71,6 +72,8 @@ def _now() -> str:
 def _append(path: Path, entry: dict[str, Any]) -> None:
     """Add a line. It tells of the work and is none: where it can't be written, nothing stops."""
     try:
+        if path.exists() and not path.is_file():
+            return  # a pipe would wait for somebody at its other end
         with path.open("ab") as file:
             file.write(json.dumps(entry).encode() + b"\n")
     except OSError:

@@ -279,3 +279,14 @@ def test_a_pipe_in_the_place_of_a_file_stops_nothing(run_tiny: Run, tmp_path: Pa
             run_tiny()
     else:
         assert run_tiny().record == first.record
+
+
+def test_a_pipe_in_the_place_of_the_sessions_does_not_hold_a_cell_up(run_tiny: Run) -> None:
+    first = run_tiny()
+    first.folder.record.unlink()
+    sessions = first.folder.path / "sessions.jsonl"
+    sessions.unlink()
+    os.mkfifo(sessions)
+    again = run_tiny().record
+    assert again.scores == first.record.scores
+    assert again.sessions == []

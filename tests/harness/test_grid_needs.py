@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,9 @@ def test_the_expected_cell_is_computed_and_no_other(
     right = pack(request, tmp_path / "results", tmp_path / "cache", expect=resolve(request).spec.identity)
     assert bench(monkeypatch, *right, "--device", "cpu") == 0
     assert list(tmp_path.glob("results/runs/*/record.json"))
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(own_file: Path) -> None:
+    os.mkfifo(own_file)
+    with pytest.raises(SpecError, match="it is no file but a pipe"):
+        user_file.executor_settings("slurm")
