@@ -18,7 +18,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,8 +108,12 @@ class Arena:
             time.sleep(0.05)
 
     def _watch_steps(self) -> None:
-        """Have each step that begins, and each record that was written, told with its time."""
-        step, write = Trainer._step, RunFolder.write_record
+        """Have each claim, each step that begins, and each record that was written, told with its time."""
+        take, step, write = claims.Claim.take, Trainer._step, RunFolder.write_record
+
+        def told_take(claim: claims.Claim) -> None:
+            take(claim)
+            self._tell("took", claim.folder.name, "")
 
         def told_step(trainer: Trainer, *arguments: Any) -> Any:
             self._tell("step", trainer.folder.path.name, trainer.progress.step)
@@ -120,6 +124,7 @@ class Arena:
             write(folder, record)
             self._tell("record", folder.path.name, record.status)
 
+        claims.Claim.take = told_take  # type: ignore[method-assign]
         Trainer._step = told_step  # type: ignore[method-assign]
         RunFolder.write_record = told_write  # type: ignore[method-assign]
 
@@ -193,19 +198,19 @@ def disturb(arena: Arena, dice: random.Random, every: float, most: int, seconds:
 def faults(arena: Arena) -> list[str]:
     """What went wrong, in words."""
     found = [f"{arena.done()} of {arena.cells} cells have a record"] if arena.done() < arena.cells else []
-    steps: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    holders: dict[str, int] = {}
     records: Counter[str] = Counter()
     for _, pid, what, cell, detail in arena.told():
-        if what == "step":
-            steps[cell].append((pid, detail))
+        if what == "took":  # who lost a cell may take it again, once its next holder is gone
+            holders[cell] = pid
+        elif what == "step":
+            if holders.get(cell) != pid:
+                found.append(f"{cell}: {pid} made step {detail}, and {holders.get(cell)} had taken it")
         elif what == "record":
             records[cell] += 1
         else:
             found.append(f"{what} {cell}: {detail}")
     found += [f"{cell} was recorded {count} times" for cell, count in records.items() if count != 1]
-    for cell, taken in steps.items():
-        turns = [pid for number, (pid, _) in enumerate(taken) if not number or taken[number - 1][0] != pid]
-        found += [f"{cell}: {pid} came back to it" for pid, times in Counter(turns).items() if times > 1]
     for folder in arena.store.folders():
         lines = read_log(folder.log)
         losses = [line["step"] for line in lines if "losses" in line]
