@@ -44,10 +44,10 @@ def cell(
 
 
 def facts(folder: Path) -> dict[str, str]:
-    """All that two runs of a cell have in common, file by file; what says when and how fast is left out."""
+    """All that two runs of a cell have in common, file by file; when, where and how fast is left out."""
     found = {}
     for path in sorted(folder.iterdir()):
-        if path.name in (".lock", ".holder.json") or ".aside" in path.name:
+        if path.name in (".lock", ".lease", ".holder.json", "sessions.jsonl") or ".aside" in path.name:
             continue
         if not path.is_file():
             found[path.name] = "no file"
@@ -55,7 +55,7 @@ def facts(folder: Path) -> dict[str, str]:
         content = path.read_bytes()
         if path.name == "record.json":
             record = json.loads(content)
-            for name in ("timing", "finished", "sha256", "git", "log"):
+            for name in ("timing", "finished", "sessions", "sha256", "git", "log"):
                 record.pop(name, None)
             content = json.dumps(record, sort_keys=True).encode()
         # torch writes its own archive: the same state, and not always the same bytes.
