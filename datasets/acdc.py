@@ -16,6 +16,7 @@ from .acdc_files import Files, patients_of, phases_of
 from .labels import label_plane
 from .nifti import Volume, as_shown, clipped, read_volume
 from .raw import contents, digests_of, existing_root, fingerprint_of, something_else
+from .scale import percentile
 from .space import centred
 from .volumes import all_files
 
@@ -201,7 +202,7 @@ class ACDC(Dataset[ACDCConfig]):
             yield self._slice(item, volume, clipped(values[:, :, z], white), first + z, shown)
 
     def _white(self, path: Path, values: NDArray[np.float32]) -> float:
-        white = float(np.percentile(values, self.config.percentile))
+        white = percentile(values.flatten(), self.config.percentile)
         if white <= 0:
             raise DataError(f"{path} is black: its {self.config.percentile}th percentile is {white:g}")
         return white

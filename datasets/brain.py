@@ -17,6 +17,7 @@ from harness.api import DataError, Dataset, Pair, PluginConfig, Slice, Split, se
 from .labels import label_plane
 from .nifti import Volume, as_shown, clipped
 from .raw import digests_of, fingerprint_of
+from .scale import percentile
 from .space import centred
 
 SEGMENTATION = "seg"
@@ -175,7 +176,7 @@ class BrainSlices(Dataset[BrainConfig]):
     def _white(self, path: Path, voxels: NDArray[np.float32]) -> float:
         if not voxels.size:
             raise DataError(f"{path} is black: no voxel is above 0", hint="get this case again")
-        return float(np.percentile(voxels, self.config.percentile, overwrite_input=True))
+        return percentile(voxels, self.config.percentile)
 
     def _selected(self, path: Path, covered: NDArray[np.float64]) -> list[int]:
         """Numbers of the slices to keep, given which part of each is brain."""

@@ -117,7 +117,7 @@ def shared(windows: Sequence[Window]) -> Window:
 
 
 def by_percentile(
-    stacks: Iterable[Stack], low: float | None, high: float | None, percentile: float, where: str
+    stacks: Iterable[Stack], low: float | None, high: float | None, white: float, where: str
 ) -> Window:
     """The window between two percentiles of all that stacks measured, or the values that are named instead.
 
@@ -125,7 +125,7 @@ def by_percentile(
         stacks: What is to be shown on one scale.
         low: What becomes black; None for the percentile.
         high: What becomes white; None for the percentile.
-        percentile: That of white; what is left to 100 is that of black.
+        white: The percentile of white; what is left to 100 is that of black.
         where: What to call them in an error.
 
     Raises:
@@ -133,12 +133,11 @@ def by_percentile(
     """
     if low is None or high is None:
         parts = [stack.measured() for stack in stacks if stack.white is None]
-        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        values = np.concatenate(parts)  # a copy
         if not values.size:
             raise DataError(f"{where} shows nothing: every value means that nothing was measured")
-        ends = np.percentile(values, [100.0 - percentile, percentile])
-        low = float(ends[0]) if low is None else low
-        high = float(ends[1]) if high is None else high
+        low = percentile(values, 100.0 - white) if low is None else low
+        high = percentile(values, white) if high is None else high
     return named(low, high, where)
 
 
@@ -155,6 +154,23 @@ def named(low: float, high: float, where: str) -> Window:
             hint="name other values: --set dataset.low=BLACK --set dataset.high=WHITE",
         )
     return Window(low, high)
+
+
+def percentile(values: NDArray[np.float32], percent: float) -> float:
+    """What NumPy's ``percentile`` gives, to the last bit, several times as fast: one partition, not three.
+
+    Args:
+        values: (m,), at least one, all finite; their order is lost.
+        percent: From 0 to 100.
+    """
+    last = len(values) - 1
+    place = last * (percent / 100.0)
+    below = min(int(place), last)
+    values.partition(below)
+    low = values[below]
+    high = values[below + 1 :].min() if below < last else low
+    share, step = place - below, high - low
+    return float(low + step * share if share < 0.5 else high - step * (1.0 - share))
 
 
 def luma(picture: NDArray[np.float32], *, is_8_bit: bool) -> NDArray[np.float32]:

@@ -30,7 +30,7 @@ from . import resize
 from .image_set import COLUMNS, FORMAT, META, TABLE, ImageSet
 from .layer_file import LayerFile
 from .layers import layers_of
-from .reading import read_items
+from .reading import expect, read_items
 
 ReadingProgress = Callable[[int, int], None]
 
@@ -68,7 +68,11 @@ def prepare(
         DataError: The raw files are missing, damaged or of another data set, or leave no slice.
         StorageError: The cache can't be written.
     """
-    raw = raw or dataset.fingerprint()
+    workers = workers or usable_cores()
+    if raw is None:
+        if workers > 1 and not all(any(cache.glob(f"{name}-{side}-*")) for side in resolutions):
+            expect(dataset)
+        raw = dataset.fingerprint()
     keys = {side: _key(dataset, name, raw, side) for side in resolutions}
     homes = {side: cache / f"{name}-{side}-{key[:16]}" for side, key in keys.items()}
     sets, _ = _opened(homes, keys)
@@ -86,7 +90,7 @@ def prepare(
                     tell(f"{problem}; it is left aside as {aside.name}, and made again")
                 if missing:
                     build = _Build(name, dataset, raw, keys, missing)
-                    build.run(workers or usable_cores(), skip_bad, progress)
+                    build.run(workers, skip_bad, progress)
                     sets |= {side: ImageSet.open(home) for side, home in missing.items()}
             finally:
                 claim.release()

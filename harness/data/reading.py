@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,13 +75,8 @@ def read_items(
     if saved < _START_UP:
         yield from map(read_one, rest)
         return
-    # Forking a process with threads (torch has some) can hang; a fork server starts clean, and imports once.
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload([__name__, type(dataset).__module__])
     pool = ProcessPoolExecutor(
-        min(workers, len(rest)), mp_context=context, initializer=_begin, initargs=(read_one,)
+        min(workers, len(rest)), mp_context=_context(dataset), initializer=_begin, initargs=(read_one,)
     )
     pending: deque[Future[Item]] = deque()
     try:
@@ -100,6 +97,23 @@ def read_items(
             unhurried()
         ):  # a join that is interrupted takes its thread for ended, and then exit waits for ever
             pool.shutdown(cancel_futures=True)
+
+
+def expect(dataset: Dataset) -> None:
+    """Let what starts reading processes import while this process still looks through the raw files."""
+    context = _context(dataset)
+    if context.get_start_method() == "forkserver":
+        with unhurried():
+            forkserver.ensure_running()
+
+
+def _context(dataset: Dataset) -> BaseContext:
+    """Forking a process with threads (torch has some) can hang; a fork server starts clean, imports once."""
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload([__name__, type(dataset).__module__])
+    return context
 
 
 #: How a process reads an item: given once, because a data set that knows many files is large.
