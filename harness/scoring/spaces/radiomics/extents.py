@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .levels import EPSILON, Levels, Values, tally
+from .levels import EPSILON, Levels, Values, narrow, tally_pieces
 
 
 class Pieces(NamedTuple):
-    """Pieces of several images, those of one image one after the other.
+    """Pieces of several images.
 
     Attributes:
         rows: Which image each is of; every image has at least one.
@@ -38,7 +38,8 @@ def extents(pieces: Pieces, pixels: int) -> dict[str, Values]:
     """
     longest = int(pieces.sizes.max()) + 1
     span = (int(pieces.levels.max()) + 1) * longest
-    found = tally(pieces.rows, pieces.levels * longest + pieces.sizes, span)
+    keys = narrow(pieces.levels, span) * longest + narrow(pieces.sizes, span)
+    found = tally_pieces(pieces.rows, keys, span)
     level, size = np.divmod(found.keys, longest)
     number = found.sums(found.counts.astype(np.float64))
     row = np.repeat(np.arange(len(number)), np.diff(found.first, append=len(level)))

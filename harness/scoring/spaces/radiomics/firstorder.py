@@ -41,7 +41,10 @@ def first_order(images: Values, levels: Levels) -> Values:
     """
     values = images.reshape(len(images), -1)
     count = values.shape[1]
-    p10, p25, median, p75, p90 = np.percentile(values, [10, 25, 50, 75, 90], axis=1)
+    # Of sorted values percentiles are found several times as fast, for sorting uses vector instructions.
+    ordered = np.sort(values, axis=1)
+    smallest, largest = ordered[:, 0].copy(), ordered[:, -1].copy()
+    p10, p25, median, p75, p90 = np.percentile(ordered, [10, 25, 50, 75, 90], axis=1, overwrite_input=True)
     mean = np.sum(values, axis=1) / count
     away = values - mean[:, None]
     squared = away * away
@@ -53,7 +56,6 @@ def first_order(images: Values, levels: Levels) -> Values:
     energy = np.square(values + SHIFT).sum(axis=1)
     grey = levels.reshape(len(levels), -1)
     shares = histogram(grey, int(grey.max()) + 1) / count
-    smallest, largest = values.min(axis=1), values.max(axis=1)
     columns = {
         "10Percentile": p10,
         "90Percentile": p90,

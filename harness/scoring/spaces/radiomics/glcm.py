@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from .levels import EPSILON, Levels, Values, entropy, histogram, tally
+from .levels import EPSILON, Levels, Values, entropy, narrow, tally
 
 NAMES = (
     "Autocorrelation",
@@ -61,12 +63,8 @@ def _direction(a: Levels, b: Levels, largest: Values, top: int) -> Values:
     d: ij = (s² - d²)/4, and the variance of i is (var s + mean d²)/4. So the matrix itself, mostly zeros, is
     never laid out.
     """
-    pairs = a.shape[1]
-    total, apart = a + b, np.abs(a - b)
-    sums = histogram(total, 2 * top + 1) / pairs
-    differences = histogram(apart, top) / pairs
-    own = (histogram(a, top + 1) + histogram(b, top + 1)) / (2 * pairs)
     joint = _joint(a, b, top)
+    sums, differences, own = joint.sums, joint.differences, joint.own
 
     s, d = np.arange(2 * top + 1.0), np.arange(float(top))
     mean_sum = sums @ s
@@ -75,7 +73,7 @@ def _direction(a: Levels, b: Levels, largest: Values, top: int) -> Values:
     contrast = differences @ d**2
     mean_difference = differences @ d
     is_flat = (own > 0).sum(axis=1) == 1
-    joint_entropy, own_entropy = joint["entropy"], entropy(own)
+    joint_entropy, own_entropy = joint.entropy, entropy(own)
     # A symmetric matrix has one marginal distribution, so HX = HY and HXY1 = HXY2 = 2 HX.
     information = 2 * own_entropy - joint_entropy
     columns = {
@@ -90,7 +88,7 @@ def _direction(a: Levels, b: Levels, largest: Values, top: int) -> Values:
         "DifferenceAverage": mean_difference,
         "DifferenceEntropy": entropy(differences),
         "DifferenceVariance": (differences * (d - mean_difference[:, None]) ** 2).sum(axis=1),
-        "JointEnergy": joint["energy"],
+        "JointEnergy": joint.energy,
         "JointEntropy": joint_entropy,
         "Imc1": _ratio(-information, own_entropy, is_flat, otherwise=0.0),
         # Independent neighbours have no information about each other; rounding may make it negative.
@@ -100,7 +98,7 @@ def _direction(a: Levels, b: Levels, largest: Values, top: int) -> Values:
         "Id": differences @ (1 / (1 + d)),
         "Idn": (differences / (1 + d / largest[:, None])).sum(axis=1),
         "InverseVariance": differences[:, 1:] @ (1 / d[1:] ** 2),
-        "MaximumProbability": joint["largest"],
+        "MaximumProbability": joint.largest,
         "SumEntropy": entropy(sums),
         "SumSquares": (tendency + contrast) / 4,
     }
@@ -111,18 +109,44 @@ def _ratio(above: Values, below: Values, is_flat: NDArray[np.bool_], otherwise: 
     return np.where(is_flat, otherwise, above / np.where(is_flat, 1.0, below))
 
 
-def _joint(a: Levels, b: Levels, top: int) -> dict[str, Values]:
-    """Entropy, energy and the largest of the joint probabilities of both orders of each pair."""
-    pairs = a.shape[1]
-    span = (top + 1) ** 2
-    rows = np.broadcast_to(np.arange(len(a))[:, None], a.shape)
-    found = tally(rows, np.minimum(a, b) * (top + 1) + np.maximum(a, b), span)
+class _Joint(NamedTuple):
+    """What the symmetric matrices of some images say, each of its probabilities.
+
+    Attributes:
+        sums: Of each sum of two neighbours, (R, 2 top + 1).
+        differences: Of each absolute difference, (R, top).
+        own: Of each level, (R, top + 1).
+        entropy, energy, largest: Of the cells, (R,).
+    """
+
+    sums: Values
+    differences: Values
+    own: Values
+    entropy: Values
+    energy: Values
+    largest: Values
+
+
+def _joint(a: Levels, b: Levels, top: int) -> _Joint:
+    """Count the pairs of each row; of the kinds of pairs, far fewer than pixels, follows all else."""
+    rows, pairs = a.shape
+    a, b = narrow(a, (top + 1) ** 2), narrow(b, (top + 1) ** 2)
+    found = tally(np.minimum(a, b) * (top + 1) + np.maximum(a, b))
     low, high = np.divmod(found.keys, top + 1)
+    row = np.repeat(np.arange(rows), np.diff(found.first, append=len(low)))
+
+    def counted(what: Levels, size: int) -> Values:
+        counts = np.bincount(row * size + what, found.counts, rows * size)
+        return np.asarray(counts.reshape(rows, size), dtype=np.float64)
+
     # A pair of two levels has two cells in the matrix, half its count in each; a pair of one level has one.
     cells = np.where(low == high, 1.0, 2.0)
     probability = found.counts / (pairs * cells)
-    return {
-        "entropy": -found.sums(cells * probability * np.log2(probability + EPSILON)),
-        "energy": found.sums(cells * probability**2),
-        "largest": np.maximum.reduceat(probability, found.first),
-    }
+    return _Joint(
+        counted(low + high, 2 * top + 1) / pairs,
+        counted(high - low, top) / pairs,
+        (counted(low, top + 1) + counted(high, top + 1)) / (2 * pairs),
+        -found.sums(cells * probability * np.log2(probability + EPSILON)),
+        found.sums(cells * probability**2),
+        np.maximum.reduceat(probability, found.first),
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,7 +36,7 @@ def run_lengths(levels: Levels) -> Values:
     height, width = levels.shape[1:]
     each = []
     for order, begins in _lines(height, width):
-        found = extents(runs(levels.reshape(len(levels), -1)[:, order], begins), height * width)
+        found = extents(runs(np.take(levels.reshape(len(levels), -1), order, axis=1), begins), height * width)
         each.append(np.stack([found[statistic] for statistic in _STATISTICS.values()], axis=1))
     return np.asarray(np.mean(each, axis=0))
 
@@ -49,6 +51,7 @@ def runs(pixels: Levels, begins: NDArray[np.bool_]) -> Pieces:
     return Pieces(at // count, pixels.ravel()[at], np.diff(at, append=rows * count))
 
 
+@lru_cache(maxsize=4)
 def _lines(height: int, width: int) -> list[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
     """Pixels in the order of rows, columns and both diagonals, and which of them begin a line."""
     y, x = (grid.ravel() for grid in np.indices((height, width)))

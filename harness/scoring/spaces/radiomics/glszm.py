@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_array
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from .extents import Pieces, extents
@@ -30,6 +31,8 @@ _STATISTICS = {
 }
 NAMES = tuple(_STATISTICS)
 
+_Index = tuple[slice, ...]
+
 
 def size_zones(levels: Levels) -> Values:
     """Features of the GLSZM of (R, h, w) grey levels: float64 (R, 16)."""
@@ -46,36 +49,37 @@ def zones(levels: Levels) -> Pieces:
     begins = np.zeros((height, width), dtype=np.bool_)
     begins[:, 0] = True
     pieces = runs(levels.reshape(rows, -1), begins.ravel())
-    number = np.repeat(np.arange(len(pieces.sizes)), pieces.sizes).reshape(levels.shape)
-    links = [
-        _links(
-            levels[:, :-1, left:],
-            levels[:, 1:, : width - left],
-            number[:, :-1, left:],
-            number[:, 1:, : width - left],
-        )
-        for left in (0, 1)
-    ]
-    links.append(_links(levels[:, :-1, :-1], levels[:, 1:, 1:], number[:, :-1, :-1], number[:, 1:, 1:]))
-    ends = np.concatenate(links, axis=1)
-    graph = coo_array(
-        (np.ones(ends.shape[1], dtype=np.bool_), (ends[0], ends[1])), shape=(len(pieces.sizes),) * 2
+    number = np.repeat(np.arange(len(pieces.sizes), dtype=np.int32), pieces.sizes).reshape(levels.shape)
+    # Below, below to the right, and below to the left.
+    touching = (
+        (np.s_[:, :-1], np.s_[:, 1:]),
+        (np.s_[:, :-1, :-1], np.s_[:, 1:, 1:]),
+        (np.s_[:, :-1, 1:], np.s_[:, 1:, :-1]),
     )
-    count, zone = connected_components(graph, directed=False)
+    links = np.concatenate([_links(levels, number, upper, lower) for upper, lower in touching])
+    count, zone = connected_components(_graph(links, len(pieces.sizes)), directed=False)
     sizes = np.bincount(zone, pieces.sizes, count).astype(np.int64)
     # A zone's image and grey level are those of any of its runs.
     one = np.empty(count, dtype=np.int64)
     one[zone] = np.arange(len(zone))
-    order = np.argsort(pieces.rows[one], kind="stable")
-    one = one[order]
-    return Pieces(pieces.rows[one], pieces.levels[one], sizes[order])
+    return Pieces(pieces.rows[one], pieces.levels[one], sizes)
 
 
-def _links(upper: Levels, lower: Levels, upper_run: Levels, lower_run: Levels) -> Levels:
-    """Runs that touch and have one grey level, as numbers (2, n)."""
-    equal = upper == lower
-    ends = np.stack([upper_run[equal], lower_run[equal]])
+def _links(levels: Levels, number: NDArray[np.int32], upper: _Index, lower: _Index) -> NDArray[np.int64]:
+    """Runs that touch and have one grey level: the number of the upper one in the high half of each."""
+    equal = levels[upper] == levels[lower]
+    ends = number[upper][equal].astype(np.int64) << 32 | number[lower][equal]
     # Two long runs touch at many pixels, one after the other: one link is enough.
-    is_new = np.ones(ends.shape[1], dtype=np.bool_)
-    is_new[1:] = (ends[:, 1:] != ends[:, :-1]).any(axis=0)
-    return ends[:, is_new]
+    is_new = np.ones(len(ends), dtype=np.bool_)
+    np.not_equal(ends[1:], ends[:-1], out=is_new[1:])
+    result: NDArray[np.int64] = ends[is_new]
+    return result
+
+
+def _graph(links: NDArray[np.int64], size: int) -> csr_array:
+    """The matrix of links, made as its user wants it: converting another form costs as much again."""
+    ordered = np.sort(links)
+    begins = np.zeros(size + 1, dtype=np.int32)
+    np.cumsum(np.bincount(ordered >> 32, minlength=size), out=begins[1:])
+    lower = (ordered & 0xFFFFFFFF).astype(np.int32)
+    return csr_array((np.ones(len(ordered)), lower, begins), shape=(size, size))

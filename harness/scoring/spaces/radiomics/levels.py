@@ -11,7 +11,8 @@ BIN_WIDTH = 5.0
 EPSILON = float(np.spacing(1.0))
 """Added to a probability before its logarithm is taken, as in pyradiomics."""
 
-Levels = NDArray[np.int64]
+Levels = NDArray[np.signedinteger]
+"""Counts and grey levels: of 32 bits wherever they fit, which are sorted in a third of the time of 64."""
 Values = NDArray[np.float64]
 
 
@@ -20,7 +21,7 @@ def grey_levels(images: Values) -> Levels:
 
     Bins begin at multiples of their width, so that equal values of two images have equal distances.
     """
-    bins = np.floor(images / BIN_WIDTH).astype(np.int64)
+    bins = np.floor(images / BIN_WIDTH).astype(np.int32)
     return np.asarray(bins - bins.min(axis=(1, 2), keepdims=True) + 1)
 
 
@@ -56,10 +57,27 @@ class Tally(NamedTuple):
         return result
 
 
-def tally(rows: Levels, keys: Levels, span: int) -> Tally:
-    """Count equal keys within each row; ``rows`` and ``keys`` have one shape, keys lie in [0, span)."""
-    # Rows of one length are sorted each by itself, which is faster than all of them at once.
-    joint = np.sort(rows * span + keys, axis=-1).ravel()
+def narrow(numbers: Levels, span: int) -> Levels:
+    """The same numbers in the smallest type that holds all products below ``span``."""
+    is_small = span <= np.iinfo(np.int32).max
+    return numbers.astype(np.int32, copy=False) if is_small else numbers.astype(np.int64, copy=False)
+
+
+def tally(keys: Levels) -> Tally:
+    """Count equal keys within each row of (R, n) numbers."""
+    ordered = np.sort(keys, axis=1)
+    is_new = np.empty(ordered.shape, dtype=np.bool_)
+    is_new[:, 0] = True
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=is_new[:, 1:])
+    starts = np.flatnonzero(is_new)
+    first = np.searchsorted(starts, ordered.shape[1] * np.arange(len(ordered)))
+    return Tally(ordered.ravel()[starts], np.diff(starts, append=ordered.size), first)
+
+
+def tally_pieces(rows: Levels, keys: Levels, span: int) -> Tally:
+    """Count equal keys within each row; ``rows`` tells that of each key, and keys lie in [0, span)."""
+    whole = (int(rows.max()) + 1) * span
+    joint = np.sort(narrow(rows, whole) * span + narrow(keys, whole))
     starts = np.flatnonzero(np.concatenate(([True], joint[1:] != joint[:-1])))
     row, key = np.divmod(joint[starts], span)
     first = np.flatnonzero(np.concatenate(([True], row[1:] != row[:-1])))

@@ -87,6 +87,8 @@ def inside(height: int, width: int) -> tuple[slice, slice]:
 
 
 def _exact_sums(images: NDArray[np.float64]) -> NDArray[np.float64]:
+    if (images == np.rint(images)).all():  # whole numbers below 2^53: no order of adding them rounds
+        return np.asarray(images.sum(axis=(1, 2)))
     return np.array([math.fsum(image.ravel().tolist()) for image in images])
 
 

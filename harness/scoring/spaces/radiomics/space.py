@@ -18,8 +18,9 @@ from .wavelet import PARTS, wavelet_parts
 
 SMALLEST = 8
 """Pixels of the shortest side; half of them are left after resampling."""
-_AT_ONCE = 1 << 16
-"""Resampled pixels of the images that are worked on together: as many as fit into a processor's cache."""
+_RESAMPLED_AT_ONCE, _COUNTED_AT_ONCE = 1 << 16, 1 << 14
+"""Resampled pixels of the images that are worked on together: as many as fit into a processor's cache, with
+all that each step makes of them."""
 
 _IMAGES = ("original", *(f"wavelet-{part}" for part in PARTS))
 _CLASSES = {
@@ -97,7 +98,7 @@ def radiomic_features(images: NDArray[np.uint8]) -> Values:
         raise ScoreError(
             f"images of {height} x {width} pixels", needed=f"at least {SMALLEST} for radiomic features"
         )
-    step = max(1, _AT_ONCE * 4 // (height * width))
+    step = max(1, _RESAMPLED_AT_ONCE * 4 // (height * width))
     parts = [_features(images[start : start + step]) for start in range(0, len(images), step)]
     return np.concatenate(parts) if parts else np.empty((0, len(NAMES)))
 
@@ -111,15 +112,22 @@ def _features(images: NDArray[np.uint8]) -> Values:
     each = [masked, *wavelet_parts(small)[:, :, rows, columns]]
     # Image by image, so that what belongs together lies together.
     flat = np.stack(each, axis=1).reshape(-1, *masked.shape[1:])
-    levels = grey_levels(flat)
-    texture = [
-        firstorder.first_order(flat, levels),
+    step = len(each) * max(1, _COUNTED_AT_ONCE // masked[0].size)
+    texture = [_texture(flat[start : start + step]) for start in range(0, len(flat), step)]
+    return np.concatenate([*ranges, np.concatenate(texture).reshape(len(images), -1)], axis=1)
+
+
+def _texture(images: Values) -> Values:
+    """Features of (R, h, w) images in the order of ``_CLASSES``, float64 (R, n)."""
+    levels = grey_levels(images)
+    classes = [
+        firstorder.first_order(images, levels),
         glcm.co_occurrence(levels),
         glrlm.run_lengths(levels),
         glszm.size_zones(levels),
         ngtdm.tone_differences(levels),
     ]
-    return np.concatenate([*ranges, np.concatenate(texture, axis=1).reshape(len(images), -1)], axis=1)
+    return np.concatenate(classes, axis=1)
 
 
 def _range(images: Values) -> Values:
