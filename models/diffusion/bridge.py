@@ -45,7 +45,7 @@ class BrownianBridge(Process):
         return list(dict.fromkeys([*times, 1, 0]))
 
     def back(self, predict: Predict, start: Tensor, draws: SeededDraws, sampler: str, steps: int) -> Tensor:
-        """Begin at the source, with noise on the way (``stochastic``) or none (``deterministic``; Algorithm 2)."""
+        """From the source, with noise on the way (``stochastic``, Algorithm 2) or not (``deterministic``)."""
         images = start
         times = self.steps(steps)
         for now, then in zip(times, [*times[1:], None], strict=True):

@@ -1,7 +1,8 @@
-"""EDM's process: noise of any level, and a network whose input and target have unit variance (Karras et al. 2022)."""
+"""EDM's process: noise of any level, and unit variance around the network (Karras et al. 2022)."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -85,7 +86,7 @@ class Preconditioned(Process):
             sigma = torch.full((), level, device=start.device)
             return (states - self.denoised(predict, states, sigma)) / level
 
-        for now, then in zip(levels, levels[1:], strict=False):
+        for now, then in pairwise(levels):
             first = slope(images, now)
             after = images + (then - now) * first
             # At no noise there is no slope: the last step is one of Euler.

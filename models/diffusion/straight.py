@@ -30,7 +30,7 @@ class StraightPath(Process):
         self.mean, self.deviation = mean, deviation
 
     def draw_times(self, count: int, device: torch.device) -> Tensor:
-        """Random times: uniform (Liu et al. 2023), or a sigmoid of normal numbers (Esser et al. 2024, Eq. 19)."""
+        """Random times: uniform (Liu et al. 2023), or with a normal logit (Esser et al. 2024, Eq. 19)."""
         if self.law == "uniform":
             return torch.rand(count, device=device)
         return torch.sigmoid(self.mean + self.deviation * torch.randn(count, device=device))
