@@ -19,6 +19,9 @@ def bench_models(register: Register) -> None:
         "edm", "harness_models.edm:EDM", summary="diffusion by levels of noise, 18 steps, 59M parameters"
     )
     register("flow", "harness_models.flow:Flow", summary="rectified flow: straight paths, edm's network")
+    register("ldm", "harness_models.ldm:LDM", summary="latent diffusion: a KL autoencoder first, then noise")
     register("duald", "harness_models.duald:DualD", summary="translator: global and local D, attention")
     register("pix2pix", "harness_models.pix2pix:Pix2Pix", summary="translator: conditional PatchGAN and L1")
     register("unet-l1", "harness_models.unet_l1:UNetL1", summary="translator: residual U-Net with L1")
+    register("palette", "harness_models.palette:Palette", summary="translator: edm that sees the source")
+    register("bbdm", "harness_models.bbdm:BBDM", summary="translator: Brownian bridge from the source")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import AfterValidator, model_validator
+from pydantic import model_validator
 
 from harness.api import Clock, ImageShape, setting
 
 from .averaging import decay_at
-from .diffusion.discrete import DIFFUSION_STEPS, NoisePrediction, Variance
+from .diffusion.discrete import DIFFUSION_STEPS, NoisePrediction, Sampler, Steps, Variance
 from .diffusion.model import DiffusionSynthesizer
 from .diffusion.networks import Layout, level_channels, unet
 from .diffusion.settings import STEPS, DiffusionConfig
@@ -22,19 +22,6 @@ LAYOUTS = {
     128: (64, 128, 256, 256, 256),
     256: (64, 64, 128, 256, 256, 256),
 }
-
-
-Sampler = Literal["ddim", "ddpm"]
-
-
-def _divides(steps: int) -> int:
-    """DDIM steps by whole times: between others it would undo less noise than there is."""
-    if DIFFUSION_STEPS % steps:
-        raise ValueError(f"a divisor of {DIFFUSION_STEPS}, such as 10, 20, 50 or 100")
-    return steps
-
-
-Steps = Annotated[int, AfterValidator(_divides)]
 
 
 class DDPMConfig(DiffusionConfig, AveragingConfig):

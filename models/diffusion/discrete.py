@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
+from pydantic import AfterValidator
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,8 +17,19 @@ from .process import Predict, Process
 #: Steps of the forward process, from an image to noise.
 DIFFUSION_STEPS = 1000
 
+Sampler = Literal["ddim", "ddpm"]
 Variance = Literal["fixed_small", "fixed_large"]
 Betas = Literal["linear", "scaled_linear"]
+
+
+def _divides(steps: int) -> int:
+    """DDIM steps by whole times: between others it would undo less noise than there is."""
+    if DIFFUSION_STEPS % steps:
+        raise ValueError(f"a divisor of {DIFFUSION_STEPS}, such as 10, 20, 50 or 100")
+    return steps
+
+
+Steps = Annotated[int, AfterValidator(_divides)]
 
 
 class NoisePrediction(Process):
