@@ -16,7 +16,7 @@ def bench_models(register: Register) -> None:
     register("unetgan", "harness_models.unetgan:UNetGAN", summary="U-Net discriminator, CutMix consistency")
     register("ddpm", "harness_models.ddpm:DDPM", summary="denoising diffusion, U-Net of 36M parameters")
     register(
-        "edm", "harness_models.edm:EDM", summary="diffusion by levels of noise, 18 steps, 59M parameters"
+        "edm", "harness_models.edm:EDM", summary="diffusion by levels of noise, 18 steps, 63M parameters"
     )
     register("flow", "harness_models.flow:Flow", summary="rectified flow: straight paths, edm's network")
     register("ldm", "harness_models.ldm:LDM", summary="latent diffusion: a KL autoencoder first, then noise")

@@ -96,13 +96,14 @@ class BBDM(DiffusionTranslator):
 
     def __init__(self, shape: ImageShape, config: BBDMConfig) -> None:
         super().__init__(shape, config)
+        channels = level_channels(shape, config.level_channels, LAYOUTS)
         layout = Layout(
-            level_channels(shape, config.level_channels, LAYOUTS),
+            channels,
             blocks=config.blocks,
             attention=(),
             modulates=True,
             residual_resampling=True,
-            head=64,
+            head=min(64, channels[-1]),
             dropout=config.dropout,
         )
         denoiser = unet(shape.height, layout, inputs=2 * shape.channels, outputs=shape.channels)

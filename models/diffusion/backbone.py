@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from diffusers import UNet2DModel
 
@@ -20,7 +20,7 @@ LAYOUTS = {
 }
 
 #: A network for CPUs, and for trials.
-LIGHT: dict[str, Any] = {"level_channels": (32, 32, 64, 64), "blocks": 1}
+LIGHT: dict[str, Any] = {"level_channels": (32, 32, 64, 64), "blocks": 1, "resampling": "convolution"}
 
 #: One that shows whether everything works.
 SMALLEST: dict[str, Any] = {"level_channels": (32, 32), "blocks": 1}
@@ -41,6 +41,11 @@ class BackboneConfig(DiffusionConfig):
         source="reference: NVlabs/edm",
         ge=1,
     )
+    resampling: Literal["residual", "convolution"] = setting(
+        "residual",
+        "what halves and doubles the side of maps: a residual block, or a single convolution",
+        source="reference: NVlabs/edm",
+    )
 
 
 def backbone(shape: ImageShape, config: BackboneConfig, *, inputs: int) -> UNet2DModel:
@@ -50,5 +55,10 @@ def backbone(shape: ImageShape, config: BackboneConfig, *, inputs: int) -> UNet2
         SpecError: There is no layout for images of this size.
     """
     channels = level_channels(shape, config.level_channels, LAYOUTS)
-    layout = Layout(channels, blocks=config.blocks, dropout=config.dropout)
+    layout = Layout(
+        channels,
+        blocks=config.blocks,
+        residual_resampling=config.resampling == "residual",
+        dropout=config.dropout,
+    )
     return unet(shape.height, layout, inputs=inputs, outputs=shape.channels)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from diffusers import UNet2DModel
 
@@ -63,16 +62,10 @@ def unet(side: int, layout: Layout, *, inputs: int, outputs: int) -> UNet2DModel
         outputs: Channels of what it makes.
     """
     attends = [side >> level in layout.attention for level in range(len(layout.channels))]
-    kind = "resnet" if layout.residual_resampling else "conv"
-    extra: dict[str, Any] = {}
-    if layout.modulates:
-        extra["resnet_time_scale_shift"] = "scale_shift"
-    if layout.residual_resampling:
-        extra |= {"downsample_type": kind, "upsample_type": kind}
-    plain_down, plain_up = (
-        ("ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D")
+    kind, plain_down, plain_up = (
+        ("resnet", "ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D")
         if layout.residual_resampling
-        else ("DownBlock2D", "UpBlock2D")
+        else ("conv", "DownBlock2D", "UpBlock2D")
     )
     return UNet2DModel(
         sample_size=side,
@@ -88,5 +81,7 @@ def unet(side: int, layout: Layout, *, inputs: int, outputs: int) -> UNet2DModel
         downsample_padding=0,
         flip_sin_to_cos=False,
         freq_shift=1,
-        **extra,
+        downsample_type=kind,
+        upsample_type=kind,
+        resnet_time_scale_shift="scale_shift" if layout.modulates else "default",
     )

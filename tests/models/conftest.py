@@ -54,7 +54,7 @@ def reference(model: type[Model], **settings: Any) -> dict[str, Any]:
 
 NARROW = {"width": 64}
 NARROWEST = {"width": 16}
-SHALLOW = {"level_channels": (32, 32), "blocks": 1, "sampling_steps": 3}
+SHALLOW = {"level_channels": (32, 32), "blocks": 1, "sampling_steps": 3, "preview_steps": 3}
 TINY = {
     "dcgan": Tiny(DCGAN, NARROW),
     "dcgan, reference": Tiny(DCGAN, reference(DCGAN, **NARROW)),
