@@ -19,6 +19,7 @@ from harness_models.edm import EDM
 from harness_models.flow import Flow
 from harness_models.hagan import HAGAN
 from harness_models.infogan import InfoGAN
+from harness_models.ldm import LDM
 from harness_models.sagan import SAGAN
 from harness_models.unetgan import UNetGAN
 from harness_models.wgan import WGAN
@@ -85,6 +86,16 @@ DIFFUSION = {
     "edm": (EDM, {**QUICK, "blocks": 1, "ema_half_life": 100}),
     "flow": (Flow, {**QUICK, "blocks": 1, "ema_decay": 0.95}),
 }
+LATENT = {
+    "autoencoder_channels": (32, 32),
+    "autoencoder_blocks": 1,
+    "lr_autoencoder": 2e-3,
+    "level_channels": (64, 64),
+    "blocks": 1,
+    "lr": 2e-3,
+    "ema_decay": 0.95,
+    "sampling_steps": 20,
+}
 
 
 @pytest.mark.parametrize("name", DIFFUSION)
@@ -92,6 +103,26 @@ def test_diffusion_learns(name: str) -> None:
     model, quick = DIFFUSION[name]
     assert learn(build(model, quick, side=8), steps=0) > 1.5
     assert learn(build(model, quick, side=8), steps=120, batch=12) < LEARNT
+
+
+def test_latent_diffusion_learns() -> None:
+    assert learn(build(LDM, LATENT, side=8), steps=0) > 1.5
+    assert learn(build(LDM, LATENT, side=8), steps=240, batch=12) < LEARNT
+
+
+def never_begin(model: LDM) -> None:
+    model._is_first_stage = lambda clock: True
+
+
+def never_reconstruct(model: LDM) -> None:
+    model._reconstruct = lambda images, clock: {}
+
+
+@pytest.mark.parametrize("fault", [never_begin, never_reconstruct])
+def test_broken_latent_diffusion_does_not_pass(fault: Callable[[LDM], None]) -> None:
+    model = build(LDM, LATENT, side=8)
+    fault(model)
+    assert learn(model, steps=240, batch=12) > 0.98
 
 
 def stand_still(model: DiffusionSynthesizer) -> None:
