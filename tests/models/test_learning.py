@@ -110,15 +110,16 @@ def test_latent_diffusion_learns() -> None:
     assert learn(build(LDM, LATENT, side=8), steps=240, batch=12) < LEARNT
 
 
-def never_begin(model: LDM) -> None:
-    model._is_first_stage = lambda clock: True
+def always_start_alike(model: DiffusionSynthesizer) -> None:
+    right = model.process.back
+    model.process.back = lambda predict, start, *rest: right(predict, torch.zeros_like(start), *rest)
 
 
 def never_reconstruct(model: LDM) -> None:
     model._reconstruct = lambda images, clock: {}
 
 
-@pytest.mark.parametrize("fault", [never_begin, never_reconstruct])
+@pytest.mark.parametrize("fault", [always_start_alike, never_reconstruct])
 def test_broken_latent_diffusion_does_not_pass(fault: Callable[[LDM], None]) -> None:
     model = build(LDM, LATENT, side=8)
     fault(model)
@@ -127,11 +128,6 @@ def test_broken_latent_diffusion_does_not_pass(fault: Callable[[LDM], None]) -> 
 
 def stand_still(model: DiffusionSynthesizer) -> None:
     model.decay = lambda clock, count: 1.0
-
-
-def always_start_alike(model: DiffusionSynthesizer) -> None:
-    right = model.process.back
-    model.process.back = lambda predict, start, *rest: right(predict, torch.zeros_like(start), *rest)
 
 
 def answer_the_opposite(model: DiffusionSynthesizer) -> None:
