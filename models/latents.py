@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import hashlib
 from collections.abc import Callable
 from typing import Literal
 
@@ -35,6 +36,13 @@ class SeededDraws:
     def normal(self, shape: tuple[int, ...]) -> Tensor:
         """Standard normal numbers, (n, *shape)."""
         return self.draw(lambda stream: torch.randn(shape, generator=stream))
+
+
+def seeds_of(images: Tensor) -> Tensor:
+    """A seed for each image (n, C, H, W) in [-1, 1], from its grey levels: equal images have equal seeds."""
+    levels = ((images.detach() + 1) * 127.5).round().to(torch.uint8).cpu().contiguous()
+    digests = (hashlib.sha256(image.numpy().tobytes()).digest() for image in levels)
+    return torch.tensor([int.from_bytes(digest[:7]) for digest in digests])
 
 
 class LatentLaw(abc.ABC):

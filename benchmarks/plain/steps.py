@@ -194,8 +194,8 @@ class PlainDDPM(PlainStep):
     def __init__(self, ours: DDPM) -> None:
         super().__init__(ours)
         self.denoiser, self.average = copy.deepcopy(ours.denoiser), copy.deepcopy(ours.average)
-        self.noise_schedule = ours.noise_schedule
-        self.diffusion_steps = ours.noise_schedule.config.num_train_timesteps
+        self.noise_schedule = ours.process.schedule
+        self.diffusion_steps = ours.process.schedule.config.num_train_timesteps
         self.optimizer = tensor_by_tensor(ours.optimizers()["denoiser"], self.denoiser)
 
     def train_step(self, images: Tensor, clock: Clock) -> Losses:

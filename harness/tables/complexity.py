@@ -31,6 +31,8 @@ BATCH_NORM_OPERATIONS = 5
 _SUFFIXES = {"generator": "g", "discriminator": "d"}
 """How the published table, and so a column's name, abbreviates two networks; others keep their name."""
 _DECIMALS = {"params": 1, "flops": 2}
+_TABLES = "Ju et al."
+"""Whose tables these are: numbers from elsewhere say so in a note."""
 
 
 @dataclass(frozen=True)
@@ -191,9 +193,12 @@ def complexity_sheet(names: Sequence[str], resolution: int) -> Sheet:
     """Table 1: each model's size beside the published one."""
     frame, problems = measure(names, resolution)
     notes = [
-        f"{row['model']} {row['metric']} (published {row['value']}): {row['note']}"
-        for row in published().query("table == 'I' and note != ''").to_dict("records")
-        if row["model"] in set(names) and row["resolution"] == resolution
+        f"{row['model']} {row['metric']} (published {row['value']}): "
+        + "; ".join(part for part in (row["note"], row["source"]) if part)
+        for row in published().query("table == 'I'").to_dict("records")
+        if row["model"] in set(names)
+        and row["resolution"] == resolution
+        and (row["note"] or row["source"] != _TABLES)
     ]
     columns = [name for name in frame.columns if name.startswith(("params_", "flops_"))]
     has_published = bool(frame.filter(like="published_").notna().to_numpy().any())

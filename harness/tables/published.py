@@ -10,11 +10,12 @@ import pandas
 
 @cache
 def published() -> pandas.DataFrame:
-    """Columns ``table, model, dataset, resolution, metric, value, note``.
+    """Columns ``table, model, dataset, resolution, metric, value, note, source``.
 
     Models and data sets go by the names of their plugins, ablation rows by their printed names.
     Parameters are in millions, operations in units of 2^30, as printed. ``note`` says why a number can't be
-    reproduced, where that is known. ``table`` is the printed number of the table: I to IV.
+    reproduced, where that is known. ``table`` is the number of the table that it stands in, I to IV, and
+    ``source`` says where it comes from: the publication that printed those tables, or a model's own.
     """
     with (files(__package__) / "published.csv").open(encoding="utf-8") as file:
         return pandas.read_csv(file, keep_default_na=False)

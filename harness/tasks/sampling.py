@@ -39,18 +39,26 @@ def sample_images(
     return _made(model, count, lambda start, stop: draw(torch.arange(first_seed + start, first_seed + stop)))
 
 
-def translate_images(model: Translator, sources: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def translate_images(
+    model: Translator, sources: NDArray[np.uint8], *, preview: bool = False
+) -> NDArray[np.uint8]:
     """Translate uint8 (n, 1 or C, H, W) into uint8 (n, C, H, W).
+
+    Args:
+        model: Who translates them; its mode is put back.
+        sources: The other modality.
+        preview: Take the model's shorter way, which serves evaluations during training.
 
     Raises:
         Diverged: A pixel is NaN or infinite.
         PluginError: Images of another shape, dtype or range than a model must give.
     """
     device = next(model.parameters()).device
+    made = model.preview if preview else model.translate
 
     def translate(start: int, stop: int) -> Tensor:
         batch = torch.from_numpy(np.array(sources[start:stop])).to(device)
-        return model.translate(to_model_range(batch).expand(-1, model.shape.channels, -1, -1))
+        return made(to_model_range(batch).expand(-1, model.shape.channels, -1, -1))
 
     return _made(model, len(sources), translate)
 

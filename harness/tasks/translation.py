@@ -88,8 +88,8 @@ class Translation(Task):
         return self._translated(model, self.held_out)
 
     def preview(self, model: Translator) -> Outputs:
-        """Translations of the validation slices."""
-        return self._translated(model, self.choosing)
+        """Translations of the validation slices, by the model's shorter way."""
+        return self._translated(model, self.choosing, preview=True)
 
     def picture(self, path: Path, outputs: Outputs) -> None:
         """Source, output and target of held-out slices."""
@@ -121,10 +121,10 @@ class Translation(Task):
             }
         }
 
-    def _translated(self, model: Translator, pairs: ImageSet) -> Outputs:
+    def _translated(self, model: Translator, pairs: ImageSet, *, preview: bool = False) -> Outputs:
         shape = (len(pairs), self.channels, *pairs.images.shape[2:])
         targets = Targets(np.broadcast_to(pairs.images, shape), pairs.regions)
-        return Outputs(translate_images(model, _source(pairs)), targets)
+        return Outputs(translate_images(model, _source(pairs), preview=preview), targets)
 
 
 def _source(pairs: ImageSet) -> NDArray[np.uint8]:

@@ -227,10 +227,12 @@ class _ModelChecks:
 
     def _ways(self) -> list[tuple[str, bool]]:
         """The ways to images that the model has of its own, and whether each is the shorter one."""
-        if not isinstance(self.model, Synthesizer):
-            return [("translate", False)]
-        shorter = type(self.model).preview is not Synthesizer.preview
-        return [("sample", False), ("preview", True)][: 1 + shorter]
+        if isinstance(self.model, Synthesizer):
+            way, shorter = "sample", type(self.model).preview is not Synthesizer.preview
+        else:
+            assert isinstance(self.model, Translator)
+            way, shorter = "translate", type(self.model).preview is not Translator.preview
+        return [(way, False), ("preview", True)][: 1 + shorter]
 
 
 def _weights(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -68,7 +68,7 @@ class Trial:
             make = partial(model.preview if preview else model.sample, torch.tensor(seeds))
         else:
             assert isinstance(model, Translator)
-            make = partial(model.translate, self.noise(seeds))
+            make = partial(model.preview if preview else model.translate, self.noise(seeds))
         torch.manual_seed(ambient)
         model.eval()
         with torch.no_grad():

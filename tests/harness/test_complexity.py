@@ -184,3 +184,10 @@ def test_wrong_example_inputs_are_told_in_words(inputs: dict[str, Any], words: s
     assert words in caught.value.found
     assert "Wrong" in caught.value.found
     assert "mat1" not in str(caught.value)
+
+
+def test_numbers_of_other_publications_name_their_source() -> None:
+    sheet = complexity_sheet(["bbdm"], 256)
+    assert "| bbdm |" in render(sheet, "md")
+    assert "237.1 (237.1, 0.0)" in render(sheet, "md")
+    assert any("bbdm params_denoiser (published 237.1): Li et al. 2023" in note for note in sheet.notes)

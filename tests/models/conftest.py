@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from harness_models.bbdm import BBDM
 from harness_models.dcgan import DCGAN
 from harness_models.ddpm import DDPM
 from harness_models.duald import DualD
+from harness_models.edm import EDM
+from harness_models.flow import Flow
 from harness_models.hagan import HAGAN
 from harness_models.infogan import InfoGAN
+from harness_models.ldm import LDM
+from harness_models.palette import Palette
 from harness_models.pix2pix import Pix2Pix
 from harness_models.sagan import SAGAN
 from harness_models.unet_l1 import UNetL1
@@ -49,6 +54,7 @@ def reference(model: type[Model], **settings: Any) -> dict[str, Any]:
 
 NARROW = {"width": 64}
 NARROWEST = {"width": 16}
+SHALLOW = {"level_channels": (32, 32), "blocks": 1, "sampling_steps": 3, "preview_steps": 3}
 TINY = {
     "dcgan": Tiny(DCGAN, NARROW),
     "dcgan, reference": Tiny(DCGAN, reference(DCGAN, **NARROW)),
@@ -68,6 +74,15 @@ TINY = {
     "ddpm, implicit": Tiny(
         DDPM, {"level_channels": (32, 32), "sampling_steps": 4, "sampler": "ddim"}, ImageShape(1, 16, 16)
     ),
+    "edm": Tiny(EDM, SHALLOW, ImageShape(2, 16, 16)),
+    "edm, reference": Tiny(EDM, reference(EDM, **SHALLOW, lr_warmup=2), ImageShape(1, 16, 16)),
+    "flow": Tiny(Flow, SHALLOW, ImageShape(3, 16, 16)),
+    "flow, reference": Tiny(Flow, reference(Flow, **SHALLOW, lr_warmup=2), ImageShape(1, 16, 16)),
+    "ldm": Tiny(
+        LDM, {**LDM.presets["smoke"], "sampling_steps": 5, "preview_steps": 4}, ImageShape(2, 16, 16)
+    ),
+    "palette": Tiny(Palette, SHALLOW, ImageShape(2, 16, 16)),
+    "bbdm": Tiny(BBDM, SHALLOW, ImageShape(1, 16, 16)),
     "duald": Tiny(DualD, NARROWEST, ImageShape(2, 32, 32)),
     "duald, residual": Tiny(DualD, {**NARROWEST, "residual": True}),
     "unet-l1": Tiny(UNetL1, NARROWEST),

@@ -51,7 +51,7 @@ class Oracle(nn.Module):
 def test_a_perfect_denoiser_samples_the_image(name, tinies) -> None:
     model = tinies[name].build(sampling_steps=20)
     image = torch.linspace(-0.9, 0.9, 256).view(1, 1, 16, 16)
-    model.average = Oracle(image, model.noise_schedule.alphas_cumprod)
+    model.average = Oracle(image, model.process.schedule.alphas_cumprod)
     samples = model.sample(torch.tensor([0, 1]))
     torch.testing.assert_close(samples, image.expand(2, 1, 16, 16), atol=1e-2, rtol=0)
 
@@ -110,7 +110,7 @@ def test_the_variance_of_a_sampling_step_by_hand(tinies) -> None:
     expected = {"fixed_large": 0.02, "fixed_small": 0.02 * (1 - kept[998]) / (1 - kept[999])}
     for variance, value in expected.items():
         model = tinies["ddpm"].build(variance=variance, sampling_steps=1000)
-        scheduler = model._scheduler("ddpm")
+        scheduler = model.process.scheduler("ddpm")
         scheduler.set_timesteps(1000)
         assert scheduler._get_variance(999).item() == pytest.approx(float(value), rel=1e-4)
     assert expected["fixed_small"] < 0.02

@@ -14,8 +14,12 @@ import pytest
 import torch
 from harness_models.dcgan import DCGAN
 from harness_models.ddpm import DDPM
+from harness_models.diffusion.model import DiffusionSynthesizer
+from harness_models.edm import EDM
+from harness_models.flow import Flow
 from harness_models.hagan import HAGAN
 from harness_models.infogan import InfoGAN
+from harness_models.ldm import LDM
 from harness_models.sagan import SAGAN
 from harness_models.unetgan import UNetGAN
 from harness_models.wgan import WGAN
@@ -76,16 +80,68 @@ def test_a_gan_learns(model, settings, steps) -> None:
     assert learn(build(model, settings), steps) < LEARNT
 
 
-def test_diffusion_learns() -> None:
-    quick = {
-        "level_channels": (64, 64),
-        "sampler": "ddpm",
-        "sampling_steps": 25,
-        "lr": 2e-3,
-        "ema_decay": 0.95,
-    }
-    assert learn(build(DDPM, quick, side=8), steps=0) > 1.5
-    assert learn(build(DDPM, quick, side=8), steps=120, batch=12) < LEARNT
+QUICK = {"level_channels": (64, 64), "lr": 2e-3}
+DIFFUSION = {
+    "ddpm": (DDPM, {**QUICK, "sampler": "ddpm", "sampling_steps": 25, "ema_decay": 0.95}),
+    "edm": (EDM, {**QUICK, "blocks": 1, "ema_half_life": 100}),
+    "flow": (Flow, {**QUICK, "blocks": 1, "ema_decay": 0.95}),
+}
+LATENT = {
+    "autoencoder_channels": (32, 32),
+    "autoencoder_blocks": 1,
+    "lr_autoencoder": 2e-3,
+    "level_channels": (64, 64),
+    "blocks": 1,
+    "lr": 2e-3,
+    "ema_decay": 0.95,
+    "sampling_steps": 20,
+}
+
+
+@pytest.mark.parametrize("name", DIFFUSION)
+def test_diffusion_learns(name: str) -> None:
+    model, quick = DIFFUSION[name]
+    assert learn(build(model, quick, side=8), steps=0) > 1.5
+    assert learn(build(model, quick, side=8), steps=120, batch=12) < LEARNT
+
+
+def test_latent_diffusion_learns() -> None:
+    assert learn(build(LDM, LATENT, side=8), steps=0) > 1.5
+    assert learn(build(LDM, LATENT, side=8), steps=240, batch=12) < LEARNT
+
+
+def always_start_alike(model: DiffusionSynthesizer) -> None:
+    right = model.process.back
+    model.process.back = lambda predict, start, *rest: right(predict, torch.zeros_like(start), *rest)
+
+
+def never_reconstruct(model: LDM) -> None:
+    model._reconstruct = lambda images, clock: {}
+
+
+@pytest.mark.parametrize("fault", [always_start_alike, never_reconstruct])
+def test_broken_latent_diffusion_does_not_pass(fault: Callable[[LDM], None]) -> None:
+    model = build(LDM, LATENT, side=8)
+    fault(model)
+    assert learn(model, steps=240, batch=12) > 0.98
+
+
+def stand_still(model: DiffusionSynthesizer) -> None:
+    model.decay = lambda clock, count: 1.0
+
+
+def answer_the_opposite(model: DiffusionSynthesizer) -> None:
+    """At sampling alone, where a training can't make up for it."""
+    right = model.process.back
+    model.process.back = lambda predict, *rest: right(lambda *asked: -predict(*asked), *rest)
+
+
+@pytest.mark.parametrize("fault", [stand_still, always_start_alike, answer_the_opposite])
+@pytest.mark.parametrize("name", ["edm", "flow"])
+def test_broken_diffusion_does_not_pass(name: str, fault: Callable[[DiffusionSynthesizer], None]) -> None:
+    model = build(*DIFFUSION[name], side=8)
+    fault(model)
+    assert learn(model, steps=60, batch=12) > 0.98
 
 
 @settings(max_examples=50, deadline=None)

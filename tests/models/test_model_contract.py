@@ -9,6 +9,7 @@ from harness_models.hagan import HAGAN
 from harness_models.unet_l1 import UNetL1
 from pydantic import ValidationError
 
+from harness.api import Clock, ImageShape
 from harness.testing import assert_passes, check_model
 
 
@@ -84,3 +85,16 @@ def test_plain_augmentation_is_for_the_baselines(tiny) -> None:
 def test_wrong_settings_are_refused(tiny, settings) -> None:
     with pytest.raises(ValidationError, match=next(iter(settings))):
         tiny.model.Config(**settings)
+
+
+def test_a_light_network_names_itself(tiny) -> None:
+    """A table marks its scores, and says why."""
+    light = tiny.model.presets.get("light")
+    if light is None:
+        pytest.skip("it has no light preset")
+    own = {name: value for name, value in light.items() if name in tiny.model.Config.model_fields}
+    last = Clock(step=99, epoch=99, epochs=100)
+    with torch.device("meta"):
+        model = tiny.model(ImageShape(1, 64, 64), tiny.model.Config(**own))
+        assert any("preset light" in caveat for caveat in model.caveats(last))
+    assert not any("preset light" in caveat for caveat in tiny.build().caveats(last))

@@ -1,0 +1,1 @@
+"""What all diffusion models share: processes, their networks, the average that samples, previews."""
