@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,9 +49,10 @@ class Means:
 
     def execute(self, grid: Grid, options: GridOptions, results: Path, cache: Path) -> None:
         """Do it, and exit with a code that tells how it went."""
-        from ..grid.helper import plan_in_helper
+        from ..grid.known import check_known, known_or_new
         from ..grid.needs import Needs
         from ..grid.schedule import Watched
+        from ..grid.standing import stand
 
         kind = registry().load("executors", self.executor)
         needs = Needs(kind, self.executor, executor_settings(self.executor), self.settings)
@@ -64,28 +65,40 @@ class Means:
             )
         words = "" if kind.outlives else "stopping: every cell saves its state; once more to stop at once"
         stop = StopSignal(words, raises=False)
+        executor = kind(self._resources(kind, results / "logs"), general)
         nothing_starts = self.dry_run or self.cancel
-        plan = plan_in_helper(grid, options, results, cache, check=not nothing_starts)
-        executor = kind(self._resources(plan, results / "logs"), general)
+        cells_of_grid, is_known = known_or_new(grid, options, results, cache, check=not nothing_starts)
+        plan = stand(cells_of_grid, results)
         cells = [Watched(cell, needs.of(grid, cell.point)) for cell in plan.cells]
         if self.dry_run:
             _list(plan, executor.slots)
         elif self.cancel:
             _cancel(executor, cells)
         else:
-            sys.exit(_run(grid, cells, executor, stop, detach=self.detach))
 
-    def _resources(self, plan: Plan, logs: Path) -> Resources:
+            def check() -> None:
+                if is_known:
+                    check_known(cells_of_grid, grid, options, results, cache)
+
+            sys.exit(_run(grid, cells, executor, stop, check, detach=self.detach))
+
+    def _resources(self, kind: type[Executor], logs: Path) -> Resources:
         from ..api.executor import Resources
+        from ..grid.devices import check_device, devices_here
+        from ..processes import usable_cores
 
         if self.jobs != "auto" and not self.jobs.isdecimal():
             raise SpecError(
                 f"--jobs {reprlib.repr(self.jobs)} is not a number of cells", needed="a whole number, or auto"
             )
         named = None if self.device == "auto" else self.device
+        devices = [] if named is None else [named]
+        if not kind.outlives:  # a queue has devices of its own
+            check_device(self.device)
+            devices = devices or devices_here()
         return Resources(
-            devices=plan.devices if named is None else [named],
-            cores=plan.cores,
+            devices=devices,
+            cores=usable_cores(),
             jobs=None if self.jobs == "auto" else int(self.jobs),
             per_device=self.per_device,
             logs=logs,
@@ -93,7 +106,15 @@ class Means:
         )
 
 
-def _run(chosen: Grid, cells: list[Watched], executor: Executor, stop: StopSignal, *, detach: bool) -> int:
+def _run(
+    chosen: Grid,
+    cells: list[Watched],
+    executor: Executor,
+    stop: StopSignal,
+    check: Callable[[], None],
+    *,
+    detach: bool,
+) -> int:
     """Run the cells; returns the exit code."""
     from ..grid.schedule import work
     from .exits import UNFINISHED, stopped_by
@@ -108,6 +129,7 @@ def _run(chosen: Grid, cells: list[Watched], executor: Executor, stop: StopSigna
             leave=parting.leaves,
             changed=display.changed,
             tick=display.tick,
+            check=check,
         )
     missing = [watched for watched in cells if watched.state not in ("done", "diverged")]
     left = [watched for watched in missing if watched.task]

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from ..cell.logs import last_losses
 from ..grid.schedule import Watched
 
 REFRESH_SECONDS = 1.0
 LINE_SECONDS = 60.0
 """Between two summaries, where there is no terminal."""
-TAIL_BYTES = 4096
 SHOWN_WAITING = 5
 
 
@@ -107,27 +103,9 @@ def _row(watched: Watched) -> tuple[str, str, str, str, str]:
         return watched.cell.label, watched.state, "", "", ""
     left = cell_left(watched)
     losses = "  ".join(f"{name} {value:.3g}" for name, value in last["losses"].items() if "/" not in name)
-    epoch = f"{min(last['epoch'] + 1, watched.cell.epochs)}/{watched.cell.epochs}"
+    epochs = watched.cell.epochs
+    epoch = f"{last['epoch'] + 1}" if epochs is None else f"{min(last['epoch'] + 1, epochs)}/{epochs}"
     return watched.cell.label, watched.state, epoch, losses, _duration(left) if left is not None else ""
-
-
-def last_losses(log: Path) -> dict[str, Any] | None:
-    """The last whole line of losses in a cell's log, which may be growing; only its end is read."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - TAIL_BYTES))
-            lines = file.read().splitlines()
-    except OSError:
-        return None
-    for line in reversed(lines):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and "losses" in entry:
-            return entry
-    return None
 
 
 def cell_left(watched: Watched) -> float | None:
