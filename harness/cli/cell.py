@@ -69,7 +69,7 @@ def cell(
     except Interrupted:
         sys.exit(stopped_by(stop.number))
     if record.status == "failed":
-        print(f"error: {(record.error or '').strip().splitlines()[-1]}", file=sys.stderr)
+        print(f"error: {record.last_words}", file=sys.stderr)
         sys.exit(UNFINISHED)
 
 

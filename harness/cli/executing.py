@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SpecError
+from .following import follow
 from .options import registry
 from .parting import Parting
 from .stopping import StopSignal
@@ -36,6 +37,8 @@ class Means:
         detach: Leave as soon as the cells are in the executor's queue.
         cancel: End the cells that are on their way, and start none.
         dry_run: List the cells, and start none.
+        watch: Follow the cells that others compute, and start none.
+        as_json: What is followed is printed as JSON.
     """
 
     executor: str
@@ -46,6 +49,8 @@ class Means:
     detach: bool
     cancel: bool
     dry_run: bool
+    watch: bool
+    as_json: bool
 
     def execute(self, grid: Grid, options: GridOptions, results: Path, cache: Path) -> None:
         """Do it, and exit with a code that tells how it went."""
@@ -57,16 +62,18 @@ class Means:
         kind = registry().load("executors", self.executor)
         needs = Needs(kind, self.executor, executor_settings(self.executor), self.settings)
         general = needs.general()
+        if self.as_json and not self.watch:
+            raise SpecError("--json of cells that are run", needed="--watch", hint="bench status --json")
         if (self.detach or self.cancel) and not kind.outlives:
             raise SpecError(
                 f"the cells of executor {self.executor} end with the command that started them",
                 needed="an executor with a queue, such as slurm",
                 hint="without --detach and --cancel",
             )
-        words = "" if kind.outlives else "stopping: every cell saves its state; once more to stop at once"
-        stop = StopSignal(words, raises=False)
+        words = "stopping: every cell saves its state; once more to stop at once"
+        stop = StopSignal("" if kind.outlives or self.watch else words, raises=False)
         executor = kind(self._resources(kind, results / "logs"), general)
-        nothing_starts = self.dry_run or self.cancel
+        nothing_starts = self.dry_run or self.cancel or self.watch
         cells_of_grid, is_known = known_or_new(grid, options, results, cache, check=not nothing_starts)
         plan = stand(cells_of_grid, results)
         cells = [Watched(cell, needs.of(grid, cell.point)) for cell in plan.cells]
@@ -74,6 +81,8 @@ class Means:
             _list(plan, executor.slots)
         elif self.cancel:
             _cancel(executor, cells)
+        elif self.watch:
+            sys.exit(follow(grid.name, cells, results, stop, as_json=self.as_json))
         else:
 
             def check() -> None:
@@ -160,8 +169,9 @@ def _cancel(executor: Executor, cells: list[Watched]) -> None:
 
 def _list(plan: Plan, slots: int | None) -> None:
     from ..grid.schedule import Watched
+    from ..grid.status import cell_status
     from .catalogue import print_columns
-    from .watching import time_left
+    from .watching import left_of
 
     print_columns(
         [
@@ -170,14 +180,8 @@ def _list(plan: Plan, slots: int | None) -> None:
         ]
     )
     done = sum(cell.standing in ("done", "diverged") for cell in plan.cells)
-    cells = [Watched(cell) for cell in plan.cells if cell.standing not in ("done", "diverged")]
+    cells = [cell_status(Watched(cell)) for cell in plan.cells if cell.standing not in ("done", "diverged")]
     at_a_time = f"; {slots} at a time" if slots is not None else ""
-    left = time_left(cells, slots)
+    left = left_of(cells, slots)
     print(f"{len(plan.cells)} cells, {done} done{at_a_time}", end="")
-    print(
-        f"; about {left} left"
-        if left
-        else "; no estimate: nothing like these was timed here"
-        if cells
-        else ""
-    )
+    print(f"; {left}" if left else "; no estimate: nothing like these was timed here" if cells else "")

@@ -92,6 +92,7 @@ class PlannedCell:
             ``unscored``: complete but for some of the metrics, which need no training.
         message: More about its standing.
         seconds: Estimate of the time that is left for it; None where nothing like it was run before.
+        pace: Seconds of one of its epochs, with scoring; None where nothing like it was run before.
         longest: Seconds of the longest evaluation of any cell like it; None where none was seen.
     """
 
@@ -108,6 +109,7 @@ class PlannedCell:
     standing: Standing
     message: str
     seconds: float | None
+    pace: float | None = None
     longest: float | None = None
 
     @property

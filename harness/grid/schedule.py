@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from ..api.executor import BUSY, USER_ERROR, Ended, Executor, Job, SubmittedJob
 from ..cell.records import RecordError, RunFolder, missing_metrics
-from ..claims import Looker, holder_of
+from ..claims import holder_of
+from ..holders import Looker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,11 @@ class Watched:
     def is_over(self) -> bool:
         """Whether nothing more will be done for it."""
         return self.state in ("done", "diverged", "failed", "stopped")
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has a result."""
+        return self.state in ("done", "diverged")
 
     @property
     def job(self) -> Job:

@@ -89,10 +89,8 @@ class _Look:
                 self.damaged[name] = error
                 continue
             if record is not None:
-                last = (record.error or "").strip().splitlines()[-1:]
-                self.ended[name] = _Ended(
-                    record.status, tuple(record.score_versions["metrics"]), "".join(last)
-                )
+                metrics = tuple(record.score_versions["metrics"])
+                self.ended[name] = _Ended(record.status, metrics, record.last_words)
                 yield record
 
     def at(self, cell: IdentifiedCell) -> PlannedCell:
@@ -116,6 +114,7 @@ class _Look:
             standing=standing,
             message=message,
             seconds=seconds,
+            pace=self.times.epoch.get(cell.workload),
             longest=self.times.longest.get(cell.workload),
         )
 

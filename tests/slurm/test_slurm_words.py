@@ -193,6 +193,8 @@ def test_what_is_queued_is_found_by_the_name_of_its_array(
     jobs = [Job(f"c{number}", ("cell", str(number))) for number in range(3)]
     folder = write_cells(tmp_path / "jobs", jobs)
     name = name_of(folder)
+    assert cluster(tmp_path, monkeypatch, ["no listing"])[0].attach({"c0"}) == {}, "nothing was submitted"
+    write_script(folder, [], tmp_path / "logs", device="cpu", setup="")
     listing = [
         line(7, 0, name, "RUNNING", 0, "n1"),
         line(7, 1, name, "PENDING"),

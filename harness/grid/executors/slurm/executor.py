@@ -26,7 +26,7 @@ from ...cells import CELLS, read_cells, write_cells
 from ..local import last_words, tail_of
 from .config import SlurmConfig, sbatch_options
 from .queue import Entry, Place, Queue, call
-from .script import ENDS, name_of, write_script
+from .script import ENDS, SCRIPT, name_of, write_script
 
 ARRAY = 1000
 """Cells of one array: what SLURM admits where nobody changed it."""
@@ -84,8 +84,9 @@ class Slurm(Executor[SlurmConfig]):
             claim.release()
 
     def attach(self, names: Collection[str]) -> Mapping[str, SubmittedJob]:
-        """Those of the cells that wait or run in the queue."""
-        return self._attached(names, self.queue.ask()) if self.folder.is_dir() else {}
+        """Those of the cells that wait or run in the queue; where nothing was submitted, it is not asked."""
+        is_asked = any(self.folder.glob(f"*/{SCRIPT}"))
+        return self._attached(names, self.queue.ask()) if is_asked else {}
 
     def stop(self, jobs: Sequence[SubmittedJob], *, now: bool) -> None:
         """Ask SLURM once for some hundred cells."""
