@@ -29,11 +29,14 @@ class Display:
     def __init__(self, cells: Sequence[Watched], slots: int | None, *, silent: bool = False) -> None:
         self.cells = cells
         self.slots = slots
-        self.console = Console(stderr=True, quiet=silent)
+        self.silent = silent
         self.live = (
-            Live(console=self.console, auto_refresh=False) if sys.stderr.isatty() and not silent else None
+            Live(console=Console(stderr=True), auto_refresh=False)
+            if sys.stderr.isatty() and not silent
+            else None
         )
         self.spoken = time.monotonic()
+        self.over = {watched.cell.name for watched in cells if watched.is_over}
 
     def __enter__(self) -> Display:
         if self.live:
@@ -58,10 +61,11 @@ class Display:
 
     def changed(self, watched: Watched) -> None:
         """Tell a change of state."""
+        # Kept, and not counted anew: ten thousand cells may change at once.
+        (self.over.add if watched.is_over else self.over.discard)(watched.cell.name)
         if not self.live:
-            over = sum(one.is_over for one in self.cells)
             words = f" ({watched.message})" if watched.message else ""
-            self._say(f"[{over}/{len(self.cells)}] {watched.cell.label}: {watched.state}{words}")
+            self._say(f"[{len(self.over)}/{len(self.cells)}] {watched.cell.label}: {watched.state}{words}")
 
     def tick(self) -> None:
         """Refresh what is shown, now and then."""
@@ -74,7 +78,8 @@ class Display:
             self._say(_summary(self._statuses(), self.slots))
 
     def _say(self, line: str) -> None:
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if not self.silent:
+            print(line, file=sys.stderr, flush=True)
 
     def _statuses(self) -> list[CellStatus]:
         return [cell_status(watched) for watched in self.cells]

@@ -180,6 +180,9 @@ def test_ten_thousand_cells_are_twelve_questions(tmp_path: Path, monkeypatch: py
     assert executor.attach(names) == {}
     tasks = list(executor.submit([Job(name, ("cell", name)) for name in sorted(names)]))
     assert len(tasks) == 10_000
+    with monkeypatch.context() as patch:
+        patch.setattr(queue, "ASK_SECONDS", -1.0)  # as if submitting had taken longer than that
+        assert {task.state for task in tasks} == {JobState("queued")}
     assert len(asked) <= 12
     before = len(asked)
     for _ in range(3):
