@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from filelock import FileLock, SoftFileLease, Timeout
 
@@ -89,14 +88,14 @@ class Claim:
         _write_holder(self.holder_path, self.job, self._lease.token)
 
     def _take_lease(self) -> None:
-        began, seen = time.monotonic(), _stamp(self.lease_path)
+        began, seen = time.monotonic(), stamp_of(self.lease_path)
         while True:
             try:
                 self._lease.acquire(timeout=0)
                 return
             except Timeout:
                 # A lease that moves has a holder; one that rests may be nobody's, which shows in time.
-                if _stamp(self.lease_path) != seen:
+                if stamp_of(self.lease_path) != seen:
                     raise
                 if time.monotonic() - began > LEASE_SECONDS + 2 * HEARTBEAT_SECONDS:
                     raise
@@ -118,7 +117,7 @@ class Claim:
     def release(self) -> None:
         """Give it back; what was lost is left to whoever has it."""
         token = self._lease.token
-        if token is not None and token in _text(self.holder_path):
+        if token is not None and token in text_of(self.holder_path):
             try:
                 self.holder_path.unlink(missing_ok=True)
             except OSError:
@@ -148,7 +147,7 @@ class Claim:
         for _ in range(3):
             if token is None or self._lease.compromise is not None:
                 break
-            if f"token={token}" in _text(self.lease_path):
+            if f"token={token}" in text_of(self.lease_path):
                 self._asked = time.monotonic()
                 return
             time.sleep(RETRY_SECONDS)  # a contender may hold it for a moment, and put it back
@@ -186,38 +185,6 @@ def claimed(folder: Path, *, job: str | None = None) -> Iterator[Claim]:
         claim.release()
 
 
-class _Seen(NamedTuple):
-    stamp: tuple[int, int] | None
-    since: float
-
-
-class Looker:
-    """Tells whether folders are held, without taking them: a lease must be watched to be known as left."""
-
-    def __init__(self) -> None:
-        self._seen: dict[Path, _Seen] = {}
-
-    def is_held(self, folder: Path) -> bool:
-        """Whether somebody may hold the folder; a lease that never moves is held for a while longer."""
-        lock = folder / ".lock"
-        try:
-            if not lock.exists():
-                return False
-            with FileLock(lock).acquire(timeout=0):
-                pass
-        except Timeout:
-            return True
-        except OSError:
-            return False  # whoever works there will meet the same trouble, and tell it
-        stamp = _stamp(folder / ".lease")
-        if stamp is None or f'"host": {json.dumps(socket.gethostname())}' in _text(folder / HOLDER):
-            return False  # on one machine the system's lock says it all
-        now = time.monotonic()
-        if self._seen.get(folder, _Seen(None, now)).stamp != stamp:
-            self._seen[folder] = _Seen(stamp, now)
-        return now - self._seen[folder].since < LEASE_SECONDS
-
-
 def holder_of(path: Path) -> str:
     """Who holds a claim, in words, as far as that is known; only asked while it is held.
 
@@ -232,7 +199,7 @@ def holder_of(path: Path) -> str:
     of_job = f" (job {job})" if job else ""
     if host != socket.gethostname():
         return f"process {pid} on {host}{of_job}"
-    left = "" if _is_alive(starter) else ", which goes on although what started it is gone"
+    left = "" if is_alive(starter) else ", which goes on although what started it is gone"
     return f"process {pid} of this machine{of_job}{left}"
 
 
@@ -251,14 +218,15 @@ def _write_holder(path: Path, job: str | None, token: str | None) -> None:
         pass
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What a file of a claim says; nothing where it can't be read."""
     try:
         return read_file(path).decode(errors="replace")
     except OSError:
         return ""
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def stamp_of(path: Path) -> tuple[int, int] | None:
     """What changes when a lease is touched or taken. Opening makes a network file system ask its server."""
     try:
         with open_file(path) as file:
@@ -268,7 +236,8 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine lives."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

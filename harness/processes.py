@@ -1,4 +1,4 @@
-"""What processes that help this one do when it is stopped or gone."""
+"""Processes: on how many cores, and what those that help this one do when it is stopped or gone."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def obey_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on, which in a container or a batch job is not all of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from ..files import read_file, sha256_of_file
 from .records import Record, RunFolder
 
 Line = dict[str, Any]
+TAIL_BYTES = 4096
+"""The last lines of a log are in here."""
 
 
 class LogError(BenchError):
@@ -33,6 +36,25 @@ def read_log(path: Path) -> list[Line]:
         if all(isinstance(count, int) for count in counts):
             lines.append(entry)
     return lines
+
+
+def last_losses(log: Path) -> Line | None:
+    """The last whole line of losses in a cell's log, which may be growing; only its end is read."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - TAIL_BYTES))
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and "losses" in entry:
+            return entry
+    return None
 
 
 def log_digest(path: Path) -> str | None:

@@ -108,6 +108,11 @@ class Record(BaseModel):
     finished: str
     error: str | None = None
 
+    @property
+    def last_words(self) -> str:
+        """The last line of its error; empty where there is none."""
+        return next(reversed((self.error or "").strip().splitlines()), "")
+
 
 @dataclass(frozen=True)
 class RunFolder:

@@ -13,7 +13,7 @@ import typer
 
 import harness
 
-from . import catalogue, cell, check, data, doctor, figure, grid, report, run, sample, score, table
+from . import catalogue, cell, check, data, doctor, figure, grid, report, run, sample, score, status, table
 from .ending import DEBUG, end
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ def _options(
 app.command("run")(run.run)
 app.command("grid")(grid.grid)
 app.command("ablate")(grid.ablate)
+app.command("status")(status.status)
 app.command("sample")(sample.sample)
 app.command("score")(score.score)
 app.command("table")(table.table)

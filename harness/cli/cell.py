@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -24,6 +26,12 @@ def cell(
     job: Annotated[
         str | None, typer.Option(envvar="HAGAN_BENCH_JOB", help="The job that this is, in its queue's words.")
     ] = None,
+    until_eof: Annotated[
+        bool,
+        typer.Option(
+            "--until-eof", help="Save and end when standard input ends: whoever started it is gone."
+        ),
+    ] = False,
     device: Device = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of this process.")] = None,
     weights: WeightsOption = None,
@@ -48,6 +56,8 @@ def cell(
 
     # Whoever sends a second signal sends SIGKILL: schedulers repeat themselves without meaning more.
     stop = StopSignal(raises=False)
+    if until_eof:
+        threading.Thread(target=_end_with_input, daemon=True).start()
     work = unpack(packed)
     settings = Settings(
         Store(work.results),
@@ -69,8 +79,15 @@ def cell(
     except Interrupted:
         sys.exit(stopped_by(stop.number))
     if record.status == "failed":
-        print(f"error: {(record.error or '').strip().splitlines()[-1]}", file=sys.stderr)
+        print(f"error: {record.last_words}", file=sys.stderr)
         sys.exit(UNFINISHED)
+
+
+def _end_with_input() -> None:
+    """Ask this process to save and end once nobody holds the other end of its standard input."""
+    while os.read(0, 1 << 16):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _stored(path: Path, index: int, expect: str | None, device: str, threads: int | None) -> NoReturn:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import reprlib
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SpecError
+from .following import follow
 from .options import registry
 from .parting import Parting
 from .stopping import StopSignal
@@ -36,6 +37,8 @@ class Means:
         detach: Leave as soon as the cells are in the executor's queue.
         cancel: End the cells that are on their way, and start none.
         dry_run: List the cells, and start none.
+        watch: Follow the cells that others compute, and start none.
+        as_json: What is followed is printed as JSON.
     """
 
     executor: str
@@ -46,46 +49,65 @@ class Means:
     detach: bool
     cancel: bool
     dry_run: bool
+    watch: bool
+    as_json: bool
 
     def execute(self, grid: Grid, options: GridOptions, results: Path, cache: Path) -> None:
         """Do it, and exit with a code that tells how it went."""
-        from ..grid.helper import plan_in_helper
+        from ..grid.known import check_known, known_or_new
         from ..grid.needs import Needs
         from ..grid.schedule import Watched
+        from ..grid.standing import stand
 
         kind = registry().load("executors", self.executor)
         needs = Needs(kind, self.executor, executor_settings(self.executor), self.settings)
         general = needs.general()
+        if self.as_json and not self.watch:
+            raise SpecError("--json of cells that are run", needed="--watch", hint="bench status --json")
         if (self.detach or self.cancel) and not kind.outlives:
             raise SpecError(
                 f"the cells of executor {self.executor} end with the command that started them",
                 needed="an executor with a queue, such as slurm",
                 hint="without --detach and --cancel",
             )
-        words = "" if kind.outlives else "stopping: every cell saves its state; once more to stop at once"
-        stop = StopSignal(words, raises=False)
-        nothing_starts = self.dry_run or self.cancel
-        plan = plan_in_helper(grid, options, results, cache, check=not nothing_starts)
-        executor = kind(self._resources(plan, results / "logs"), general)
+        words = "stopping: every cell saves its state; once more to stop at once"
+        stop = StopSignal("" if kind.outlives or self.watch else words, raises=False)
+        executor = kind(self._resources(kind, results / "logs"), general)
+        nothing_starts = self.dry_run or self.cancel or self.watch
+        cells_of_grid, is_known = known_or_new(grid, options, results, cache, check=not nothing_starts)
+        plan = stand(cells_of_grid, results)
         cells = [Watched(cell, needs.of(grid, cell.point)) for cell in plan.cells]
         if self.dry_run:
             _list(plan, executor.slots)
         elif self.cancel:
             _cancel(executor, cells)
+        elif self.watch:
+            sys.exit(follow(grid.name, cells, results, stop, as_json=self.as_json))
         else:
-            sys.exit(_run(grid, cells, executor, stop, detach=self.detach))
 
-    def _resources(self, plan: Plan, logs: Path) -> Resources:
+            def check() -> None:
+                if is_known:
+                    check_known(cells_of_grid, grid, options, results, cache)
+
+            sys.exit(_run(grid, cells, executor, stop, check, detach=self.detach))
+
+    def _resources(self, kind: type[Executor], logs: Path) -> Resources:
         from ..api.executor import Resources
+        from ..grid.devices import check_device, devices_here
+        from ..processes import usable_cores
 
         if self.jobs != "auto" and not self.jobs.isdecimal():
             raise SpecError(
                 f"--jobs {reprlib.repr(self.jobs)} is not a number of cells", needed="a whole number, or auto"
             )
         named = None if self.device == "auto" else self.device
+        devices = [] if named is None else [named]
+        if not kind.outlives:  # a queue has devices of its own
+            check_device(self.device)
+            devices = devices or devices_here()
         return Resources(
-            devices=plan.devices if named is None else [named],
-            cores=plan.cores,
+            devices=devices,
+            cores=usable_cores(),
             jobs=None if self.jobs == "auto" else int(self.jobs),
             per_device=self.per_device,
             logs=logs,
@@ -93,7 +115,15 @@ class Means:
         )
 
 
-def _run(chosen: Grid, cells: list[Watched], executor: Executor, stop: StopSignal, *, detach: bool) -> int:
+def _run(
+    chosen: Grid,
+    cells: list[Watched],
+    executor: Executor,
+    stop: StopSignal,
+    check: Callable[[], None],
+    *,
+    detach: bool,
+) -> int:
     """Run the cells; returns the exit code."""
     from ..grid.schedule import work
     from .exits import UNFINISHED, stopped_by
@@ -108,6 +138,7 @@ def _run(chosen: Grid, cells: list[Watched], executor: Executor, stop: StopSigna
             leave=parting.leaves,
             changed=display.changed,
             tick=display.tick,
+            check=check,
         )
     missing = [watched for watched in cells if watched.state not in ("done", "diverged")]
     left = [watched for watched in missing if watched.task]
@@ -138,8 +169,9 @@ def _cancel(executor: Executor, cells: list[Watched]) -> None:
 
 def _list(plan: Plan, slots: int | None) -> None:
     from ..grid.schedule import Watched
+    from ..grid.status import cell_status
     from .catalogue import print_columns
-    from .watching import time_left
+    from .watching import left_of
 
     print_columns(
         [
@@ -148,14 +180,8 @@ def _list(plan: Plan, slots: int | None) -> None:
         ]
     )
     done = sum(cell.standing in ("done", "diverged") for cell in plan.cells)
-    cells = [Watched(cell) for cell in plan.cells if cell.standing not in ("done", "diverged")]
+    cells = [cell_status(Watched(cell)) for cell in plan.cells if cell.standing not in ("done", "diverged")]
     at_a_time = f"; {slots} at a time" if slots is not None else ""
-    left = time_left(cells, slots)
+    left = left_of(cells, slots)
     print(f"{len(plan.cells)} cells, {done} done{at_a_time}", end="")
-    print(
-        f"; about {left} left"
-        if left
-        else "; no estimate: nothing like these was timed here"
-        if cells
-        else ""
-    )
+    print(f"; {left}" if left else "; no estimate: nothing like these was timed here" if cells else "")

@@ -26,6 +26,7 @@ from .options import (
     roots_of,
     settings_of,
 )
+from .status import AsJson
 
 if TYPE_CHECKING:
     from ..grid.planned import GridOptions
@@ -63,6 +64,9 @@ Detach = Annotated[
 Cancel = Annotated[
     bool, typer.Option("--cancel", help="End the grid's cells that are queued or run, and start none.")
 ]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Follow the grid's cells, wherever they run, and start none.")
+]
 DeviceKind = Annotated[
     str, typer.Option("--device", help="Devices to use: auto for all GPUs, cpu, or cuda:N.")
 ]
@@ -97,6 +101,8 @@ def grid(
     detach: Detach = False,
     cancel: Cancel = False,
     dry_run: DryRun = False,
+    watch: Watch = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run every cell of a grid that is not done, each in its own process.
 
@@ -116,7 +122,7 @@ def grid(
     )
     options = _options(preset, assignments, data_root, weights, skip_bad)
     given = settings_of(set_executor, "--set-executor")
-    means = Means(executor, given, jobs, per_device, device, detach, cancel, dry_run)
+    means = Means(executor, given, jobs, per_device, device, detach, cancel, dry_run, watch, as_json)
     means.execute(chosen, options, results, cache_folder(cache))
 
 
@@ -142,6 +148,8 @@ def ablate(
     detach: Detach = False,
     cancel: Cancel = False,
     dry_run: DryRun = False,
+    watch: Watch = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the rows of a model's ablation: `bench grid table4` with any data set, side and model."""
     from ..grid.definition import load_grid
@@ -156,7 +164,7 @@ def ablate(
     )
     options = _options(preset, assignments, data_root, weights, skip_bad)
     given = settings_of(set_executor, "--set-executor")
-    means = Means(executor, given, jobs, per_device, device, detach, cancel, dry_run)
+    means = Means(executor, given, jobs, per_device, device, detach, cancel, dry_run, watch, as_json)
     means.execute(chosen, options, results, cache_folder(cache))
 
 

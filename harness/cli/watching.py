@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from ..grid.schedule import Watched
+from ..grid.status import CellStatus, GridStatus, cell_status, time_left
 
 REFRESH_SECONDS = 1.0
 LINE_SECONDS = 60.0
 """Between two summaries, where there is no terminal."""
-TAIL_BYTES = 4096
 SHOWN_WAITING = 5
 
 
 class Display:
     """Shows the cells of a grid on standard error."""
 
-    def __init__(self, cells: Sequence[Watched], slots: int | None) -> None:
+    def __init__(self, cells: Sequence[Watched], slots: int | None, *, silent: bool = False) -> None:
         self.cells = cells
         self.slots = slots
-        self.console = Console(stderr=True)
-        self.live = Live(console=self.console, auto_refresh=False) if sys.stderr.isatty() else None
+        self.silent = silent
+        self.live = (
+            Live(console=Console(stderr=True), auto_refresh=False)
+            if sys.stderr.isatty() and not silent
+            else None
+        )
         self.spoken = time.monotonic()
+        self.over = {watched.cell.name for watched in cells if watched.is_over}
 
     def __enter__(self) -> Display:
         if self.live:
@@ -60,10 +61,11 @@ class Display:
 
     def changed(self, watched: Watched) -> None:
         """Tell a change of state."""
+        # Kept, and not counted anew: ten thousand cells may change at once.
+        (self.over.add if watched.is_over else self.over.discard)(watched.cell.name)
         if not self.live:
-            over = sum(one.is_over for one in self.cells)
             words = f" ({watched.message})" if watched.message else ""
-            self._say(f"[{over}/{len(self.cells)}] {watched.cell.label}: {watched.state}{words}")
+            self._say(f"[{len(self.over)}/{len(self.cells)}] {watched.cell.label}: {watched.state}{words}")
 
     def tick(self) -> None:
         """Refresh what is shown, now and then."""
@@ -73,87 +75,77 @@ class Display:
             self.live.update(self._table(), refresh=True)
         elif not self.live and now - self.spoken > LINE_SECONDS:
             self.spoken = now
-            self._say(self._summary())
+            self._say(_summary(self._statuses(), self.slots))
 
     def _say(self, line: str) -> None:
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if not self.silent:
+            print(line, file=sys.stderr, flush=True)
 
-    def _summary(self) -> str:
-        counts = Counter(watched.state for watched in self.cells)
-        left = time_left(self.cells, self.slots)
-        return ", ".join(f"{count} {state}" for state, count in counts.items()) + (
-            f"; about {left} left" if left else ""
-        )
+    def _statuses(self) -> list[CellStatus]:
+        return [cell_status(watched) for watched in self.cells]
 
     def _table(self) -> Table:
-        table = Table(caption=self._summary(), caption_justify="left", expand=True)
+        cells = self._statuses()
+        table = Table(caption=_summary(cells, self.slots), caption_justify="left", expand=True)
         for head in ("cell", "state", "epoch", "losses", "left"):
             table.add_column(head, overflow="ellipsis", no_wrap=True)
-        waiting = [watched for watched in self.cells if watched.state == "waiting"]
-        # A terminal has a few dozen lines: what moves or went wrong comes first.
-        for watched in self.cells:
-            if watched.state in ("running", "elsewhere", "failed", "diverged"):
-                table.add_row(*_row(watched))
-        for watched in waiting[:SHOWN_WAITING]:
-            table.add_row(*_row(watched))
+        for one in _worth_a_row(cells):
+            table.add_row(*_row(one))
         return table
 
 
-def _row(watched: Watched) -> tuple[str, str, str, str, str]:
-    if watched.state not in ("running", "elsewhere"):
-        return watched.cell.label, watched.state, "", watched.message, ""
-    last = last_losses(watched.cell.folder / "log.jsonl")
-    if last is None:
-        return watched.cell.label, watched.state, "", "", ""
-    left = cell_left(watched)
-    losses = "  ".join(f"{name} {value:.3g}" for name, value in last["losses"].items() if "/" not in name)
-    epoch = f"{min(last['epoch'] + 1, watched.cell.epochs)}/{watched.cell.epochs}"
-    return watched.cell.label, watched.state, epoch, losses, _duration(left) if left is not None else ""
+def lines_of(status: GridStatus) -> list[str]:
+    """A status in plain lines: what moves or went wrong, and how many are what."""
+    shown = _worth_a_row(status.cells)
+    lines = [
+        "  ".join(filter(None, [label, state, epoch and f"epoch {epoch}", words, left and f"{left} left"]))
+        for label, state, epoch, words, left in map(_row, shown)
+    ]
+    return [*lines, _summary(status.cells, None)]
 
 
-def last_losses(log: Path) -> dict[str, Any] | None:
-    """The last whole line of losses in a cell's log, which may be growing; only its end is read."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - TAIL_BYTES))
-            lines = file.read().splitlines()
-    except OSError:
-        return None
-    for line in reversed(lines):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and "losses" in entry:
-            return entry
-    return None
+def _worth_a_row(cells: Sequence[CellStatus]) -> list[CellStatus]:
+    """A terminal has a few dozen lines: what moves or went wrong comes first."""
+    told = [one for one in cells if one.state in ("running", "elsewhere", "failed", "stopped", "diverged")]
+    return told + [one for one in cells if one.state in ("queued", "waiting")][:SHOWN_WAITING]
 
 
-def cell_left(watched: Watched) -> float | None:
-    """Seconds that are left for a cell, from its plan and the time it has been running."""
-    if watched.cell.seconds is None:
-        return None
-    spent = time.monotonic() - watched.since if watched.state == "running" else 0.0
-    return max(0.0, watched.cell.seconds - spent)
+def _summary(cells: Sequence[CellStatus], slots: int | None) -> str:
+    counts = Counter(one.state for one in cells)
+    left = left_of(cells, slots)
+    seconds, _ = time_left(cells, slots)
+    ends = datetime.now().astimezone() + timedelta(seconds=seconds or 0)
+    until = f"until {ends:%Y-%m-%d %H:%M}" if left else ""
+    told = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no cells"
+    return "; ".join(filter(None, [told, left, until]))
 
 
-def time_left(cells: Sequence[Watched], slots: int | None) -> str:
-    """How long all cells will take on so many slots; empty where nothing is known.
+def _row(one: CellStatus) -> tuple[str, str, str, str, str]:
+    state = f"{one.state} ({one.message})" if one.state == "running" and one.message else one.state
+    words = losses_of(one) if one.state == "running" else one.message
+    return one.label, state, epoch_of(one), words, time_of(one.seconds_left or None)
 
-    Without a number of slots, it is as many as run just now.
-    """
-    if slots is None:
-        slots = sum(watched.state == "running" for watched in cells)
-        if not slots:
-            return ""
-    open_cells = [watched for watched in cells if not watched.is_over]
-    known = [seconds for watched in open_cells if (seconds := cell_left(watched)) is not None]
-    if not known:
+
+def epoch_of(one: CellStatus) -> str:
+    """In which epoch of how many a cell is; empty where it is in none."""
+    if one.epoch is None:
         return ""
-    unknown = len(open_cells) - len(known)
-    return _duration(sum(known) / slots) + (f" without {unknown} of unknown length" if unknown else "")
+    return f"{one.epoch}/{one.epochs}" if one.epochs is not None else str(one.epoch)
 
 
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
+def losses_of(one: CellStatus) -> str:
+    """Its last losses; the parts of one, called whole/part, are in the log."""
+    return "  ".join(f"{name} {value:.3g}" for name, value in one.losses.items() if "/" not in name)
+
+
+def left_of(cells: Sequence[CellStatus], slots: int | None) -> str:
+    """How long all cells will take on so many slots, in words; empty where nothing is known."""
+    seconds, unknown = time_left(cells, slots)
+    if not seconds:
+        return ""
+    return f"about {time_of(seconds)} left" + (f" without {unknown} of unknown length" if unknown else "")
+
+
+def time_of(seconds: float | None) -> str:
+    """A time in words; empty where nobody knows it."""
+    return "" if seconds is None else str(timedelta(seconds=round(seconds)))

@@ -26,6 +26,7 @@ from ..files import (
 )
 from ..installed import versions_of
 from ..interrupting import look
+from ..processes import usable_cores
 from . import resize
 from .image_set import COLUMNS, FORMAT, META, TABLE, ImageSet
 from .layer_file import LayerFile
@@ -100,13 +101,6 @@ def prepare(
         if prepared.skipped and not skip_bad:
             raise _fatal(DataError(prepared.skipped[0]["reason"]))
     return {side: sets[side] for side in resolutions}
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on, which in a container or a batch job is not all of them."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _key(dataset: Dataset, name: str, raw: str, side: int | None) -> str:

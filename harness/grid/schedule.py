@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from ..api.executor import BUSY, USER_ERROR, Ended, Executor, Job, SubmittedJob
 from ..cell.records import RecordError, RunFolder, missing_metrics
-from ..claims import Looker, holder_of
+from ..claims import holder_of
+from ..holders import Looker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,11 @@ class Watched:
         return self.state in ("done", "diverged", "failed", "stopped")
 
     @property
+    def is_done(self) -> bool:
+        """Whether it has a result."""
+        return self.state in ("done", "diverged")
+
+    @property
     def job(self) -> Job:
         """It, as an executor is given it."""
         cell = self.cell
@@ -78,6 +84,7 @@ def work(
     changed: Callable[[Watched], None],
     tick: Callable[[], None],
     leave: Callable[[], bool] = lambda: False,
+    check: Callable[[], None] = lambda: None,
     attempts: int = 2,
 ) -> None:
     """Bring every cell to its end. ``cells`` are changed in place.
@@ -89,6 +96,7 @@ def work(
         changed: Told about every change of state.
         tick: Called between two looks.
         leave: Whether to go, and leave the cells on their way to an executor that outlives this process.
+        check: Called once, before the first cell is started: raises where that is no use.
         attempts: How often a cell is started before it is given up. One that got further, or had to make room
             for another job, made no attempt.
 
@@ -96,7 +104,7 @@ def work(
         BenchError: A cell can't be started. Those that run have saved their state and are over by then, as
             after any other exception, unless the executor outlives this process.
     """
-    _Loop(cells, executor, changed, attempts).run(stop, tick, leave)
+    _Loop(cells, executor, changed, check, attempts).run(stop, tick, leave)
 
 
 class _Loop:
@@ -105,9 +113,12 @@ class _Loop:
         cells: Sequence[Watched],
         executor: Executor,
         changed: Callable[[Watched], None],
+        check: Callable[[], None],
         attempts: int,
     ) -> None:
         self.cells, self.executor, self.changed, self.attempts = cells, executor, changed, attempts
+        self.check = check
+        self.is_checked = False
         self.looker = Looker()
 
     def run(self, stop: Callable[[], int], tick: Callable[[], None], leave: Callable[[], bool]) -> None:
@@ -227,6 +238,9 @@ class _Loop:
                 watched.mark = mark_of(watched.cell.folder)
                 ready.append(watched)
         if ready:
+            if not self.is_checked:
+                self.check()
+                self.is_checked = True
             tasks = self.executor.submit([watched.job for watched in ready])
             for watched, task in zip(ready, tasks, strict=True):
                 self._started(watched, task)

@@ -17,6 +17,8 @@ from ..files import read_file
 FILE = "sessions.jsonl"
 KILLED = "killed"
 """Why a session ended that could not say so."""
+SAVED = "saved on request"
+LOST = "lost to another process"
 
 
 @contextmanager
@@ -34,10 +36,10 @@ def session(folder: Path, *, job: str | None, device: str) -> Iterator[None]:
     try:
         yield
     except Interrupted:
-        ended = "saved on request"
+        ended = SAVED
         raise
     except BusyError:
-        ended = "lost to another process"
+        ended = LOST
         raise
     except BaseException as error:
         ended = f"{type(error).__name__}"

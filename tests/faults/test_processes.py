@@ -20,6 +20,7 @@ from harness.cli.stopping import StopSignal
 from harness.errors import BenchError, BusyError
 from harness.grid import helper
 from harness.grid.definition import load_grid
+from harness.grid.known import known_or_new
 from harness.grid.planned import GridOptions
 from harness.processes import unhurried
 from harness.running.cell import Outcome
@@ -52,20 +53,18 @@ def test_a_damaged_name_of_a_holder_is_no_name(tmp_path: Path, content: bytes) -
 
 
 def test_a_planner_that_dies_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(helper, "_plan", os._exit)
-
     class Dying:
         def __init__(self, **_: object) -> None: ...
         def __enter__(self) -> Dying:
             return self
 
         def __exit__(self, *_: object) -> None: ...
-        def submit(self, *_: object) -> None:
+        def submit(self, *_: object, **__: object) -> None:
             raise BrokenProcessPool
 
     monkeypatch.setattr(helper, "ProcessPoolExecutor", Dying)
     with pytest.raises(BenchError, match="was killed"):
-        helper.plan_in_helper(load_grid("table2"), GridOptions(), tmp_path, tmp_path, check=False)
+        known_or_new(load_grid("table2"), GridOptions(), tmp_path, tmp_path, check=False)
 
 
 HELPER_OF_A_PARENT = """

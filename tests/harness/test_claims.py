@@ -18,9 +18,10 @@ import pytest
 import toy_plugin
 
 from harness import claims
-from harness.claims import Claim, Looker, claimed
+from harness.claims import Claim, claimed
 from harness.errors import BusyError, StorageError
 from harness.files import atomic_write, clear_partial
+from harness.holders import Looker
 
 LEASE = 1.5
 

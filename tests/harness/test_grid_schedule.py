@@ -11,7 +11,7 @@ from filelock import FileLock
 from scripted import Scripted, Told, cell, completes, ends, finish, run
 
 from harness.api import BUSY, USER_ERROR, Ended, Job, SubmittedJob
-from harness.cli.watching import last_losses
+from harness.cell.logs import last_losses
 from harness.errors import StorageError
 from harness.grid import schedule
 

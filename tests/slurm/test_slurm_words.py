@@ -180,6 +180,9 @@ def test_ten_thousand_cells_are_twelve_questions(tmp_path: Path, monkeypatch: py
     assert executor.attach(names) == {}
     tasks = list(executor.submit([Job(name, ("cell", name)) for name in sorted(names)]))
     assert len(tasks) == 10_000
+    with monkeypatch.context() as patch:
+        patch.setattr(queue, "ASK_SECONDS", -1.0)  # as if submitting had taken longer than that
+        assert {task.state for task in tasks} == {JobState("queued")}
     assert len(asked) <= 12
     before = len(asked)
     for _ in range(3):
@@ -193,6 +196,8 @@ def test_what_is_queued_is_found_by_the_name_of_its_array(
     jobs = [Job(f"c{number}", ("cell", str(number))) for number in range(3)]
     folder = write_cells(tmp_path / "jobs", jobs)
     name = name_of(folder)
+    assert cluster(tmp_path, monkeypatch, ["no listing"])[0].attach({"c0"}) == {}, "nothing was submitted"
+    write_script(folder, [], tmp_path / "logs", device="cpu", setup="")
     listing = [
         line(7, 0, name, "RUNNING", 0, "n1"),
         line(7, 1, name, "PENDING"),

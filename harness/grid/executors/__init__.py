@@ -7,4 +7,5 @@ from harness import Register, hookimpl
 def bench_executors(register: Register) -> None:
     """Register the built-in executors."""
     register("local", "harness.grid.executors.local:Local", summary="processes on this machine")
+    register("ray", "harness.grid.executors.ray.executor:Ray", summary="tasks of Ray, on a cluster or here")
     register("slurm", "harness.grid.executors.slurm.executor:Slurm", summary="jobs of a SLURM cluster")

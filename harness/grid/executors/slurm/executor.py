@@ -25,8 +25,8 @@ from ....files import storage_error
 from ...cells import CELLS, read_cells, write_cells
 from ..local import last_words, tail_of
 from .config import SlurmConfig, sbatch_options
-from .queue import Entry, Place, Queue, call
-from .script import ENDS, name_of, write_script
+from .queue import ASK_SECONDS, Entry, Place, Queue, call
+from .script import ENDS, SCRIPT, name_of, write_script
 
 ARRAY = 1000
 """Cells of one array: what SLURM admits where nobody changed it."""
@@ -84,8 +84,9 @@ class Slurm(Executor[SlurmConfig]):
             claim.release()
 
     def attach(self, names: Collection[str]) -> Mapping[str, SubmittedJob]:
-        """Those of the cells that wait or run in the queue."""
-        return self._attached(names, self.queue.ask()) if self.folder.is_dir() else {}
+        """Those of the cells that wait or run in the queue; where nothing was submitted, it is not asked."""
+        is_asked = any(self.folder.glob(f"*/{SCRIPT}"))
+        return self._attached(names, self.queue.ask()) if is_asked else {}
 
     def stop(self, jobs: Sequence[SubmittedJob], *, now: bool) -> None:
         """Ask SLURM once for some hundred cells."""
@@ -165,7 +166,10 @@ class SlurmJob(SubmittedJob):
     @property
     def state(self) -> JobState:
         """As SLURM said the last time that it was asked."""
-        entry = self.executor.queue.entries().get(self.place)
+        # Of one that is new, SLURM has not to be asked: others of its kind are being submitted just now.
+        is_new = time.monotonic() - self._began < ASK_SECONDS
+        queue = self.executor.queue
+        entry = (queue.known if is_new else queue.entries()).get(self.place)
         if entry is not None and entry.job >= self.number and not entry.is_over:
             self._state = JobState("queued") if entry.is_queued else JobState("running", entry.node or None)
         return self._state

@@ -78,6 +78,11 @@ class Queue:
         self.trouble = ""
         self._entries: dict[Place, Entry] = {}
 
+    @property
+    def known(self) -> dict[Place, Entry]:
+        """As ``entries``, however old the last answer is."""
+        return self._entries
+
     def entries(self) -> dict[Place, Entry]:
         """The newest job of every cell that SLURM still knows; asked for again where the last answer is old.
 
