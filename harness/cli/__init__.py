@@ -13,14 +13,13 @@ import typer
 
 import harness
 
-from . import catalogue, cell, check, data, doctor, figure, grid, report, run, sample, score, table
+from . import catalogue, cell, check, config, data, doctor, figure, grid, report, run, sample, score, table
 from .ending import DEBUG, end
 
 app = typer.Typer(
     name="bench",
     help="Train generative models on medical images under one protocol, score them, keep records.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -54,6 +53,7 @@ app.command("list")(catalogue.list_plugins)
 app.command("show")(catalogue.show)
 app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
+app.command("config")(config.config)
 app.command("cell", hidden=True)(cell.cell)
 
 

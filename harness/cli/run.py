@@ -14,7 +14,9 @@ from .options import (
     RESULTS,
     Assignments,
     CacheOption,
+    DatasetName,
     Device,
+    ModelName,
     Offline,
     Resolution,
     Results,
@@ -37,8 +39,8 @@ from .stopping import StopSignal
 
 
 def run(
-    model: Annotated[str, typer.Option(help="Model to train: bench list models.")],
-    dataset: Annotated[str, typer.Option(help="Data set to train on: bench list datasets.")],
+    model: ModelName,
+    dataset: DatasetName,
     res: Resolution = 64,
     source: Source = None,
     target: Target = None,

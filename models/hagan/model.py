@@ -50,7 +50,7 @@ class HAGAN(AdversarialSynthesizer):
     presets: ClassVar = {
         "smoke": {"warmup_epochs": 2},
         # Small networks, and an average of them that shows less of their noise.
-        "quick": {"warmup_epochs": 16, "width": 128, "ema_decay": 0.995},
+        "quick": {"warmup_epochs": 24, "width": 128, "ema_decay": 0.995},
     }
     ablation: ClassVar = ABLATION
 
