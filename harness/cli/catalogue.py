@@ -92,9 +92,9 @@ def show(
     shown = (
         _run(name, results)
         if what == "run"
-        else _protocol()
+        else protocol_shown()
         if what == "protocol"
-        else _plugin(plugins, what, name)
+        else plugin_shown(plugins, what, name)
     )
     if as_json:
         emit(shown)
@@ -115,7 +115,7 @@ def _schema(command: str) -> str:
     return schema_file(command).read_text(encoding="utf-8")
 
 
-def _protocol() -> Shown:
+def protocol_shown() -> Shown:
     from ..cell.protocol import CORE_PRESETS, PROTOCOL_VERSION, Protocol
     from .answers import Shown
 
@@ -129,7 +129,7 @@ def _protocol() -> Shown:
     )
 
 
-def _plugin(plugins: Registry, what: str, name: str) -> Shown:
+def plugin_shown(plugins: Registry, what: str, name: str) -> Shown:
     """A model, data set, metric, feature space or executor."""
     from .answers import Shown
 
