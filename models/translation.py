@@ -61,7 +61,7 @@ class UNetTranslator(AdversarialModel, Translator):
     """
 
     # A few epochs of it in a minute on a CPU.
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"smoke": {"width": 16}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"smoke": {"width": 16}, "quick": {"width": 16}}
     resolutions = (32, 64, 128, 256)
 
     config: TranslationConfig

@@ -13,14 +13,28 @@ import typer
 
 import harness
 
-from . import catalogue, cell, check, data, doctor, figure, grid, report, run, sample, score, status, table
+from . import (
+    catalogue,
+    cell,
+    check,
+    config,
+    data,
+    doctor,
+    figure,
+    grid,
+    report,
+    run,
+    sample,
+    score,
+    status,
+    table,
+)
 from .ending import DEBUG, end
 
 app = typer.Typer(
     name="bench",
     help="Train generative models on medical images under one protocol, score them, keep records.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -55,6 +69,7 @@ app.command("list")(catalogue.list_plugins)
 app.command("show")(catalogue.show)
 app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
+app.command("config")(config.config)
 app.command("cell", hidden=True)(cell.cell)
 
 

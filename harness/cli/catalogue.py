@@ -4,152 +4,232 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import SpecError
-from .options import RESULTS, Results, registry
+from .options import RESULTS, AsJson, Results, registry
 from .user_file import executor_settings, user_file
 
 if TYPE_CHECKING:
     from ..api import PluginConfig
     from ..plugins import Kind, Registry
+    from .answers import Setting, Shown
 
 KINDS: tuple[Kind, ...] = ("models", "datasets", "metrics", "features", "executors")
+SHOWN = ("protocol", "model", "dataset", "metric", "features", "executor", "run", "schema")
+
+
+def names_to_show(ctx: typer.Context) -> list[str]:
+    """What a shell may complete the name to."""
+    what = ctx.params.get("what")
+    return [entry.name for kind in KINDS if kind in (what, f"{what}s") for entry in registry().entries(kind)]
 
 
 def list_plugins(
     kind: Annotated[
-        str | None, typer.Argument(help="models, datasets, metrics, features or executors; all by default.")
+        str | None,
+        typer.Argument(
+            help="models, datasets, metrics, features or executors; all by default.",
+            autocompletion=lambda: KINDS,
+        ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List what is installed, from this package and from others."""
     plugins = registry()
     if kind is not None and kind not in KINDS:
         raise SpecError(f"there are no {kind!r} to list", needed=", ".join(KINDS), hint="bench list models")
-    for one in KINDS:
-        if kind in (None, one):
-            print(f"{one}:" if kind is None else "", end="\n" if kind is None else "")
-            print_columns([(f"  {e.name}", e.summary, f"({e.distribution})") for e in plugins.entries(one)])
+    entries = {one: list(plugins.entries(one)) for one in KINDS if kind in (None, one)}
+    if as_json:
+        from .answers import Listed, Plugin, emit
+
+        emit(
+            Listed(
+                plugins=[
+                    Plugin(kind=one, name=e.name, summary=e.summary, distribution=e.distribution)
+                    for one, found in entries.items()
+                    for e in found
+                ]
+            )
+        )
+        return
+    for one, found in entries.items():
+        print(f"{one}:" if kind is None else "", end="\n" if kind is None else "")
+        print_columns([(f"  {e.name}", e.summary, f"({e.distribution})") for e in found])
 
 
 def show(
-    what: Annotated[str, typer.Argument(help="protocol, model, dataset, metric, features, executor or run.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="protocol, model, dataset, metric, features, executor or run; schema: what --json prints.",
+            autocompletion=lambda: list(SHOWN),
+        ),
+    ],
     name: Annotated[
-        str, typer.Argument(help="Its name; for a run its folder or the start of its name.")
+        str,
+        typer.Argument(
+            help="Its name; for a run its folder or the start of its name.", autocompletion=names_to_show
+        ),
     ] = "",
     results: Results = RESULTS,
+    as_json: AsJson = False,
 ) -> None:
     """Show every setting of the protocol or a plugin, with default, unit and source; or a run's record."""
+    from .answers import emit
+
     plugins = registry()
-    if what == "protocol":
-        _show_protocol()
-    elif not name:
+    if what not in SHOWN:
+        raise SpecError(f"can't show {what!r}", needed=", ".join(SHOWN))
+    if what != "protocol" and not name:
         raise SpecError(f"which {what}?", needed="its name", hint=f"bench show {what} NAME; bench list")
-    elif what == "model":
-        _show_model(plugins, name)
-    elif what == "dataset":
-        _show_dataset(plugins, name)
-    elif what in ("metric", "features"):
-        _show_score(plugins, "metrics" if what == "metric" else "features", name)
-    elif what == "executor":
-        _show_executor(plugins, name)
-    elif what == "run":
-        _show_run(name, results)
-    else:
-        raise SpecError(
-            f"can't show {what!r}", needed="protocol, model, dataset, metric, features, executor or run"
-        )
-
-
-def _show_protocol() -> None:
-    from ..cell.protocol import CORE_PRESETS, PROTOCOL_VERSION, Protocol
-
-    print(
-        f"protocol (version {PROTOCOL_VERSION}): how a cell is trained and scored, set by --set NAME=VALUE\n"
+    if what == "schema":
+        print(_schema(name), end="")
+        return
+    shown = (
+        _run(name, results)
+        if what == "run"
+        else protocol_shown()
+        if what == "protocol"
+        else plugin_shown(plugins, what, name)
     )
-    _print_config(Protocol)
-    _print_presets(CORE_PRESETS)
+    if as_json:
+        emit(shown)
+    elif what == "run":
+        if shown.record is None:
+            print(f"{shown.facts['folder']} is not done; its spec:")
+        print(json.dumps(shown.record or shown.spec, indent=2, ensure_ascii=False))
+    else:
+        _print_shown(shown)
 
 
-def _show_model(plugins: Registry, name: str) -> None:
-    model = plugins.load("models", name)
-    print(f"{name} (version {model.version}): {plugins.entry('models', name).summary}")
-    sides = "any" if model.resolutions is None else ", ".join(map(str, model.resolutions))
-    print(f"resolutions: {sides}\n")
-    _print_config(model.Config)
-    _print_presets(model.presets)
-    for preset, sides in model.presets_from.items():
-        _print_presets({f"{preset}, from {side} px on": changed for side, changed in sides.items()})
+def _schema(command: str) -> str:
+    from ..plugins import unknown_name
+    from .answers import ANSWERS, schema_file
+
+    if command not in ANSWERS:
+        raise unknown_name("command with --json", command, ANSWERS, hint="bench show schema table")
+    return schema_file(command).read_text(encoding="utf-8")
 
 
-def _show_dataset(plugins: Registry, name: str) -> None:
-    dataset = plugins.load("datasets", name)
-    print(f"{name} (version {dataset.version}): {plugins.entry('datasets', name).summary}")
-    for title in ("obtain", "licence", "citation", "published_count"):
-        if text := getattr(dataset, title):
-            print(f"{title.replace('_', ' ')}: {text}")
-    for title, names in (
-        ("flips", dataset.flips),
-        ("modalities", dataset.modalities),
-        ("labels", dataset.label_names),
-        ("regions", dataset.regions),
-    ):
-        if names:
-            print(f"{title}: {', '.join(names)}")
-    print()
-    _print_config(dataset.Config)
+def protocol_shown() -> Shown:
+    from ..cell.protocol import CORE_PRESETS, PROTOCOL_VERSION, Protocol
+    from .answers import Shown
+
+    return Shown(
+        what="protocol",
+        name="protocol",
+        version=PROTOCOL_VERSION,
+        summary="how a cell is trained and scored, set by --set NAME=VALUE",
+        settings=_settings(Protocol),
+        presets={name: dict(values) for name, values in CORE_PRESETS.items()},
+    )
 
 
-def _show_score(plugins: Registry, kind: Kind, name: str) -> None:
+def plugin_shown(plugins: Registry, what: str, name: str) -> Shown:
+    """A model, data set, metric, feature space or executor."""
+    from .answers import Shown
+
+    kind: Kind = next(one for one in KINDS if one in (what, f"{what}s"))
     entry, cls = plugins.entry(kind, name), plugins.load(kind, name)
-    print(f"{name} (version {cls.version}): {entry.summary}\n{(cls.__doc__ or '').strip()}")
+    presets = {preset: dict(values) for preset, values in getattr(cls, "presets", {}).items()}
+    for preset, sides in getattr(cls, "presets_from", {}).items():
+        presets |= {f"{preset}, from {side} px on": dict(changed) for side, changed in sides.items()}
+    return Shown(
+        what=what,
+        name=name,
+        version=getattr(cls, "version", None),
+        summary=entry.summary,
+        description=inspect.getdoc(cls) or "",
+        facts=_facts(kind, name, cls),
+        settings=_settings(cls.Config) if hasattr(cls, "Config") else [],
+        presets=presets,
+    )
 
 
-def _show_executor(plugins: Registry, name: str) -> None:
-    entry, kind = plugins.entry("executors", name), plugins.load("executors", name)
-    print(f"{name}: {entry.summary}\n{inspect.getdoc(kind) or ''}\n")
-    _print_config(kind.Config)
-    set_here = "".join(f"\n  {key} = {value!r}" for key, value in executor_settings(name).items())
-    print(f"\nset by --set-executor NAME=VALUE, by [[resources]] of a grid, or below [executor.{name}] in")
-    print(f"{user_file()}:{set_here or ' nothing is set there'}")
+def _facts(kind: Kind, name: str, cls: Any) -> dict[str, str | list[str]]:
+    """What a kind of plugin has to say beside its settings."""
+    if kind == "models":
+        sides = "any" if cls.resolutions is None else ", ".join(map(str, cls.resolutions))
+        return {"resolutions": sides}
+    if kind == "datasets":
+        texts = {title: getattr(cls, title) for title in ("obtain", "licence", "citation", "published_count")}
+        lists = {
+            "flips": cls.flips,
+            "modalities": cls.modalities,
+            "labels": cls.label_names,
+            "regions": cls.regions,
+        }
+        return {title.replace("_", " "): text for title, text in texts.items() if text} | {
+            title: list(names) for title, names in lists.items() if names
+        }
+    if kind == "executors":
+        return {"set here": [f"{key} = {value!r}" for key, value in executor_settings(name).items()]}
+    return {}
 
 
-def _show_run(name: str, results: Any) -> None:
+def _run(name: str, results: Any) -> Shown:
     from ..cell.records import Store
+    from .answers import Shown
 
     folder = Store(results).find(name)
     record = folder.read_record()
-    if record is None:
-        print(f"{folder.path} is not done; its spec:")
-    content = folder.read_spec() if record is None else record
-    print(json.dumps(content.model_dump(mode="json"), indent=2, ensure_ascii=False))
+    return Shown(
+        what="run",
+        name=folder.path.name,
+        facts={"folder": str(folder.path)},
+        record=None if record is None else record.model_dump(mode="json"),
+        spec=(folder.read_spec() if record is None else record.spec).model_dump(mode="json"),
+    )
 
 
-def _print_presets(presets: Mapping[str, Mapping[str, Any]]) -> None:
-    for name, overrides in presets.items():
-        print(f"\npreset {name}: " + ", ".join(f"{key}={value}" for key, value in overrides.items()))
+def _print_shown(shown: Shown) -> None:
+    version = "" if shown.version is None else f" (version {shown.version})"
+    print(f"{shown.name}{version}: {shown.summary}")
+    if shown.what in ("metric", "features", "executor"):
+        print(shown.description)
+    for title, fact in shown.facts.items():
+        if shown.what != "executor":
+            print(f"{title}: {fact if isinstance(fact, str) else ', '.join(fact)}")
+    if shown.what not in ("metric", "features"):
+        print()
+        _print_settings(shown.settings)
+    for preset, values in shown.presets.items():
+        print(f"\npreset {preset}: " + ", ".join(f"{key}={value}" for key, value in values.items()))
+    if shown.what == "executor":
+        set_here = "".join(f"\n  {line}" for line in shown.facts["set here"])
+        print("\nset by --set-executor NAME=VALUE, by [[resources]] of a grid, or below")
+        print(f"[executor.{shown.name}] in {user_file()}:{set_here or ' nothing is set there'}")
 
 
-def _print_config(config: type[PluginConfig]) -> None:
-    rows = [("setting", "default", "unit", "what", "source")]
+def _settings(config: type[PluginConfig]) -> list[Setting]:
+    from .answers import Setting
+
+    found = []
     for name, field in config.model_fields.items():
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-        rows.append(
-            (
-                name,
-                json.dumps(field.default),
-                str(extra.get("unit", "")),
-                field.description or "",
-                str(extra.get("source", "")),
+        found.append(
+            Setting(
+                name=name,
+                default=field.default,
+                unit=str(extra.get("unit", "")),
+                description=field.description or "",
+                source=str(extra.get("source", "")),
             )
         )
-    if len(rows) == 1:
-        print("no settings")
-    else:
+    return found
+
+
+def _print_settings(settings: Sequence[Setting]) -> None:
+    rows = [("setting", "default", "unit", "what", "source")]
+    rows += [(s.name, json.dumps(s.default), s.unit, s.description, s.source) for s in settings]
+    if settings:
         print_columns(rows)
+    else:
+        print("no settings")
 
 
 def print_columns(rows: Iterable[Sequence[str]]) -> None:

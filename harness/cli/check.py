@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from ..errors import SpecError
 from ..plugins import unknown_name
 from .catalogue import KINDS
 from .options import (
+    AsJson,
     CacheOption,
     Offline,
     Roots,
@@ -48,6 +50,7 @@ def check(
     weights: WeightsOption = None,
     cache: CacheOption = None,
     offline: Offline = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check on the CPU that a plugin keeps its contract; what broke is told, and the exit code is 1."""
     plugins = registry()
@@ -55,18 +58,30 @@ def check(
     checked = run_checks(
         plugins, found, name, res, data_root, weights_of(weights, cache_folder(cache), offline)
     )
-    broken = {finding.check for finding in checked.findings}
-    for one in checked.checks:
-        print(f"{'BROKEN' if one in broken else 'ok':<7} {one}")
-        for finding in checked.findings:
-            if finding.check == one:
-                print(f"        {finding.broken}")
+    findings: dict[str, list[str]] = {one: [] for one in checked.checks}
+    for finding in checked.findings:
+        findings[finding.check].append(finding.broken)
+    if as_json:
+        _emit(checked.subject, findings)
+    else:
+        for one, broken in findings.items():
+            print(f"{'BROKEN' if broken else 'ok':<7} {one}")
+            for sentence in broken:
+                print(f"        {sentence}")
+        if not checked.findings:
+            print(f"{checked.subject} keeps its contract ({len(checked.checks)} checks)")
     if checked.findings:
         print(
             f"{checked.subject} does not keep its contract: {len(checked.findings)} findings", file=sys.stderr
         )
         sys.exit(1)
-    print(f"{checked.subject} keeps its contract ({len(checked.checks)} checks)")
+
+
+def _emit(subject: str, findings: Mapping[str, list[str]]) -> None:
+    from .answers import Check, CheckedPlugin, emit
+
+    checks = [Check(name=name, findings=broken) for name, broken in findings.items()]
+    emit(CheckedPlugin(subject=subject, keeps_contract=not any(findings.values()), checks=checks))
 
 
 def kind_of(plugins: Registry, name: str, kind: str | None) -> Kind:

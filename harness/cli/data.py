@@ -17,6 +17,7 @@ from ..files import move_aside, typed
 from ..interrupting import heeding
 from ..limits import check_side
 from .options import (
+    AsJson,
     Assignments,
     CacheOption,
     Roots,
@@ -33,8 +34,6 @@ from .options import (
 from .stopping import StopSignal
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..api import Dataset
     from ..data.image_set import ImageSet
 
@@ -92,20 +91,29 @@ def info(
     files: Annotated[
         Path | None, typer.Option(help="CSV file to write, with a line for every raw file and its use.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Count what is there, and lay some prepared images out in a picture for a person to look at."""
     from ..data.pictures import mosaic, save_png
+    from .answers import DataInfo, emit
+    from .counts import prepared_set, print_info
 
     asked = _Asked(dataset, _sides(res), (source, target), data_root, assignments, workers, skip_bad)
     sets = asked.prepared(cache_folder(cache))
+    told = []
     for images in sets:
-        _describe(images, registry().load("datasets", dataset))
         picture = sheet or Path(f"{dataset}.png")
         if sheet is None or len(sets) > 1:
             picture = picture.parent / f"{picture.stem}-{images.resolution}{picture.suffix}"
         save_png(picture, mosaic(images.limit(48, seed=0).images, 8))
-        print(f"contact sheet: {picture}")
-    _account(asked.made(), sets[0], files)
+        told.append(prepared_set(images, registry().load("datasets", dataset), picture))
+    made = asked.made()
+    left_out, used = made.left_out(), sets[0].table["source"].unique().tolist()
+    if files is not None:
+        skipped = {item: f"skipped: {reason}" for item, reason in told[0].skipped.items()}
+        _write_uses(files, dict.fromkeys(used, "used") | dict(left_out) | skipped)
+    info = DataInfo(sets=told, files_used=len(used), left_out=dict(left_out), notes=list(made.notes()))
+    emit(info) if as_json else print_info(info)
 
 
 @app.command()
@@ -228,56 +236,6 @@ def _reading() -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _describe(images: ImageSet, kind: type[Dataset]) -> None:
-    table = images.table
-    print(f"{images.name} at {images.resolution} px: {_count(table)}")
-    if kind.published_count:
-        print(f"published count: {kind.published_count}")
-    for split, part in table.groupby("split"):
-        print(f"  {split}: {_count(part)}")
-    width, height = table["width"], table["height"]
-    print(f"raw sizes: {width.min()} to {width.max()} pixels wide, {height.min()} to {height.max()} high")
-    modes = table["mode"].value_counts()
-    print("raw modes: " + ", ".join(f"{mode} {count}" for mode, count in modes.items()))
-    print(f"colours: {'RGB' if images.channels == 3 else 'grey'}")
-    for name, count in images.conversions.items():
-        print(f"lost on the way: {name}, in {count} images")
-    for name, count in _labelled(images).items():
-        print(f"label {name}: in {count} images")
-    print(f"skipped: {len(images.skipped)}")
-    for entry in images.skipped:
-        print(f"  {entry['item']}: {entry['reason']}")
-    print(f"fingerprint: {images.fingerprint}\nprepared in: {images.home}")
-
-
-def _labelled(images: ImageSet) -> dict[str, int]:
-    """In how many raw slices each label occurs; those whose labels nobody knows come last."""
-    if not images.label_names:
-        return {}
-    shown = images.table["labels"].str.get_dummies(";")
-    names = [*images.label_names, *({"unknown"} & set(shown.columns))]
-    return {name: int(shown[name].sum()) if name in shown else 0 for name in names}
-
-
-def _account(dataset: Dataset, images: ImageSet, files: Path | None) -> None:
-    """Say how many files are used, and why others are not; of every one of them in a CSV file."""
-    for note in dataset.notes():
-        print(f"note: {note}")
-    left_out = dataset.left_out()
-    used = images.table["source"].unique().tolist()
-    print(f"files used: {len(used)}, left out: {len(left_out)}")
-    if files is not None:
-        _write_uses(files, dict.fromkeys(used, "used") | dict(left_out) | _skipped(images))
-    reasons = list(left_out.values())
-    for reason in sorted(set(reasons), key=reasons.count, reverse=True):
-        names = [name for name, why in left_out.items() if why == reason]
-        print(f"  {len(names)} {reason}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
-
-
-def _skipped(images: ImageSet) -> dict[str, str]:
-    return {entry["item"]: f"skipped: {entry['reason']}" for entry in images.skipped}
-
-
 def _write_uses(path: Path, uses: dict[str, str]) -> None:
     import pandas as pd
 
@@ -285,7 +243,3 @@ def _write_uses(path: Path, uses: dict[str, str]) -> None:
 
     with atomic_write(path) as file:
         pd.DataFrame(sorted(uses.items()), columns=["file", "use"]).to_csv(file, index=False)
-
-
-def _count(table: pd.DataFrame) -> str:
-    return f"{len(table)} images of {table['patient'].nunique()} patients"

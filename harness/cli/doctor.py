@@ -5,45 +5,78 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .catalogue import print_columns
-from .options import CacheOption, WeightsOption, cache_folder, registry, weights_of
+from .options import AsJson, CacheOption, WeightsOption, cache_folder, registry, weights_of
 
 if TYPE_CHECKING:
     from ..plugins import Registry
+    from ..scoring.weights import Weights
+    from .answers import Health, Space
 
 
-def doctor(cache: CacheOption = None, weights: WeightsOption = None) -> None:
+def doctor(cache: CacheOption = None, weights: WeightsOption = None, as_json: AsJson = False) -> None:
     """Report versions, devices, the cache, plugins, and which feature spaces have their weights."""
     import torch
 
-    from ..errors import PluginError, WeightsError
     from ..running.environment import describe, pick_device, source_commit, versions
+    from .answers import Health, emit
 
     plugins = registry()
     folder = cache_folder(cache)
-    rows = [*versions().items(), ("commit", source_commit() or "not a checkout")]
-    rows += [(key, str(value)) for key, value in describe(pick_device("auto")).items()]
-    rows += [("cuda devices", str(torch.cuda.device_count())), ("cache", str(folder))]
-    print_columns(rows)
-    print("\nfeature spaces:")
-    states = []
     needs, broken = _needs(plugins)
-    locator = weights_of(weights, folder, offline=True)
+    health = Health(
+        versions=versions(),
+        commit=source_commit(),
+        device=describe(pick_device("auto")),
+        cuda_devices=torch.cuda.device_count(),
+        cache=str(folder),
+        spaces=_spaces(plugins, needs, weights_of(weights, folder, offline=True)),
+        problems=broken + [f"plugin {one.distribution}: {one.message}" for one in plugins.problems],
+    )
+    emit(health) if as_json else _print(health)
+
+
+def _print(health: Health) -> None:
+    rows = [*health.versions.items(), ("commit", health.commit or "not a checkout")]
+    rows += [(key, str(value)) for key, value in health.device.items()]
+    print_columns([*rows, ("cuda devices", str(health.cuda_devices)), ("cache", health.cache)])
+    print("\nfeature spaces:")
+    print_columns(
+        [
+            (f"  {one.name}", f"for {', '.join(one.used_by) or 'no metric'}", _state(one))
+            for one in health.spaces
+        ]
+    )
+    if health.problems:
+        print("\nproblems:")
+    for problem in health.problems:
+        print(f"  {problem}")
+
+
+def _state(space: Space) -> str:
+    if space.identity is not None:
+        return "ready: " + ", ".join(f"{key} {value}" for key, value in space.identity.items())
+    return f"not here: {space.problem}; {space.hint}" if space.hint else f"broken: {space.problem}"
+
+
+def _spaces(plugins: Registry, needs: dict[str, str], weights: Weights) -> list[Space]:
+    """Every feature space, tried."""
+    from ..errors import PluginError, WeightsError
+    from .answers import Space
+
+    found = []
     for entry in plugins.entries("features"):
+        identity = problem = hint = None
         try:
-            space = plugins.make("features", entry.name, weights=locator)
+            space = plugins.make("features", entry.name, weights=weights)
             space.check()
-            state = "ready: " + ", ".join(f"{key} {value}" for key, value in space.identity().items())
+            identity = {key: str(value) for key, value in space.identity().items()}
         except WeightsError as error:
-            state = f"not here: {error.found}; {error.hint}"
+            problem, hint = error.found, error.hint
         except PluginError as error:
-            state = f"broken: {error.found}"
-        users = ", ".join(name for name, need in needs.items() if need == entry.name)
-        states.append((f"  {entry.name}", f"for {users or 'no metric'}", state))
-    print_columns(states)
-    for problem in broken:
-        print(problem)
-    if plugins.problems:
-        print(f"\n{len(plugins.problems)} plugin problem(s), named above")
+            problem = error.found
+        users = [name for name, need in needs.items() if need == entry.name]
+        found.append(Space(name=entry.name, used_by=users, identity=identity, problem=problem, hint=hint))
+    return found
 
 
 def _needs(plugins: Registry) -> tuple[dict[str, str], list[str]]:
@@ -55,5 +88,5 @@ def _needs(plugins: Registry) -> tuple[dict[str, str], list[str]]:
         try:
             needs[entry.name] = plugins.make("metrics", entry.name).needs
         except PluginError as error:
-            broken.append(f"  metric {entry.name} is broken: {error.found}")
+            broken.append(f"metric {entry.name} is broken: {error.found}")
     return needs, broken

@@ -14,7 +14,9 @@ from ..data.roots import root_of
 from ..errors import SpecError
 
 if TYPE_CHECKING:
-    from ..plugins import Registry
+    from collections.abc import Callable
+
+    from ..plugins import Kind, Registry
     from ..scoring.weights import Weights
     from ..tables.survey import Survey
 
@@ -87,8 +89,30 @@ TensorBoardOption = Annotated[
         show_envvar=True,
     ),
 ]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object, for programs: bench show schema COMMAND.")
+]
 OneResolution = Annotated[int | None, typer.Option("--res", help="Side of the images, in pixels.")]
 RESULTS = Path("results")
+
+
+def completing(kind: Kind) -> Callable[[], list[str]]:
+    """What a shell may complete a name of this kind to."""
+    return lambda: [entry.name for entry in registry().entries(kind)]
+
+
+ModelName = Annotated[
+    str,
+    typer.Option("--model", help="Model to train: bench list models.", autocompletion=completing("models")),
+]
+DatasetName = Annotated[
+    str,
+    typer.Option(
+        "--dataset",
+        help="Data set to train on: bench list datasets.",
+        autocompletion=completing("datasets"),
+    ),
+]
 
 
 def registry() -> Registry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,7 +14,9 @@ from .options import (
     RESULTS,
     Assignments,
     CacheOption,
+    DatasetName,
     Device,
+    ModelName,
     Offline,
     Resolution,
     Results,
@@ -35,13 +37,10 @@ from .options import (
 )
 from .stopping import StopSignal
 
-if TYPE_CHECKING:
-    from ..cell.records import Record, RunFolder
-
 
 def run(
-    model: Annotated[str, typer.Option(help="Model to train: bench list models.")],
-    dataset: Annotated[str, typer.Option(help="Data set to train on: bench list datasets.")],
+    model: ModelName,
+    dataset: DatasetName,
     res: Resolution = 64,
     source: Source = None,
     target: Target = None,
@@ -62,7 +61,7 @@ def run(
         str | None, typer.Option(help="Arithmetic: fp32, tf32, bf16; auto: tf32 on CUDA, else fp32.")
     ] = None,
     preset: Annotated[
-        list[str] | None, typer.Option(help="Preset: smoke, or one of the model's. Repeatable.")
+        list[str] | None, typer.Option(help="Preset: quick, smoke, or one of the model's. Repeatable.")
     ] = None,
     assignments: Assignments = None,
     data_root: Roots = None,
@@ -118,6 +117,7 @@ def run(
     from ..running.cell import run_cell
     from ..running.place import Settings
     from .exits import stopped_by
+    from .outcome import report
     from .progress import Terminal
 
     cache_path = cache_folder(cache)
@@ -148,32 +148,4 @@ def run(
             sys.exit(stopped_by(stop.number))
     if not outcome.is_new:
         print("this cell is done already; another --seed or setting makes another cell")
-    _report(outcome.folder, outcome.record)
-
-
-def _report(folder: RunFolder, record: Record) -> None:
-    """Say what came out; the exit code tells where the cell did not complete."""
-    from .exits import UNFINISHED
-
-    rows: list[tuple[str, Any]] = [("status", record.status)]
-    if record.best_epoch is not None:
-        rows.append(("best at", f"epoch {record.best_epoch} of {record.spec.protocol.epochs}"))
-    last = record.scores["last"]
-    rows += [
-        (name, f"{value:<12.6g} last {last[name]:.6g}" if name in last else f"{value:.6g}")
-        for name, value in record.scores["best"].items()
-    ]
-    rows += [(name, f"{value:.6g}") for name, value in record.context.items()]
-    rows.append(("images", f"{record.n_generated} generated against {record.n_real} real"))
-    rows += [("note", note) for note in record.notes]
-    rows += [("caveat", caveat) for caveat in record.caveats]
-    rows.append(("record", folder.record))
-    if folder.samples.exists():
-        rows.append(("samples", folder.samples))
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        print(f"{name:<{width}}  {value}")
-    if record.status != "complete":
-        reason = (record.error or "").strip().splitlines()
-        print(f"error: the cell {record.status}: {reason[-1] if reason else ''}", file=sys.stderr)
-        sys.exit(UNFINISHED)
+    report(outcome.folder, outcome.record, results, tuple(preset or ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from .catalogue import print_columns
 from .options import (
+    AsJson,
     Assignments,
     CacheOption,
     Device,
@@ -73,6 +75,7 @@ def score(
     offline: Offline = False,
     skip_bad: SkipBad = False,
     device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Score images that were made elsewhere, by the protocol of ``bench run``."""
     from ..files import write_json
@@ -98,11 +101,24 @@ def score(
     )
     place = ScoringPlace(pick_device(device), folder, weights_of(weights, folder, offline), tell)
     scored = score_foreign(request, place)
-    _show(scored)
+    if as_json:
+        _emit(scored)
+    else:
+        _show(scored)
     if curve is not None:
         _draw(scored, curve)
     if out is not None:
         write_json(out, scored.as_dict())
+
+
+def _emit(scored: ForeignScores) -> None:
+    from .answers import Scored, emit
+
+    content = scored.as_dict()
+    own = {
+        name: content.pop(name) for name in ("scores", "context", "notes", "caveats", "curves", "cross_check")
+    }
+    emit(Scored(goals=dict(scored.goals), facts=content, **own))
 
 
 def _show(scored: ForeignScores) -> None:
@@ -146,4 +162,4 @@ def _draw(scored: ForeignScores, path: Path) -> None:
 
     title = f"{scored.facts['n_generated']} generated and {scored.facts['n_real']} real images"
     for saved in save_figure(extrapolation_figure(scored.report.curves, title), path.with_suffix("")):
-        print(f"wrote {saved}")
+        print(f"wrote {saved}", file=sys.stderr)

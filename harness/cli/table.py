@@ -9,6 +9,7 @@ import typer
 
 from .options import (
     RESULTS,
+    AsJson,
     OneResolution,
     Results,
     Source,
@@ -22,6 +23,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..tables.sheets import Format, Sheet
     from ..tables.survey import Result
 
 Form = Annotated[
@@ -62,18 +64,18 @@ def table(
         typer.Option(help="published: show the published values and the differences."),
     ] = None,
     form: Form = "md",
+    as_json: AsJson = False,
     results: Results = RESULTS,
 ) -> None:
     """Print a table: 1 counts parameters and operations, the others show the scores of records."""
     from ..grid.definition import load_grid
-    from ..tables.sheets import render
 
     plugins = registry()
     if name == "1":
         from ..tables.complexity import complexity_sheet
 
         rows = names_of(models) or [entry.name for entry in plugins.entries("models")]
-        print(render(complexity_sheet(rows, res or 64), form), end="")
+        _show("table", complexity_sheet(rows, res or 64), form, as_json)
         return
     from ..tables.scores import score_sheet
 
@@ -91,7 +93,7 @@ def table(
         which=which,
         against_published=against == "published",
     )
-    print(render(sheet, form), end="")
+    _show("table", sheet, form, as_json)
 
 
 def compare(
@@ -103,12 +105,12 @@ def compare(
     which: Which = "best",
     where: Where = None,
     form: Form = "md",
+    as_json: AsJson = False,
     results: Results = RESULTS,
 ) -> None:
     """Compare two models by cells that share data, conditions and seed; fewer than 6 pairs are no test."""
     from ..tables import compare as comparing
     from ..tables.comparison_sheet import comparison_sheet
-    from ..tables.sheets import render
     from ..tables.survey import Installed
 
     registry()
@@ -119,7 +121,17 @@ def compare(
     ours, theirs = (comparing.Side(name, _selected(found.results, name)) for name in (first, second))
     scores = installed.scores(names_of(metric) or ("fid",))
     comparisons = [comparing.compare(ours, theirs, score, installed, which) for score in scores]
-    print(render(comparison_sheet(first, second, comparisons), form), end="")
+    _show("compare", comparison_sheet(first, second, comparisons), form, as_json)
+
+
+def _show(command: Literal["table", "compare"], sheet: Sheet, form: Format, as_json: bool) -> None:
+    from ..tables.sheets import render
+    from .answers import emit, tabled
+
+    if as_json:
+        emit(tabled(command, sheet))
+    else:
+        print(render(sheet, form), end="")
 
 
 def _selected(found: Sequence[Result], name: str) -> list[Result]:

@@ -28,6 +28,15 @@ def executor_settings(name: str) -> dict[str, Any]:
     Raises:
         SpecError: The file can't be read, or holds something else.
     """
+    return all_executor_settings().get(name, {})
+
+
+def all_executor_settings() -> dict[str, dict[str, Any]]:
+    """What the file sets, by executor; nothing where there is no file.
+
+    Raises:
+        SpecError: The file can't be read, or holds something else.
+    """
     path = user_file()
     try:
         content = tomllib.loads(read_file(path).decode())
@@ -44,6 +53,6 @@ def executor_settings(name: str) -> dict[str, Any]:
         raise SpecError(
             f"{path} holds {', '.join(content) or 'an executor that is no table'}",
             needed="tables [executor.NAME] alone",
-            hint=f"[executor.{name}]",
+            hint="[executor.slurm]",
         )
-    return dict(tables.get(name, {}))
+    return {name: dict(table) for name, table in tables.items()}

@@ -23,7 +23,7 @@ class Synthesis(Task):
 
     kind = Synthesizer
     metrics = ("fid", "kid", "manifold", "frd", "swd", "ms_ssim")
-    presets: ClassVar = {"smoke": {"metrics": "swd,ms_ssim"}}
+    presets: ClassVar = {"smoke": {"metrics": "swd,ms_ssim"}, "quick": {"metrics": "swd,ms_ssim"}}
     imitates = True
 
     def __init__(self, spec: RunSpec, whole: ImageSet) -> None:

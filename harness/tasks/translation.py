@@ -28,7 +28,7 @@ class Translation(Task):
     kind = Translator
     metrics = ("psnr", "ssim", "mae", "swd")
     always_holds_out = True
-    presets: ClassVar = {"smoke": {"metrics": "psnr,ssim,mae"}}
+    presets: ClassVar = {"smoke": {"metrics": "psnr,ssim,mae"}, "quick": {"metrics": "psnr,ssim,mae"}}
     imitates = False
 
     held_out: ImageSet

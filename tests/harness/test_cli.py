@@ -132,6 +132,20 @@ def test_run_ends_with_scores_and_says_the_second_time_that_it_is_done(bench: Be
     assert json.loads(shown)["identity"] in record.read_text()
 
 
+def test_run_says_how_far_the_score_came_and_what_to_type_next(bench: Bench, workplace: Path) -> None:
+    out = bench(*TINY, "--set", "evaluate_every=1", "--set", "lr=0.1", "--results", "here").out
+    (log,) = workplace.glob("here/runs/*/log.jsonl")
+    scores = [line["scores"] for line in map(json.loads, log.read_text().splitlines()) if "scores" in line]
+    (record,) = workplace.glob("here/runs/*/record.json")
+    best_epoch = json.loads(record.read_text())["best_epoch"]
+    first, best = scores[0]["brightness"], scores[best_epoch - 1]["brightness"]
+    assert best < first
+    (line,) = [line for line in out.splitlines() if line.startswith("learnt ")]
+    assert f"brightness was {first:.4g} after epoch 1 and {best:.4g} after epoch {best_epoch}" in line
+    assert f"{first / best:.1f} times less" in line
+    assert "bench run --model linear-gan --dataset folder --data-root DIR --res 16" in out
+
+
 def test_dry_run_prints_the_cell_and_makes_nothing(bench: Bench, workplace: Path) -> None:
     answer = bench(*TINY, "--dry-run")
     assert '"latent_dim": 8' in answer.out
