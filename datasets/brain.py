@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
@@ -18,7 +19,7 @@ from .labels import label_plane
 from .nifti import Volume, as_shown, clipped
 from .raw import digests_of, fingerprint_of
 from .scale import percentile
-from .space import centred
+from .space import Plane, centred
 
 SEGMENTATION = "seg"
 _SIDE = 256
@@ -33,10 +34,15 @@ class BrainConfig(PluginConfig):
     )
     min_brain: float = setting(
         0.10,
-        "part of the 240 x 240 plane that brain must cover",
+        "part of the plane, 240 x 240 if axial, that brain must cover",
         source="ours: leaves out the caps, 88 to 105 slices remain",
         ge=0.0,
         lt=1.0,
+    )
+    plane: Plane = setting(
+        "axial",
+        "axial, coronal or sagittal",
+        source="inferred: the published 240 x 240 pixels are axial",
     )
     percentile: float = setting(
         99.5,
@@ -48,7 +54,7 @@ class BrainConfig(PluginConfig):
 
 
 class BrainSlices(Dataset[BrainConfig]):
-    """Axial brain slices of one modality, background exactly 0, 240 padded to 256 pixels.
+    """Brain slices of one modality, background exactly 0, in the middle of 256 x 256 pixels of 1 mm.
 
     Intensity is clipped to the 99.5th percentile of the brain, per case and modality. The label ``brain`` is
     where the volume is above 0, the others are the parts of the tumour; a case without a segmentation has
@@ -94,10 +100,10 @@ class BrainSlices(Dataset[BrainConfig]):
         return sorted(self._cases)
 
     def read(self, item: str) -> Iterator[Slice]:
-        """The selected slices of one case, from neck to crown."""
-        target, *others = volumes = [self._volume(item, modality) for modality in self._read]
+        """The selected slices of one case, from neck to crown, front to back, or right to left."""
+        target, *others = volumes = [self._turned(item, modality) for modality in self._read]
         is_segmented = SEGMENTATION in self._cases[item]
-        tumour = self._volume(item, SEGMENTATION) if is_segmented else None
+        tumour = self._turned(item, SEGMENTATION) if is_segmented else None
         _check_alike([*volumes, tumour] if tumour else volumes)
         brains = [volume.above_zero() for volume in volumes]
         whites = [
@@ -172,6 +178,15 @@ class BrainSlices(Dataset[BrainConfig]):
             tested = ranked[::5] if len(ranked) > 1 else []
             splits |= {name: "test" if name in tested else "train" for name in ranked}
         return splits
+
+    def _turned(self, item: str, kind: str) -> Volume:
+        """A volume whose planes lie along its last axis; what is above, or in front, is shown above."""
+        volume = self._volume(item, kind)
+        if self.config.plane == "axial":
+            return volume
+        order = (0, 2, 1) if self.config.plane == "coronal" else (1, 2, 0)
+        stored = volume.stored.transpose(order)[:, ::-1]
+        return replace(volume, stored=stored, zooms=tuple(volume.zooms[axis] for axis in order), affine=None)
 
     def _white(self, path: Path, voxels: NDArray[np.float32]) -> float:
         if not voxels.size:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.cli.exits import stopped_by
+
 from .healthy import DATA, METRICS, TINY, Healthy, cell, facts
 from .server import Call, call
 from .verdict import Fault, Trial
@@ -75,7 +77,7 @@ def crowd_on_a_grid(healthy: Healthy, trial: Trial, draw: random.Random) -> None
     wanted = _undisturbed_grid(healthy, trial)
     arguments = _grid(healthy)
     place = healthy.place
-    number = draw.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    number = draw.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
     moment = draw.uniform(0.5, 12.0)
     second = draw.random() < 0.5
     trial.did = (
@@ -88,7 +90,7 @@ def crowd_on_a_grid(healthy: Healthy, trial: Trial, draw: random.Random) -> None
     calls[0].kill_after(moment, number)
     ended = [one.wait(600) for one in calls]
     if number != signal.SIGKILL and not (ended[0].code == -number and ended[0].seconds < 5):
-        trial.check(ended[0], codes={0, 1, 128 + number})
+        trial.check(ended[0], codes={0, 1, stopped_by(number)})
     for one in ended[1:]:
         trial.check(one, codes={0, 1})
     trial.check(call(arguments, place, seconds=600), codes={0})

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.cli.exits import stopped_by
+
 from .healthy import Healthy, cell, facts, outcome, views
 from .server import Call, Prepare, call
 from .verdict import Fault, Trial
@@ -74,6 +76,8 @@ def signal_a_cell(healthy: Healthy, trial: Trial, draw: random.Random) -> None:
         ["SIGHUP"],
         ["SIGINT", "SIGINT"],
         ["SIGTERM", "SIGTERM"],
+        ["SIGUSR1"],
+        ["SIGUSR1", "SIGTERM"],
         ["SIGSTOP", "SIGCONT"],
     ]
     sent, moment = draw.choice(kinds), draw.uniform(2.5, 9.0)
@@ -86,13 +90,14 @@ def signal_a_cell(healthy: Healthy, trial: Trial, draw: random.Random) -> None:
         for name in sent[1:]:
             running.kill_after(draw.uniform(0.05, 0.5), getattr(signal, name))
         ended = running.wait()
-    first = getattr(signal, sent[0])
-    if -ended.code in {getattr(signal, name) for name in sent}:
+    numbers = [getattr(signal, name) for name in sent]
+    if -ended.code in numbers:
         # As shells count, the same code; before a command listens, and after it, Python ends by the signal.
         trial.way = "ended by the signal itself"
     else:
-        codes = {0, 128 + first, 130} if first != signal.SIGSTOP else {0}
-        trial.check(ended, codes=codes)
+        codes = set() if "SIGSTOP" in sent else {stopped_by(number) for number in numbers}
+        codes |= {130} if len(codes) and len(sent) > 1 else set()  # whichever insists, it is as Ctrl-C
+        trial.check(ended, codes={0, *codes})
         trial.way = "too late, and done" if ended.code == 0 else "stopped, and went on"
     _left_alone(healthy, trial, arguments, "dcgan")
 

@@ -61,6 +61,25 @@ def test_the_plane_is_padded_to_256_and_background_stays_zero(root: Path) -> Non
     assert piece.pixels.sum() == pytest.approx(shown.sum())
 
 
+@pytest.mark.parametrize(
+    ("plane", "shown"),
+    [
+        # The crown is up; the patient's right is on the left, or their front.
+        ("coronal", lambda stored, n: stored[:, n, ::-1].T),
+        ("sagittal", lambda stored, n: stored[n, :, ::-1].T),
+    ],
+)
+def test_other_planes_stand_upright(root: Path, plane: str, shown: Any) -> None:
+    piece = read(root, plane=plane, slices_per_case=3)[1]
+    stored = shown(brain(1), piece.index)
+    assert piece.raw_shape == stored.shape
+    top, left = ((256 - length) // 2 for length in stored.shape)
+    seen = piece.pixels[top : top + stored.shape[0], left : left + stored.shape[1]]
+    assert ((seen == 0) == (stored == 0)).all()
+    order = np.argsort(stored, axis=None, kind="stable")
+    assert (np.diff(seen.ravel()[order]) >= 0).all()
+
+
 def test_white_is_the_percentile_of_the_brain_and_not_of_the_whole_volume(root: Path) -> None:
     voxels = brain(1)
     piece = read(root)[0]
