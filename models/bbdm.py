@@ -39,7 +39,7 @@ class BBDMConfig(DiffusionConfig, AveragingConfig):
     )
     level_channels: LevelChannels = setting(
         None,
-        "channels from the image's side down, multiples of 32; none means 128, 512, 1024",
+        "channels from the image's side down, multiples of 16; none means 128, 512, 1024",
         source=BBDM_CODE,
         min_length=2,
     )
@@ -88,7 +88,7 @@ class BBDM(DiffusionTranslator):
             "ema_warmup": False,
             "augment": "none",
         },
-        "light": {"level_channels": (32, 32, 64, 64), "blocks": 1},
+        "light": {"level_channels": (16, 32, 64, 64), "blocks": 1},
         "smoke": {"level_channels": (32, 32), "blocks": 1, "sampling_steps": 6, "preview_steps": 4},
     }
 

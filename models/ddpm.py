@@ -88,7 +88,7 @@ class DDPM(DiffusionSynthesizer):
             "variance": "fixed_large",
             "augment": "flip",
         },
-        "light": {"level_channels": (32, 32, 32, 32), "sampler": "ddim", "sampling_steps": 50},
+        "light": {"level_channels": (16, 32, 32, 32), "sampler": "ddim", "sampling_steps": 50},
         # The full network takes half a minute for a step of 32 images on two cores.
         "smoke": {
             "level_channels": (32, 64, 64, 64),

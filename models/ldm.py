@@ -16,7 +16,7 @@ from harness.api import Batch, Clock, ImageShape, SpecError, setting
 from .averaging import decay_at
 from .diffusion.discrete import NoisePrediction, Sampler, Steps
 from .diffusion.model import DiffusionSynthesizer
-from .diffusion.networks import Layout, level_channels, unet
+from .diffusion.networks import Layout, level_channels, norm_groups, unet
 from .diffusion.settings import STEPS, DiffusionConfig, LevelChannels
 from .optimizers import adam
 from .settings import AveragingConfig, Betas
@@ -53,7 +53,7 @@ class LDMConfig(DiffusionConfig, AveragingConfig):
     )
     autoencoder_channels: LevelChannels = setting(
         None,
-        "channels of the autoencoder from the image's side down, multiples of 32, each half as large; "
+        "channels of the autoencoder from the image's side down, multiples of 16, each half as large; "
         "none means 128, 256, 512, 512 from 128 px on, and latents of 16 x 16 below",
         source=f"{LDM_CODE}, kl-f8, for 256 px; ours: below",
         min_length=2,
@@ -118,7 +118,7 @@ class LDM(DiffusionSynthesizer):
     presets: ClassVar = {
         "reference": {"lr": 5e-5, "batch_size": 96, "lr_warmup": 10_000, "augment": "none"},
         "light": {
-            "autoencoder_channels": (32, 32, 64),
+            "autoencoder_channels": (16, 32, 64),
             "autoencoder_blocks": 1,
             "level_channels": (64, 128, 128),
             "blocks": 1,
@@ -149,6 +149,7 @@ class LDM(DiffusionSynthesizer):
             up_block_types=("UpDecoderBlock2D",) * len(channels),
             block_out_channels=channels,
             layers_per_block=config.autoencoder_blocks,
+            norm_num_groups=norm_groups(channels),
             latent_channels=config.latent_channels,
             sample_size=shape.height,
         )

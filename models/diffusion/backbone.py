@@ -20,7 +20,7 @@ LAYOUTS = {
 }
 
 #: A network for CPUs, and for trials.
-LIGHT: dict[str, Any] = {"level_channels": (32, 32, 64, 64), "blocks": 1, "resampling": "convolution"}
+LIGHT: dict[str, Any] = {"level_channels": (16, 32, 64, 64), "blocks": 1, "resampling": "convolution"}
 
 #: One that shows whether everything works.
 SMALLEST: dict[str, Any] = {"level_channels": (32, 32), "blocks": 1}
@@ -31,7 +31,7 @@ class BackboneConfig(DiffusionConfig):
 
     level_channels: LevelChannels = setting(
         None,
-        "channels from the image's side down, multiples of 32; none means the layout of about 60M parameters",
+        "channels from the image's side down, multiples of 16; none means the layout of about 60M parameters",
         source="reference: NVlabs/edm up to 64 px; ours: above",
         min_length=2,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from diffusers import UNet2DModel
@@ -31,6 +32,11 @@ class Layout:
     modulates: bool = False
     residual_resampling: bool = False
     dropout: float = 0.0
+
+
+def norm_groups(channels: Sequence[int]) -> int:
+    """Groups of channels that are normalised together: 32, or as many as narrow maps can be parted into."""
+    return math.gcd(32, *channels)
 
 
 def level_channels(
@@ -77,6 +83,7 @@ def unet(side: int, layout: Layout, *, inputs: int, outputs: int) -> UNet2DModel
         layers_per_block=layout.blocks,
         attention_head_dim=layout.head,
         dropout=layout.dropout,
+        norm_num_groups=norm_groups(layout.channels),
         norm_eps=1e-6,
         downsample_padding=0,
         flip_sin_to_cos=False,

@@ -38,7 +38,7 @@ class DiffusionConfig(DescentConfig):
     dropout: float = setting(0.0, "dropout in the residual blocks", source="reference: diffusers", ge=0, lt=1)
     level_channels: LevelChannels = setting(
         None,
-        "channels from the image's side down, multiples of 32; none means the layout of about 36M parameters",
+        "channels from the image's side down, multiples of 16; none means the layout of about 36M parameters",
         source="reference: google/ddpm-cifar10-32 up to 64 px; ours: above",
         min_length=2,
     )
