@@ -14,6 +14,7 @@ from harness_models.ddpm import DDPM
 from harness_models.duald import DualD
 from harness_models.edm import EDM
 from harness_models.flow import Flow
+from harness_models.fastgan import FastGAN
 from harness_models.hagan import HAGAN
 from harness_models.infogan import InfoGAN
 from harness_models.ldm import LDM
@@ -67,6 +68,7 @@ TINY = {
     "unetgan, reference": Tiny(
         UNetGAN, reference(UNetGAN, **NARROW, mix_warmup_epochs=0, ema_start=2, augment="diffaugment")
     ),
+    "fastgan": Tiny(FastGAN, NARROW, ImageShape(2, 32, 32)),
     "hagan": Tiny(HAGAN, {**NARROW, "staged_training": False}),
     "hagan, no skip at sampling": Tiny(HAGAN, {**NARROW, "reverse_skip_sampling": "off", "warmup_epochs": 1}),
     "hagan, training images": Tiny(HAGAN, {**NARROW, "reverse_skip_sampling": "train"}),
