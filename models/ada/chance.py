@@ -10,6 +10,6 @@ Strength = float | Tensor
 
 
 def either(value: Tensor, neutral: Tensor, chance: Strength) -> Tensor:
-    """For each image (the last dimension) by its own draw ``value``, with that chance, or else ``neutral``."""
+    """For each image, the last dimension, ``value`` with that chance, or else ``neutral``."""
     draws = torch.rand(value.shape[-1], device=value.device)
     return torch.where(draws < torch.as_tensor(chance, device=value.device), value, neutral)

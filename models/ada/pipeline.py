@@ -47,10 +47,11 @@ class Pipeline:
 
 
 def recoloured(images: Tensor, strength: Strength) -> Tensor:
-    """In order: brightness by N(0, 0.2), contrast by 2^N(0, 0.5), grey values exchanged for their opposites,
-    and of three channels the hue turned, of two and more the saturation multiplied by 2^N(0, 1).
+    """Images with other brightness, contrast, greys and colours.
 
-    Grey is the mean of the channels, so grey images stay grey, in however many channels they come.
+    In order: brightness by N(0, 0.2), contrast by 2^N(0, 0.5), greys exchanged for their opposites; of three
+    channels the hue turned, of two and more the saturation multiplied by 2^N(0, 1). Grey is the mean of the
+    channels, so grey images stay grey, in however many channels they come.
     """
     count, channels, device = len(images), images.shape[1], images.device
     one = torch.ones(count, device=device)

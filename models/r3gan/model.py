@@ -73,7 +73,7 @@ class R3GANConfig(LatentConfig):
         6000,
         "time over which rates, betas, weights, the average and the pipeline reach their last values",
         unit="steps",
-        source="ours: 500 epochs of COVID-CT; the original's 20 million images are longer than any training here",
+        source="ours: 500 epochs of COVID-CT; the original's is 20 million images",
         ge=1,
     )
     ema_half_life: float | None = setting(
@@ -89,7 +89,7 @@ class R3GANConfig(LatentConfig):
 class R3GAN(LatentSynthesizer):
     """A relativistic GAN whose discriminator may be steep at neither real nor generated images.
 
-    20.8M and 20.7M parameters at 64 px; 23.1M and 23.0M at 256 px, as published.
+    22.4M parameters each at 64 px; 23.1M and 23.0M at 256 px, as published.
     """
 
     version = 1
@@ -106,9 +106,7 @@ class R3GAN(LatentSynthesizer):
         "smoke": {"width": 64},
     }
     presets_from: ClassVar = {
-        "reference": {
-            64: {"batch_size": 256, "burn_in": 78_125, "ema_half_life": 5e5, "pipeline_end": 0.3}
-        }
+        "reference": {64: {"batch_size": 256, "burn_in": 78_125, "ema_half_life": 5e5, "pipeline_end": 0.3}}
     }
 
     config: R3GANConfig

@@ -40,7 +40,7 @@ class Adaptation(nn.Module):
 
     @torch.no_grad()
     def adjust(self, step: int, count: int) -> None:
-        """After a step of so many images: every fourth time p rises where r_t is above its target, or falls."""
+        """Every fourth step, of so many images each: p rises where r_t is above its target, or falls."""
         if (step + 1) % INTERVAL:
             return
         direction = (self.signs / self.seen.clamp(min=1) - self.target).sign()

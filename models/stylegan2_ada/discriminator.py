@@ -35,7 +35,9 @@ class Deviation(ReadsBatch):
         parts = maps.reshape(group, count // group, -1)
         variance = (parts - parts.mean(dim=0)).square().mean(dim=0)
         deviation = (variance + 1e-8).sqrt().mean(dim=1)
-        return torch.cat([maps, deviation.repeat(group).view(-1, 1, 1, 1).expand(-1, 1, height, width)], dim=1)
+        return torch.cat(
+            [maps, deviation.repeat(group).view(-1, 1, 1, 1).expand(-1, 1, height, width)], dim=1
+        )
 
 
 class Halving(nn.Module):

@@ -45,7 +45,9 @@ class Convolution(nn.Module):
 
     kernel: Tensor
 
-    def __init__(self, inputs: int, outputs: int, size: int, *, down: bool = False, bias: bool = True) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, size: int, *, down: bool = False, bias: bool = True
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
@@ -108,5 +110,3 @@ class Modulated(nn.Module):
         if self.demodulate:
             maps = maps * demodulation(self.weight, styles)[:, :, None, None].to(maps.dtype)
         return maps
-
-

@@ -13,7 +13,18 @@ from torch import Tensor
 from harness.api import Batch, Clock
 
 LATE = Clock(step=400, epoch=200, epochs=300)
-ADVERSARIAL = ["dcgan", "sagan", "infogan", "wgan", "wgan, penalty", "unetgan", "fastgan", "hagan"]
+ADVERSARIAL = [
+    "dcgan",
+    "sagan",
+    "infogan",
+    "wgan",
+    "wgan, penalty",
+    "unetgan",
+    "fastgan",
+    "r3gan",
+    "stylegan2-ada",
+    "hagan",
+]
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
