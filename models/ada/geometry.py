@@ -65,11 +65,12 @@ def seen_through(images: Tensor, maps: Tensor) -> Tensor:
     They are looked at at twice the side, and filtered on the way there and back.
     """
     height, width = images.shape[2:]
-    line = torch.tensor(SYM6, device=images.device)
+    line = torch.tensor(SYM6, dtype=images.dtype, device=images.device)
     fine = _doubled(F.pad(images, (MARGIN,) * 4, mode="reflect"), line)
     # Pixel k of the fine image is at (k + 1/2) / 2 pixels from the edge of the margin.
     rows, columns = (
-        (torch.arange(2 * (side + MARGIN), device=images.device) + 0.5) / 2 - (side + MARGIN) / 2
+        (torch.arange(2 * (side + MARGIN), dtype=images.dtype, device=images.device) + 0.5) / 2
+        - (side + MARGIN) / 2
         for side in (height, width)
     )
     y, x = torch.meshgrid(rows, columns, indexing="ij")

@@ -14,6 +14,7 @@ from harness.api import Batch, Clock, Model, Synthesizer, Translator
 
 from ..averaging import follow
 from ..latents import SeededDraws, seeds_of
+from ..light import light_caveats
 from ..optimizers import Descent, adam
 from .process import Predict, Process
 from .settings import DiffusionConfig
@@ -63,12 +64,7 @@ class DiffusionModel(Model):
 
     def caveats(self, clock: Clock) -> tuple[str, ...]:
         """A small network, which says little of the method."""
-        light = self.presets["light"]
-        own = {name: value for name, value in light.items() if name in type(self.config).model_fields}
-        if any(getattr(self.config, name) != value for name, value in own.items()):
-            return ()
-        count = sum(weight.numel() for network in self.networks().values() for weight in network.parameters())
-        return (f"preset light: networks of {count / 1e6:.1f}M parameters, made for CPUs and for trials",)
+        return light_caveats(self)
 
     def learn(
         self, images: Tensor, start: Tensor, clock: Clock, source: Tensor | None = None

@@ -35,7 +35,7 @@ PIPELINE = Pipeline(geometry=1.0, colour=0.5, cutout=1.0)
 class R3GANConfig(LatentConfig):
     """Options of R3GAN."""
 
-    augment: SeenAugmentations = setting(
+    augment: SeenAugmentations = setting(  # type: ignore[assignment]  # one more than the others have
         ("flip", "pipeline"),
         "flip and shift change real images alone, pipeline (ADA's) and diffaugment both real and generated "
         "ones; or none",

@@ -114,6 +114,7 @@ class Generator(nn.Module):
         image: Tensor | None = None
         place = 0
         for stage, to_image in zip(self.stages, self.to_image, strict=True):
+            assert isinstance(stage, nn.ModuleList)
             for layer in stage:
                 maps = layer(maps, styles[:, place], draw)
                 place += 1

@@ -38,7 +38,7 @@ PATH_DECAY = 0.01
 class StyleGAN2ADAConfig(LatentConfig):
     """Options of StyleGAN2-ADA."""
 
-    augment: SeenAugmentations = setting(
+    augment: SeenAugmentations = setting(  # type: ignore[assignment]  # one more than the others have
         ("pipeline",),
         "flip and shift change real images alone, pipeline (ADA's bgc, adaptive) and diffaugment both real "
         "and generated ones; or none",

@@ -13,8 +13,8 @@ from harness_models.dcgan import DCGAN
 from harness_models.ddpm import DDPM
 from harness_models.duald import DualD
 from harness_models.edm import EDM
-from harness_models.flow import Flow
 from harness_models.fastgan import FastGAN
+from harness_models.flow import Flow
 from harness_models.hagan import HAGAN
 from harness_models.infogan import InfoGAN
 from harness_models.ldm import LDM
