@@ -102,8 +102,8 @@ class R3GAN(LatentSynthesizer):
             "ema_half_life": 5e6,
             "pipeline_end": 0.55,
         },
-        "light": {"width": 128},
-        "smoke": {"width": 64},
+        "light": {"width": 32},
+        "smoke": {"width": 16},
     }
     presets_from: ClassVar = {
         "reference": {64: {"batch_size": 256, "burn_in": 78_125, "ema_half_life": 5e5, "pipeline_end": 0.3}}

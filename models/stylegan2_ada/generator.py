@@ -110,7 +110,7 @@ class Generator(nn.Module):
     def synthesise(self, styles: Tensor, draw: Draw | None = None) -> Tensor:
         """Images from styles (n, layers, style_dim)."""
         # What makes a level's image shares its style with the first layer of the next level.
-        maps = self.constant.expand(len(styles), -1, -1, -1)
+        maps = self.constant.repeat(len(styles), 1, 1, 1)
         image: Tensor | None = None
         place = 0
         for stage, to_image in zip(self.stages, self.to_image, strict=True):

@@ -206,7 +206,7 @@ class StyleGAN2ADA(LatentSynthesizer):
         Source: Karras et al. 2020 (StyleGAN2), Eq. 4 and appendix B.
         """
         styles = self.mixed_styles(self.law.draw(max(1, count // 2), device=self.device))
-        lengths = path_lengths(self.generator.synthesise(styles), styles)
+        lengths = path_lengths(self.generator.synthesise(styles), styles).float()
         mean = self.path_mean.lerp(lengths.mean(), PATH_DECAY)
         self.path_mean.copy_(mean.detach())
         return self.config.path_weight * (lengths - mean).square().mean()

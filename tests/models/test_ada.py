@@ -34,22 +34,28 @@ def test_a_shift_by_whole_pixels_moves_them(images) -> None:
 
 @pytest.fixture
 def smooth():
-    """One image that differs in all directions. The filter is not quite symmetric, but sees little of that here."""
+    """One image from -2 to 3 that differs in all directions.
+
+    The filter is not quite symmetric: what is mirrored or turned also moves by up to half a pixel.
+    """
     line = torch.linspace(-1, 1, 32)
     return (line.exp()[:, None] * (2 * line).cos() + line)[None, None]
 
 
 def test_beyond_the_edge_the_image_is_mirrored(smooth) -> None:
-    moved = seen_through(smooth, place(x=-10.0))
-    torch.testing.assert_close(moved[..., :10], smooth[..., 1:11].flip(3), atol=0.03, rtol=0)
+    moved = seen_through(smooth, place(x=-10.0))[..., :10]
+    assert (moved - smooth[..., 1:11].flip(3)).abs().max() < 0.25
+    assert (moved - smooth[..., 1:11]).abs().max() > 1
 
 
 def test_a_quarter_turn_and_a_mirror(smooth) -> None:
-    turned = seen_through(smooth, place(xx=0.0, xy=-1.0, yx=1.0, yy=0.0))[..., 2:-2, 2:-2]
-    ways = [smooth.rot90(k, (2, 3))[..., 2:-2, 2:-2] for k in (1, 3)]
-    assert min((turned - way).abs().max() for way in ways) < 0.05
-    mirrored = seen_through(smooth, place(xx=-1.0))[..., 2:-2, 2:-2]
-    torch.testing.assert_close(mirrored, smooth.flip(3)[..., 2:-2, 2:-2], atol=0.05, rtol=0)
+    turned = seen_through(smooth, place(xx=0.0, xy=-1.0, yx=1.0, yy=0.0))
+    differences = [(turned - smooth.rot90(k, (2, 3))).abs()[..., 3:-3, 3:-3].max() for k in range(4)]
+    assert differences[1] < 0.2
+    assert min(differences[0], differences[2], differences[3]) > 1
+    mirrored = seen_through(smooth, place(xx=-1.0))
+    assert (mirrored - smooth.flip(3)).abs().max() < 0.2
+    assert (mirrored - smooth).abs().max() > 1
 
 
 def test_no_chance_changes_nothing_and_every_image_has_draws_of_its_own(images) -> None:
