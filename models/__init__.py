@@ -14,6 +14,15 @@ def bench_models(register: Register) -> None:
     )
     register("wgan", "harness_models.wgan:WGAN", summary="Wasserstein critic, MLP at 64 px")
     register("unetgan", "harness_models.unetgan:UNetGAN", summary="U-Net discriminator, CutMix consistency")
+    register("fastgan", "harness_models.fastgan:FastGAN", summary="for a hundred images: D draws them again")
+    register(
+        "stylegan2-ada",
+        "harness_models.stylegan2_ada:StyleGAN2ADA",
+        summary="styles, lazy regularisers, adaptive augmentation",
+    )
+    register(
+        "r3gan", "harness_models.r3gan:R3GAN", summary="relativistic pairing, R1 and R2, no normalisation"
+    )
     register("ddpm", "harness_models.ddpm:DDPM", summary="denoising diffusion, U-Net of 36M parameters")
     register(
         "edm", "harness_models.edm:EDM", summary="diffusion by levels of noise, 18 steps, 63M parameters"

@@ -16,7 +16,7 @@ from torch.nn.utils import parametrize
 
 from harness.api import Batch, Clock, Model
 
-from .optimizers import Descent
+from .optimizers import Descent, rate_factor
 from .settings import DescentConfig
 
 Terms = dict[str, Tensor]
@@ -33,6 +33,10 @@ class Fake:
 
     images: Tensor
     inputs: Tensor
+
+
+class ReadsBatch(nn.Module):
+    """A layer that makes of an image what depends on the images beside it."""
 
 
 class AdversarialModel(Model):
@@ -59,8 +63,14 @@ class AdversarialModel(Model):
         """Take in both networks, and an optimiser by the name of each that learns."""
         self.generator = generator
         self.discriminator = discriminator
-        self._descent = Descent(optimizers, self.config)
-        self._judges_apart = any(isinstance(module, nn.BatchNorm2d) for module in discriminator.modules())
+        self._descent = Descent(optimizers, self.config, self.rate_at)
+        self._judges_apart = any(
+            isinstance(module, nn.BatchNorm2d | ReadsBatch) for module in discriminator.modules()
+        )
+
+    def rate_at(self, clock: Clock) -> float:
+        """What learning rates are multiplied by in a step."""
+        return rate_factor(self.config, clock)
 
     def networks(self) -> Mapping[str, nn.Module]:
         """The networks that learn."""

@@ -35,20 +35,25 @@ DIRECT_LATENT = 128
 PROJECTED_LATENT = 100
 
 
-def stage_widths(side: int, width: int) -> tuple[int, ...]:
-    """Channels of the feature maps at 4, 8, ..., ``side / 2`` pixels: from ``width`` halving to an eighth.
+def doublings(side: int) -> tuple[int, ...]:
+    """Sides of square maps from 4 px to ``side``, each twice the one before.
 
     Raises:
         SpecError: ``side`` is no power of two from 32 on.
     """
-    stages = int(math.log2(side)) - 2 if side > 0 else 0
-    if stages < 3 or 2 ** (stages + 2) != side:
+    stages = int(math.log2(side)) - 1 if side > 0 else 0
+    if stages < 4 or 2 ** (stages + 1) != side:
         raise SpecError(
             f"these networks can't make images of {side} px",
             needed="a power of two from 32 on",
             hint="--res 64",
         )
-    return tuple(max(width // 8, width >> stage) for stage in range(stages))
+    return tuple(4 << stage for stage in range(stages))
+
+
+def stage_widths(side: int, width: int) -> tuple[int, ...]:
+    """Channels of the feature maps at 4, 8, ..., ``side / 2`` pixels: from ``width`` halving to an eighth."""
+    return tuple(max(width // 8, width >> stage) for stage, _ in enumerate(doublings(side)[:-1]))
 
 
 def image_side(shape: ImageShape) -> int:

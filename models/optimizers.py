@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -29,11 +30,18 @@ class Descent:
     Args:
         optimizers: By name, freshly made: their learning rates are those of the whole training.
         config: The config.
+        rate: What learning rates are multiplied by at a time; None for ``rate_factor``.
     """
 
-    def __init__(self, optimizers: Mapping[str, torch.optim.Optimizer], config: DescentConfig) -> None:
+    def __init__(
+        self,
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        config: DescentConfig,
+        rate: Callable[[Clock], float] | None = None,
+    ) -> None:
         self.optimizers = dict(optimizers)
         self.config = config
+        self._rate = rate or partial(rate_factor, config)
         self._rates = {
             name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in optimizers.items()
         }
@@ -41,7 +49,7 @@ class Descent:
     def step(self, name: str, loss: Tensor, clock: Clock) -> None:
         """One step of one optimiser."""
         optimizer = self.optimizers[name]
-        factor = rate_factor(self.config, clock)
+        factor = self._rate(clock)
         for group, rate in zip(optimizer.param_groups, self._rates[name], strict=True):
             group["lr"] = rate * factor
         optimizer.zero_grad(set_to_none=True)

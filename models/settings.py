@@ -25,6 +25,9 @@ Plain = Literal["flip", "shift"]
 #: Several values in one setting; on the command line ``--set augment=flip,shift``, or ``none``.
 PlainAugmentations = Annotated[tuple[Plain, ...], BeforeValidator(named_or_none)]
 Augmentations = Annotated[tuple[Plain | Literal["diffaugment"], ...], BeforeValidator(named_or_none)]
+SeenAugmentations = Annotated[
+    tuple[Plain | Literal["diffaugment", "pipeline"], ...], BeforeValidator(named_or_none)
+]
 Betas = Annotated[tuple[float, float], BeforeValidator(split_at_commas)]
 
 

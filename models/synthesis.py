@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import copy
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -23,7 +24,7 @@ from .settings import Augmentations, AveragingConfig, Betas, DescentConfig, spli
 Changes = Annotated[tuple[Change, ...], BeforeValidator(split_at_commas)]
 
 
-class SynthesisConfig(DescentConfig, AveragingConfig):
+class LatentConfig(DescentConfig):
     """What every GAN from noise lets the user choose."""
 
     augment: Augmentations = setting(
@@ -64,32 +65,45 @@ class SynthesisConfig(DescentConfig, AveragingConfig):
     )
 
 
-class AdversarialSynthesizer(AdversarialModel, Synthesizer):
-    """A generator of images from noise.
+class SynthesisConfig(LatentConfig, AveragingConfig):
+    """The same, and an average of the generator that samples, where one is asked for."""
+
+
+class LatentSynthesizer(AdversarialModel, Synthesizer):
+    """A generator of images from noise, and perhaps an average of it that samples.
 
     A subclass builds the two networks and the law of the latents, calls ``compose``, and states its losses.
 
     Attributes:
         loss: The adversarial loss of both networks, unless a subclass overrides their losses.
+        average: The network that samples; None where the generator itself does.
     """
 
     loss: AdversarialLoss
-    config: SynthesisConfig
+    config: LatentConfig
+    average: nn.Module | None
 
     def compose(
-        self, generator: nn.Module, discriminator: nn.Module, law: LatentLaw, config: SynthesisConfig
+        self, generator: nn.Module, discriminator: nn.Module, law: LatentLaw, config: LatentConfig
     ) -> None:
         """Take in the parts, and make an optimiser for each network."""
         self.law = law
-        averages = config.ema_decay is not None
-        self.average = copy.deepcopy(generator).requires_grad_(False) if averages else None
+        self.average = copy.deepcopy(generator).requires_grad_(False) if self.averages() else None
         optimizers = {
             "generator": self.optimizer(generator, config.lr, config),
             "discriminator": self.optimizer(discriminator, config.lr_discriminator or config.lr, config),
         }
         self.set_networks(generator, discriminator, optimizers)
 
-    def optimizer(self, network: nn.Module, lr: float, config: SynthesisConfig) -> torch.optim.Optimizer:
+    def averages(self) -> bool:
+        """Whether an average of the generator samples."""
+        return True
+
+    @abc.abstractmethod
+    def decay(self, clock: Clock, count: int) -> float:
+        """What the average keeps of itself in a step of so many images."""
+
+    def optimizer(self, network: nn.Module, lr: float, config: LatentConfig) -> torch.optim.Optimizer:
         """Make the optimiser of one network."""
         return adam(network, lr, config.betas)
 
@@ -107,7 +121,7 @@ class AdversarialSynthesizer(AdversarialModel, Synthesizer):
         """The adversarial step; then the average follows the generator, where there is one."""
         logs = super().train_step(batch, clock)
         if self.average is not None and "generator" in logs:
-            follow(self.average, self.generator, decay_at(self.config, clock.step))
+            follow(self.average, self.generator, self.decay(clock, len(batch.images)))
         return logs
 
     def augmented(self, images: Tensor, clock: Clock) -> Tensor:
@@ -149,3 +163,17 @@ class AdversarialSynthesizer(AdversarialModel, Synthesizer):
     def seeded_latents(self, seeds: Tensor) -> Tensor:
         """One latent for each seed, on the model's device."""
         return self.law.seeded(SeededDraws(seeds, self.device))
+
+
+class AdversarialSynthesizer(LatentSynthesizer):
+    """One whose average, where there is one, has the same decay in every step."""
+
+    config: SynthesisConfig
+
+    def averages(self) -> bool:
+        """Where a decay is given."""
+        return self.config.ema_decay is not None
+
+    def decay(self, clock: Clock, count: int) -> float:
+        """As configured."""
+        return decay_at(self.config, clock.step)

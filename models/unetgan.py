@@ -18,7 +18,7 @@ from .losses import CROSS_ENTROPY, squared_error
 from .mixing import box_masks, mix
 from .optimizers import adam
 from .settings import Betas
-from .synthesis import AdversarialSynthesizer, SynthesisConfig
+from .synthesis import AdversarialSynthesizer, LatentConfig, SynthesisConfig
 
 SLOPE = 0.1
 
@@ -104,7 +104,7 @@ class UNetGAN(AdversarialSynthesizer):
             initialise_orthogonal([generator, discriminator])
         self.compose(generator, discriminator, law, config)
 
-    def optimizer(self, network: nn.Module, lr: float, config: SynthesisConfig) -> torch.optim.Optimizer:
+    def optimizer(self, network: nn.Module, lr: float, config: LatentConfig) -> torch.optim.Optimizer:
         """Adam with the reference implementation's eps."""
         return adam(network, lr, config.betas, eps=1e-6)
 

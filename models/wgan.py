@@ -15,7 +15,7 @@ from .latents import NoiseLaw, latent_dimension
 from .layers import Discriminator, Generator
 from .losses import WASSERSTEIN
 from .settings import Betas
-from .synthesis import AdversarialSynthesizer, SynthesisConfig
+from .synthesis import AdversarialSynthesizer, LatentConfig, SynthesisConfig
 
 SLOPE = 0.2
 
@@ -85,7 +85,7 @@ class WGAN(AdversarialSynthesizer):
         if not config.gradient_penalty:
             self.optimizers()["discriminator"].register_step_post_hook(lambda *_: self.clip_critic())
 
-    def optimizer(self, network: nn.Module, lr: float, config: SynthesisConfig) -> torch.optim.Optimizer:
+    def optimizer(self, network: nn.Module, lr: float, config: LatentConfig) -> torch.optim.Optimizer:
         """RMSprop: with a clipped critic momentum is unstable. Adam with the gradient penalty."""
         if self.config.gradient_penalty:
             return super().optimizer(network, lr, config)

@@ -13,13 +13,16 @@ from harness_models.dcgan import DCGAN
 from harness_models.ddpm import DDPM
 from harness_models.duald import DualD
 from harness_models.edm import EDM
+from harness_models.fastgan import FastGAN
 from harness_models.flow import Flow
 from harness_models.hagan import HAGAN
 from harness_models.infogan import InfoGAN
 from harness_models.ldm import LDM
 from harness_models.palette import Palette
 from harness_models.pix2pix import Pix2Pix
+from harness_models.r3gan import R3GAN
 from harness_models.sagan import SAGAN
+from harness_models.stylegan2_ada import StyleGAN2ADA
 from harness_models.unet_l1 import UNetL1
 from harness_models.unetgan import UNetGAN
 from harness_models.wgan import WGAN
@@ -67,6 +70,9 @@ TINY = {
     "unetgan, reference": Tiny(
         UNetGAN, reference(UNetGAN, **NARROW, mix_warmup_epochs=0, ema_start=2, augment="diffaugment")
     ),
+    "fastgan": Tiny(FastGAN, NARROW, ImageShape(2, 32, 32)),
+    "r3gan": Tiny(R3GAN, {"width": 16, "burn_in": 4}, ImageShape(3, 32, 32)),
+    "stylegan2-ada": Tiny(StyleGAN2ADA, {"width": 16, "style_dim": 16, "ada_images": 100}),
     "hagan": Tiny(HAGAN, {**NARROW, "staged_training": False}),
     "hagan, no skip at sampling": Tiny(HAGAN, {**NARROW, "reverse_skip_sampling": "off", "warmup_epochs": 1}),
     "hagan, training images": Tiny(HAGAN, {**NARROW, "reverse_skip_sampling": "train"}),

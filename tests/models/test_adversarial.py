@@ -41,7 +41,9 @@ def test_squared_error_by_hand() -> None:
     assert squared_error(SCORES, 1.0).item() == pytest.approx((1 + 1 + 4) / 3)
 
 
-@pytest.mark.parametrize("name", ["dcgan", "infogan", "wgan", "unetgan", "hagan"])
+@pytest.mark.parametrize(
+    "name", ["dcgan", "infogan", "wgan", "unetgan", "fastgan", "r3gan", "stylegan2-ada", "hagan"]
+)
 def test_the_discriminators_losses_do_not_reach_the_generator(name, tinies) -> None:
     model, real = tinies[name].build(), tinies[name].images()
     fake = model.generate(Batch(real), needs_gradient=True)
@@ -50,7 +52,9 @@ def test_the_discriminators_losses_do_not_reach_the_generator(name, tinies) -> N
     assert all(parameter.grad is not None for parameter in model.discriminator.parameters())
 
 
-@pytest.mark.parametrize("name", ["dcgan", "infogan", "wgan", "unetgan", "hagan"])
+@pytest.mark.parametrize(
+    "name", ["dcgan", "infogan", "wgan", "unetgan", "fastgan", "r3gan", "stylegan2-ada", "hagan"]
+)
 def test_the_generators_losses_reach_the_generator_through_the_discriminator_alone(name, tinies) -> None:
     model, real = tinies[name].build(), tinies[name].images()
     fake = model.generate(Batch(real), needs_gradient=True)

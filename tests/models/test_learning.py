@@ -16,6 +16,7 @@ from harness_models.dcgan import DCGAN
 from harness_models.ddpm import DDPM
 from harness_models.diffusion.model import DiffusionSynthesizer
 from harness_models.edm import EDM
+from harness_models.fastgan import FastGAN
 from harness_models.flow import Flow
 from harness_models.hagan import HAGAN
 from harness_models.infogan import InfoGAN
@@ -182,3 +183,29 @@ def test_a_discriminator_that_passes_no_gradient_on_teaches_nothing() -> None:
     cut_generator(model)
     with pytest.raises(RuntimeError, match="grad"):
         learn(model, steps=1)
+
+
+MODERN: dict[str, tuple[type[Synthesizer], dict[str, Any], int]] = {
+    "fastgan": (FastGAN, {"width": 64, "lr": 1e-3}, 80),
+}
+
+
+@pytest.mark.parametrize("name", MODERN)
+def test_a_modern_gan_learns(name: str) -> None:
+    model, settings, steps = MODERN[name]
+    assert learn(build(model, settings), steps=0) > 1.5
+    assert learn(build(model, settings), steps) < LEARNT
+
+
+def never_average(model: FastGAN) -> None:
+    """The average that samples stays at the first weights."""
+    model.decay = lambda clock, count: 1.0
+
+
+@pytest.mark.parametrize("fault", [ignore_noise, cut_discriminator, never_average])
+@pytest.mark.parametrize("name", MODERN)
+def test_a_broken_modern_gan_does_not_pass(name: str, fault: Callable[[Any], None]) -> None:
+    model, settings, steps = MODERN[name]
+    broken = build(model, settings)
+    fault(broken)
+    assert learn(broken, steps) > 0.9

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from harness_models.duald import DualD
+from harness_models.fastgan import FastGAN
 from harness_models.hagan import HAGAN
+from harness_models.r3gan import R3GAN
+from harness_models.stylegan2_ada import StyleGAN2ADA
 from harness_models.unet_l1 import UNetL1
 from pydantic import ValidationError
 
@@ -73,9 +76,17 @@ def test_augmentations_can_be_chosen_on_the_command_line(tiny, given, means) -> 
     assert tiny.build(augment=given).augmentations == means
 
 
+#: Augmentations that belong to the method.
+OF_THEIR_OWN = {
+    HAGAN: ("diffaugment",),
+    FastGAN: ("flip", "diffaugment"),
+    R3GAN: ("flip", "pipeline"),
+    StyleGAN2ADA: ("pipeline",),
+}
+
+
 def test_plain_augmentation_is_for_the_baselines(tiny) -> None:
-    default = tiny.model.Config().augment
-    assert default == (("diffaugment",) if tiny.model is HAGAN else ("flip", "shift"))
+    assert tiny.model.Config().augment == OF_THEIR_OWN.get(tiny.model, ("flip", "shift"))
     assert "diffaugment" not in tiny.build().augmentations, "what the core is told to do"
 
 

@@ -1,0 +1,167 @@
+"""FastGAN's losses, and the networks put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.functional import relu
+
+from harness.api import Batch, Clock, ImageShape, setting
+
+from ..adversarial import Fake, Terms
+from ..initialisation import initialise_normal
+from ..latents import Distribution, NoiseLaw, SeededDraws
+from ..light import light_caveats
+from ..losses import HINGE, absolute_error
+from ..settings import Augmentations, Betas
+from ..synthesis import AdversarialSynthesizer, Changes, SynthesisConfig
+from .discriminator import Discriminator, Judgement, quarter, shrunk
+from .generator import Generator
+
+CODE = "reference: odegeasslbc/FastGAN-pytorch"
+
+
+class FastGANConfig(SynthesisConfig):
+    """Options of FastGAN."""
+
+    augment: Augmentations = setting(
+        ("flip", "diffaugment"),
+        "flip and shift change real images alone, diffaugment both real and generated ones; or none",
+        source=CODE,
+    )
+    diffaugment: Changes = setting(
+        ("color", "translation"), "what diffaugment changes", source=CODE, min_length=1
+    )
+    latent_dim: int = setting(256, "length of the generator's noise", source=CODE, ge=1)
+    latent_distribution: Distribution = setting(
+        "normal", "law of the noise: uniform in [-1, 1], or standard normal", source=CODE
+    )
+    width: int = setting(
+        1024,
+        "channels of the generator's maps at 4 px, twice the discriminator's at 8 px; all others follow",
+        source=CODE,
+        ge=64,
+        multiple_of=64,
+    )
+    betas: Betas = setting((0.5, 0.999), "Adam's betas", source=CODE)
+    lr: float = setting(2e-4, "learning rate of both networks", source=CODE, gt=0)
+    ema_decay: float | None = setting(
+        0.999,
+        "decay of an averaged network that samples; none samples with the network itself",
+        source=CODE,
+        ge=0,
+        lt=1,
+    )
+    reconstruction: float = setting(
+        8.0,
+        "weight of the mean absolute errors of the three reconstructions in the discriminator's loss",
+        source="ours: the original has a perceptual distance, which needs weights, summed over 8 images",
+        ge=0,
+    )
+
+
+@dataclass(frozen=True)
+class FakeScales(Fake):
+    """What the generator made, at two scales.
+
+    Attributes:
+        small: The images at half their side, from maps of their own.
+    """
+
+    small: Tensor
+
+
+class FastGAN(AdversarialSynthesizer):
+    """A light generator, and a discriminator that learns to draw real images again.
+
+    34.6M and 11.2M parameters at 64 px; 29.1M and 11.5M at 256 px, as published.
+    """
+
+    version = 1
+    Config = FastGANConfig
+    resolutions = (32, 64, 128, 256)
+    presets: ClassVar = {
+        "reference": {"lr": 2e-4, "batch_size": 8, "ema_warmup": False},
+        "light": {"width": 256},
+        "smoke": {"width": 64},
+    }
+
+    config: FastGANConfig
+    generator: Generator
+    discriminator: Discriminator
+
+    def __init__(self, shape: ImageShape, config: FastGANConfig) -> None:
+        super().__init__(shape, config)
+        law = NoiseLaw(config.latent_dim, config.latent_distribution)
+        generator = Generator(shape, law.dimension, width=config.width)
+        discriminator = Discriminator(shape, width=config.width)
+        initialise_normal([generator, discriminator])
+        self.compose(generator, discriminator, law, config)
+
+    def example_inputs(self, count: int) -> Mapping[str, tuple[Tensor, ...]]:
+        """Noise for the generator, images at two scales for the discriminator."""
+        inputs = super().example_inputs(count)
+        (images,) = inputs["discriminator"]
+        return {**inputs, "discriminator": (images, shrunk(images))}
+
+    def caveats(self, clock: Clock) -> tuple[str, ...]:
+        """What is not the published method: a small network, and how reconstructions are compared."""
+        compared = "reconstructions are compared by their absolute error, not by the published perceptual one"
+        return (*light_caveats(self), compared) if self.config.reconstruction else light_caveats(self)
+
+    def generate(self, batch: Batch, *, needs_gradient: bool) -> FakeScales:
+        """Make as many images as there are real ones, at two scales."""
+        latents = self.law.draw(len(batch.images), device=batch.images.device)
+        with torch.set_grad_enabled(needs_gradient):
+            images, small = self.generator(latents)
+        return FakeScales(images, latents, small)
+
+    def discriminator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
+        """Real against generated images, and the real ones drawn again."""
+        assert isinstance(fake, FakeScales)
+        real = self.augmented(real, clock)
+        on_real = self.discriminator(real, shrunk(real))
+        on_fake = self._judge_fakes(fake.images.detach(), fake.small.detach(), clock)
+        terms = {"real": soft_hinge(on_real.scores), "fake": soft_hinge(-on_fake.scores)}
+        if self.config.reconstruction:
+            # The original draws which quadrant is looked at; here they take turns.
+            error = self.reconstruction_error(real, on_real, quadrant=clock.step % 4)
+            terms["reconstruction"] = self.config.reconstruction * error
+        return terms
+
+    def generator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
+        """Images that pass for real at both scales."""
+        assert isinstance(fake, FakeScales)
+        return {"adversarial": HINGE.generator(self._judge_fakes(fake.images, fake.small, clock).scores)}
+
+    def reconstruction_error(self, real: Tensor, judged: Judgement, quadrant: int) -> Tensor:
+        """Mean absolute errors of the real images drawn again: whole, a quadrant, and from the smaller ones.
+
+        Source: Liu et al. 2021, Eq. 4, with the absolute error as the distance.
+        """
+        drawn = self.discriminator.reconstruct(judged, quadrant)
+        small = shrunk(real)
+        return (
+            absolute_error(drawn.whole, small)
+            + absolute_error(drawn.part, quarter(real, quadrant))
+            + absolute_error(drawn.small, small)
+        )
+
+    def sample(self, seeds: Tensor) -> Tensor:
+        """One image for each seed; the noise of the maps comes from the seed's own stream too."""
+        draws = SeededDraws(seeds, self.device)
+        images: Tensor = self.sampler(self.law.seeded(draws), draws.normal).image
+        return images.contiguous()
+
+    def _judge_fakes(self, images: Tensor, small: Tensor, clock: Clock) -> Judgement:
+        judged: Judgement = self.discriminator(self.augmented(images, clock), self.augmented(small, clock))
+        return judged
+
+
+def soft_hinge(scores: Tensor) -> Tensor:
+    """Hinge loss of scores that should be high, with margins drawn from [0.8, 1] (the reference's)."""
+    return relu(0.8 + 0.2 * torch.rand_like(scores) - scores).mean()
