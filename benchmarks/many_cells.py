@@ -167,7 +167,7 @@ are identified anew, with their weights looked for, by such a helper too. Watchi
 
 | wanted | reached |
 |---|---|
-| a known grid is listed, found in the queue, and its status told, in less than {seconds:.0f} s | {words[verdicts[0]]} |
+| a known grid is listed, found, and its status told, in less than {seconds:.0f} s | {words[verdicts[0]]} |
 | and, watched too, with less than {mib:.0f} MiB | {words[verdicts[1]]} |
 | submitting takes {WANTED["questions"]} commands at most | {words[verdicts[2]]} |
 | watching asks once in ten seconds at most | {words[verdicts[3]]} |
