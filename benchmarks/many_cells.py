@@ -26,6 +26,9 @@ import _report
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 import slurm_here
+from handmade import plain_record
+
+from harness.cell.records import RunFolder
 
 COMMANDS = ("sbatch", "squeue", "scontrol", "scancel", "sinfo")
 WATCHED_SECONDS = 45.0
@@ -60,7 +63,7 @@ class Bench:
     def run(self, *arguments: str, seconds: float | None = None) -> dict[str, Any]:
         """What a command costs; it is ended after so many seconds, where they are given."""
         (self.home / "asked").write_text("")
-        words = [sys.executable, "-m", "harness", "grid", "many.toml", *arguments]
+        words = [sys.executable, "-m", "harness", *arguments]
         began = time.perf_counter()
         with (self.home / "said").open("wb") as said:
             process = subprocess.Popen(
@@ -87,21 +90,33 @@ class Bench:
         }
 
 
+def finish(results: Path, cells: int) -> None:
+    """Records of so many cells, the least that they can be."""
+    for number in range(cells):
+        identity = f"{number:064x}"[::-1]
+        folder = RunFolder(results / "runs" / f"m-d-8-s{number}-{identity[:8]}")
+        folder.path.mkdir(parents=True)
+        folder.write_record(plain_record(identity))
+
+
 def measure(home: Path, cells: int) -> dict[str, Any]:
     """What each command costs."""
     cluster = slurm_here.Slurm(home / "slurm")
     try:
         cluster.start()
         bench = Bench(home, cluster, cells)
-        on_slurm = ("--executor", "slurm")
+        grid = ("grid", "many.toml")
+        on_slurm = (*grid, "--executor", "slurm")
         numbers = {
-            "first listing": bench.run("--dry-run"),
-            "listing": bench.run("--dry-run"),
+            "first listing": bench.run(*grid, "--dry-run"),
+            "listing": bench.run(*grid, "--dry-run"),
             "submitting": bench.run(*on_slurm, "--detach"),
             "finding again": bench.run(*on_slurm, "--detach"),
             "watching": bench.run(*on_slurm, "--watch", seconds=WATCHED_SECONDS),
             "cancelling": bench.run(*on_slurm, "--cancel"),
         }
+        finish(home / "done", cells)
+        numbers["status, all done"] = bench.run("status", "--results", "done")
         assert numbers["finding again"]["said"].startswith("to finish"), numbers
         return numbers
     finally:
@@ -130,7 +145,7 @@ def main() -> None:
         )
         for name, one in numbers.items()
     ]
-    light = [numbers["listing"], numbers["finding again"]]
+    light = [numbers["listing"], numbers["finding again"], numbers["status, all done"]]
     apart = numbers["watching"]["squeue_apart"]
     verdicts = [
         all(one["seconds"] < WANTED["seconds"] for one in light),
@@ -152,7 +167,7 @@ are identified anew, with their weights looked for, by such a helper too. Watchi
 
 | wanted | reached |
 |---|---|
-| a known grid is listed, and found in the queue, in less than {seconds:.0f} s | {words[verdicts[0]]} |
+| a known grid is listed, found, and its status told, in less than {seconds:.0f} s | {words[verdicts[0]]} |
 | and, watched too, with less than {mib:.0f} MiB | {words[verdicts[1]]} |
 | submitting takes {WANTED["questions"]} commands at most | {words[verdicts[2]]} |
 | watching asks once in ten seconds at most | {words[verdicts[3]]} |

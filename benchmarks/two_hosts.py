@@ -1,6 +1,6 @@
-"""Cells on two machines that share nothing but a folder, with workers killed and frozen at random.
+"""Cells on two or more machines that share nothing but a folder, with workers killed and frozen at random.
 
-    python benchmarks/two_hosts.py --cells 40
+    python benchmarks/two_hosts.py --cells 40 [--smoke --res 64]
 
 Checked at the end: each cell was trained by one process at a time, every line stands once in its log, every
 record was written once, and what came out is what an undisturbed run gives.
@@ -35,8 +35,8 @@ from harness.running.cell import run_cell
 from harness.running.place import Settings
 from harness.training.loop import Trainer
 
-HOSTS = {"a": 0.0, "b": 3600.0}
-"""Machines, and by how many seconds their clocks are wrong."""
+HOSTS = {"a": 0.0, "b": 3600.0, "c": -3600.0, "d": 86400.0}
+"""Machines, of which as many take part as are asked for, and by how many seconds their clocks are wrong."""
 WORKERS = 2
 """On each machine."""
 SMALL = {"epochs": 6, "evaluate_every": 2, "batch_size": 8, "limit": 24}
@@ -48,6 +48,8 @@ class Arena:
 
     Attributes:
         kind: Model, data set, side and metric of the cells.
+        hosts: The machines.
+        smoke: Whether they are those of the preset smoke; otherwise they are smaller ones.
         events: What workers tell: one file each, one JSON list a line.
         workers: Live workers by process id.
     """
@@ -56,6 +58,8 @@ class Arena:
     cells: int
     pause: float
     kind: tuple[str, str, int, str]
+    smoke: bool = False
+    hosts: tuple[str, ...] = ("a", "b")
     events: Path = field(init=False)
     workers: dict[int, str] = field(default_factory=dict)
 
@@ -86,7 +90,8 @@ class Arena:
     def request(self, seed: int) -> RunRequest:
         """A cell."""
         model, dataset, side, metric = self.kind
-        return RunRequest(model, dataset, side, seed, settings={**SMALL, "metrics": metric})
+        settings = {**({} if self.smoke else SMALL), "metrics": metric}
+        return RunRequest(model, dataset, side, seed, settings, ("smoke",) if self.smoke else ())
 
     def _work(self) -> None:
         """Take cells that nobody works on until all are done."""
@@ -166,7 +171,7 @@ def disturb(arena: Arena, dice: random.Random, every: float, most: int, seconds:
                 del frozen[pid]
                 if pid in arena.workers:
                     os.kill(pid, signal.SIGCONT)
-        for host in HOSTS:
+        for host in arena.hosts:
             while list(arena.workers.values()).count(host) < WORKERS:
                 arena.start(host)
         awake = [pid for pid in arena.workers if pid not in frozen]
@@ -215,7 +220,9 @@ def faults(arena: Arena) -> list[str]:
         lines = read_log(folder.log)
         losses = [line["step"] for line in lines if "losses" in line]
         scores = [line["epoch"] for line in lines if "scores" in line]
-        if losses != sorted(set(losses)) or scores != [2, 4, 6]:
+        protocol = folder.read_spec().protocol
+        every = protocol.evaluate_every
+        if losses != sorted(set(losses)) or scores != list(range(every, protocol.epochs + 1, every)):
             found.append(f"{folder.path.name}: losses at steps {losses}, scores at epochs {scores}")
         if left := [path.name for path in folder.path.iterdir() if path.name.endswith((".part", ".lease"))]:
             found.append(f"{folder.path.name}: left behind {left}")
@@ -251,6 +258,8 @@ def main() -> None:
     parser.add_argument("--dataset", default="phantom")
     parser.add_argument("--res", type=int, default=32)
     parser.add_argument("--metric", default="swd")
+    parser.add_argument("--hosts", type=int, choices=range(1, len(HOSTS) + 1), default=2)
+    parser.add_argument("--smoke", action="store_true", help="cells of the preset smoke")
     asked = parser.parse_args()
     claims.LEASE_SECONDS, claims.HEARTBEAT_SECONDS = asked.lease, asked.lease / 5
     torch.set_num_threads(1)
@@ -260,7 +269,8 @@ def main() -> None:
     print(f"seed {asked.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         kind = (asked.model, asked.dataset, asked.res, asked.metric)
-        arena = Arena(Path(folder), asked.cells, asked.pause, kind)
+        hosts = tuple(HOSTS)[: asked.hosts]
+        arena = Arena(Path(folder), asked.cells, asked.pause, kind, asked.smoke, hosts)
         began = time.monotonic()
         done = disturb(arena, random.Random(asked.seed), asked.every, asked.most, asked.seconds)
         seconds = time.monotonic() - began

@@ -136,11 +136,14 @@ class Executor(abc.ABC, Generic[ConfigT]):
         outlives: Whether cells go on when the process that submitted them ends: ``attach`` finds them then.
         slots: How many cells it takes at a time, the queued ones included; None for any number.
         config: Its settings, as given.
+        handover: What the user has to type before the submitted cells begin; empty where nothing. There is
+            nobody to ask how they are then, so a grid leaves once they are submitted.
     """
 
     Config: ClassVar[type[PluginConfig]] = PluginConfig
     outlives: ClassVar[bool] = False
     slots: int | None
+    handover: str = ""
 
     def __init__(self, resources: Resources, config: ConfigT | None = None) -> None:
         self.resources = resources

@@ -135,7 +135,7 @@ def _run(
             cells,
             executor,
             stop=parting.stops,
-            leave=parting.leaves,
+            leave=lambda: parting.leaves() or bool(executor.handover),
             changed=display.changed,
             tick=display.tick,
             check=check,
@@ -151,7 +151,10 @@ def _run(
             log = executor.resources.log_of(watched.cell.name)
             message = f" ({watched.message}; {log})" if watched.message else ""
             print(f"missing: {watched.cell.label}: {watched.state}{message}")
-    if left:
+    if executor.handover:
+        print(f"written, and to be started by you: {len(left)} cells")
+        print(executor.handover)
+    elif left:
         print(f"left in the queue: {len(left)} cells; the same command finds them, --cancel ends them")
     if missing:
         print(f"to finish: {shlex.join(['bench', *sys.argv[1:]])}")

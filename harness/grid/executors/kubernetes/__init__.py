@@ -1,0 +1,1 @@
+"""Kubernetes: an Indexed Job on a shared volume, written as a file, and applied by kubectl on request."""
