@@ -13,7 +13,22 @@ import typer
 
 import harness
 
-from . import catalogue, cell, check, config, data, doctor, figure, grid, report, run, sample, score, table
+from . import (
+    catalogue,
+    cell,
+    check,
+    config,
+    data,
+    doctor,
+    figure,
+    grid,
+    report,
+    run,
+    sample,
+    score,
+    share,
+    table,
+)
 from .ending import DEBUG, end
 
 app = typer.Typer(
@@ -48,6 +63,9 @@ app.command("table")(table.table)
 app.command("compare")(table.compare)
 app.command("figure")(figure.figure)
 app.command("report")(report.report)
+app.command("export")(share.export)
+app.command("import")(share.import_)
+app.command("board")(share.board)
 app.add_typer(data.app)
 app.command("list")(catalogue.list_plugins)
 app.command("show")(catalogue.show)
