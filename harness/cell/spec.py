@@ -93,9 +93,13 @@ class RunSpec(BaseModel):
         Only the first metric steers training (it selects the best evaluation); the others merely look,
         so asking for one more does not make another cell.
         """
+        return self.identity_under(PROTOCOL_VERSION)
+
+    def identity_under(self, protocol_version: int) -> str:
+        """The identity that a version of the protocol gives it."""
         content = self.model_dump(mode="json")
         content["protocol"]["metrics"] = self.protocol.selecting_metric
-        return sha256_of_json({**content, "protocol_version": PROTOCOL_VERSION})
+        return sha256_of_json({**content, "protocol_version": protocol_version})
 
     @cached_property
     def terms(self) -> str:

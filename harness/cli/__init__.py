@@ -26,6 +26,7 @@ from . import (
     run,
     sample,
     score,
+    share,
     status,
     table,
 )
@@ -64,6 +65,9 @@ app.command("table")(table.table)
 app.command("compare")(table.compare)
 app.command("figure")(figure.figure)
 app.command("report")(report.report)
+app.command("export")(share.export)
+app.command("import")(share.import_)
+app.command("board")(share.board)
 app.add_typer(data.app)
 app.command("list")(catalogue.list_plugins)
 app.command("show")(catalogue.show)

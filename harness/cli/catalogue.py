@@ -116,7 +116,7 @@ def _schema(command: str) -> str:
 
 
 def protocol_shown() -> Shown:
-    """The settings of the protocol, with their defaults in each preset."""
+    """The settings of the protocol, and its presets."""
     from ..cell.protocol import CORE_PRESETS, PROTOCOL_VERSION, Protocol
     from .answers import Shown
 

@@ -117,6 +117,11 @@ class Installed:
         found: dict[str, str] | None = result.record.score_versions["features"].get(space)
         return found
 
+    def space_of(self, metric: str) -> str:
+        """Name of the feature space that a metric is computed in."""
+        needs: str = self._metrics()[metric].needs
+        return needs
+
     def _metric_of(self, score: str) -> str:
         """Name of the metric that gives a score, or a part of one: psnr/brain is a part of psnr.
 
