@@ -109,7 +109,7 @@ class LDM(DiffusionSynthesizer):
     """A KL autoencoder, and in the second stage a U-Net that predicts the noise in its latents.
 
     The latents are scaled to a deviation of 1, by that of the stage's first batch, which is kept with the
-    networks. 83.7M and 295.1M parameters at 256 px.
+    networks. 83.7M and 295.0M parameters at 256 px.
     """
 
     version = 1

@@ -77,7 +77,8 @@ def grid(
     name: Annotated[
         str,
         typer.Argument(
-            help="A shipped grid (table2, table3, both also with -parity; table4, paired), or a TOML file."
+            help="A shipped grid (table2, table3, both also with -parity; modern, modern-256, table4, "
+            "paired), or a TOML file."
         ),
     ],
     models: Models = None,

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import pytest
 from bench_example.model import LinearGAN
 from bench_example.model import LinearGANConfig as LinearConfig
+from pydantic import ValidationError
 
 from harness import Register, hookimpl
-from harness.api import BUSY, setting
+from harness.api import BUSY, Synthesizer, setting
 from harness.cell.spec import RunRequest
 from harness.cli.cell import cell as compute
 from harness.errors import BusyError, Interrupted, SpecError, WeightsError
@@ -70,10 +71,35 @@ def plan(grid: Grid, tmp_path: Path, **options: Any) -> Plan:
     return make_plan(grid, GridOptions(**options), tmp_path / "results", tmp_path / "cache", check=False)
 
 
+def synthesizers() -> set[str]:
+    registry = Registry()
+    names = [entry.name for entry in registry.entries("models")]
+    return {name for name in names if issubclass(registry.load("models", name), Synthesizer)}
+
+
+@pytest.mark.parametrize("name", ["modern", "modern-256"])
+def test_modern_grids_have_every_synthesizer_and_augment_all_alike(name: str) -> None:
+    grid = load_grid(name)
+    assert set(grid.models) == synthesizers()
+    for point in grid.points():
+        augment = "diffaugment" if takes_diffaugment(point.model) else "none"
+        assert grid.settings_of(point)["augment"] == augment, point
+
+
+def takes_diffaugment(model: str) -> bool:
+    try:
+        Registry().load("models", model).Config(augment="diffaugment")
+    except ValidationError:
+        return False
+    return True
+
+
 def test_the_shipped_grids_are_the_published_tables_and_the_translators() -> None:
     sizes = {name: len(list(load_grid(name).narrowed(seeds=(0,)).points())) for name in shipped()}
     parity = {"table2-parity": 7 * 3, "table3-parity": 7 * 2}
-    assert sizes == {"table2": 7 * 3, "table3": 7 * 2, **parity, "table4": 1, "paired": 3}
+    everything = len(synthesizers())
+    modern = {"modern": everything * 3, "modern-256": everything * 2}
+    assert sizes == {"table2": 7 * 3, "table3": 7 * 2, **parity, **modern, "table4": 1, "paired": 3}
     assert load_grid("table3").resolutions == (256,)
     assert load_grid("table4").ablation
 
@@ -84,6 +110,8 @@ def test_every_shipped_cell_resolves_over_phantom(tmp_path: Path) -> None:
         ("table3", 7),
         ("table2-parity", 7),
         ("table3-parity", 7),
+        ("modern", len(synthesizers())),
+        ("modern-256", len(synthesizers())),
         ("table4", 5),
         ("paired", 3),
     ):
