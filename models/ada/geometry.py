@@ -43,7 +43,7 @@ def random_maps(images: Tensor, strength: Strength) -> Tensor:
     def turn() -> Tensor:
         angle = (torch.rand(count, device=device) * 2 - 1) * math.pi
         # Of two chances together as likely as one of the given strength.
-        return either(angle, 0 * one, 1 - (1 - torch.as_tensor(strength)).clamp(0, 1).sqrt())
+        return either(angle, 0 * one, 1 - (1 - strength) ** 0.5)
 
     mirror = sometimes(1 - 2 * torch.randint(2, (count,), device=device).float(), one)
     quarters = sometimes(torch.randint(4, (count,), device=device).float(), 0 * one)

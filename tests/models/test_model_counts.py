@@ -8,9 +8,12 @@ import pytest
 import torch
 from harness_models.dcgan import DCGAN
 from harness_models.ddpm import DDPM
+from harness_models.fastgan import FastGAN
 from harness_models.hagan import HAGAN
 from harness_models.infogan import InfoGAN
+from harness_models.r3gan import R3GAN
 from harness_models.sagan import SAGAN
+from harness_models.stylegan2_ada import StyleGAN2ADA
 from harness_models.unetgan import UNetGAN
 from harness_models.wgan import WGAN
 from torch import nn
@@ -60,6 +63,22 @@ def test_parameters_at_64_px(model, settings, generator, discriminator) -> None:
 )
 def test_parameters_at_256_px(model, generator, discriminator) -> None:
     networks = build(model, 256).networks()
+    assert parameters(networks["generator"]) == generator
+    assert parameters(networks["discriminator"]) == discriminator
+
+
+@pytest.mark.parametrize(
+    ("model", "side", "settings", "generator", "discriminator"),
+    [
+        # As their publications or their code count them.
+        (FastGAN, 256, {}, 29_127_846, 11_526_160),
+        (R3GAN, 256, {}, 23_057_952, 23_009_568),
+        (StyleGAN2ADA, 32, {"mapping_layers": 8}, 21_523_475, 21_507_073),
+        (StyleGAN2ADA, 256, {}, 23_191_522, 24_001_089),
+    ],
+)
+def test_parameters_of_the_gans_of_today(model, side, settings, generator, discriminator) -> None:
+    networks = build(model, side, **settings).networks()
     assert parameters(networks["generator"]) == generator
     assert parameters(networks["discriminator"]) == discriminator
 
