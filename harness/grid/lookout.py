@@ -12,8 +12,8 @@ from ..claims import holder_of
 from ..errors import BenchError
 from ..holders import Looker
 from ..running.sessions import KILLED, LOST, SAVED, sessions_of
-from .executors.local import last_words, tail_of
 from .schedule import State, Watched, finished
+from .told import last_words, tail_of
 
 ASK_SECONDS = 10.0
 """Between two questions to a queue."""

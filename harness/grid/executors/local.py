@@ -15,9 +15,7 @@ from ...api.settings import PluginConfig, setting
 from ...errors import SpecError
 from ...files import storage_error
 from ...limits import PLACES
-
-TOLD_BYTES = 1 << 16
-"""As much of what a cell printed is of interest to whoever watches it."""
+from ..told import last_words, tail_of
 
 
 class LocalConfig(PluginConfig):
@@ -110,21 +108,3 @@ class Process(SubmittedJob):
         if code < 0:
             return f"killed by {signal.Signals(-code).name}"
         return f"exit {code}{last_words(self.log())}"
-
-
-def tail_of(path: Path, start: int) -> str:
-    """The end of a log, from ``start`` at most."""
-    try:
-        with path.open("rb") as file:
-            end = file.seek(0, 2)
-            file.seek(max(start, end - TOLD_BYTES))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""  # a log that somebody removed costs no more than its words
-
-
-def last_words(log: str) -> str:
-    """The last error that a cell told, or else its last line, as the end of a sentence."""
-    lines = log.strip().splitlines()
-    told = [line for line in lines if line.startswith("error:")] or lines
-    return f": {told[-1].removeprefix('error:').strip()}" if told else ""

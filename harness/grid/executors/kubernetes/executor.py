@@ -14,7 +14,7 @@ from ....errors import SpecError
 from ....files import storage_error, typed
 from ...cells import CELLS, read_cells, write_cells
 from ...jobs import unpack
-from ..local import last_words, tail_of
+from ...told import last_words, tail_of
 from .config import KubernetesConfig
 from .kubectl import Kubectl, KubernetesJob, Pod
 from .manifest import MANIFEST, mount_of, name_of, write_job

@@ -12,7 +12,7 @@ from typing import Any
 
 from ....api.executor import PAUSED, STOPPED, Ended, Executor, Job, JobState, Reason, Resources, SubmittedJob
 from ....errors import BenchError, SpecError
-from ..local import last_words, tail_of
+from ...told import last_words, tail_of
 from .config import RayConfig
 from .task import STARTED, compute
 

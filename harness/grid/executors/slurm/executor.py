@@ -23,7 +23,7 @@ from ....claims import Claim
 from ....errors import BenchError, SpecError
 from ....files import storage_error
 from ...cells import CELLS, read_cells, write_cells
-from ..local import last_words, tail_of
+from ...told import last_words, tail_of
 from .config import SlurmConfig, sbatch_options
 from .queue import ASK_SECONDS, Entry, Place, Queue, call
 from .script import ENDS, SCRIPT, name_of, write_script
