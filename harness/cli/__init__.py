@@ -29,6 +29,7 @@ from . import (
     share,
     status,
     table,
+    watch,
 )
 from .ending import DEBUG, end
 
@@ -56,6 +57,7 @@ def _options(
 
 
 app.command("run")(run.run)
+app.command("watch")(watch.watch)
 app.command("grid")(grid.grid)
 app.command("ablate")(grid.ablate)
 app.command("status")(status.status)
