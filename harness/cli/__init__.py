@@ -29,6 +29,7 @@ from . import (
     share,
     status,
     table,
+    watch,
 )
 from .ending import DEBUG, end
 
@@ -56,6 +57,7 @@ def _options(
 
 
 app.command("run")(run.run)
+app.command("watch")(watch.watch)
 app.command("grid")(grid.grid)
 app.command("ablate")(grid.ablate)
 app.command("status")(status.status)
@@ -68,6 +70,7 @@ app.command("report")(report.report)
 app.command("export")(share.export)
 app.command("import")(share.import_)
 app.command("board")(share.board)
+app.command("publish")(share.publish)
 app.add_typer(data.app)
 app.command("list")(catalogue.list_plugins)
 app.command("show")(catalogue.show)

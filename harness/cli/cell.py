@@ -12,7 +12,16 @@ from typing import Annotated, NoReturn
 import typer
 
 from ..errors import BusyError, Interrupted, SpecError
-from .options import Device, TensorBoardOption, WeightsOption, registry, tell, tracking, weights_of
+from .options import (
+    Device,
+    TensorBoardOption,
+    TrackOption,
+    WeightsOption,
+    registry,
+    tell,
+    tracking,
+    weights_of,
+)
 from .stopping import StopSignal
 
 
@@ -36,6 +45,7 @@ def cell(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of this process.")] = None,
     weights: WeightsOption = None,
     tensorboard: TensorBoardOption = False,
+    track: TrackOption = None,
 ) -> None:
     """Compute one cell of a grid."""
     if threads is not None:
@@ -72,7 +82,7 @@ def cell(
     )
     registry()
     try:
-        with tracking(tensorboard):
+        with tracking(tensorboard, track):
             record = run_cell(work.request, settings, expect=expect).record
     except BusyError:
         sys.exit(BUSY)

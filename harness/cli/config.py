@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, get_args
 
 from .ending import DEBUG
-from .options import AsJson, CacheOption, Results, Roots, TensorBoardOption, WeightsOption, tell
+from .options import AsJson, CacheOption, Results, Roots, TensorBoardOption, TrackOption, WeightsOption, tell
 from .user_file import VARIABLE, all_executor_settings, user_file
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _variables() -> Iterator[Variable]:
     from .answers import Variable
 
     meanings: dict[str, str] = {}
-    for option in (Results, CacheOption, WeightsOption, Roots, TensorBoardOption):
+    for option in (Results, CacheOption, WeightsOption, Roots, TensorBoardOption, TrackOption):
         info: Any = get_args(option)[1]
         meanings[info.envvar] = info.help
     for name, meaning in {**meanings, **_OTHERS}.items():

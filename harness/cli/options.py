@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +15,6 @@ from ..data.roots import root_of
 from ..errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..plugins import Kind, Registry
     from ..scoring.weights import Weights
     from ..tables.survey import Survey
@@ -92,6 +91,15 @@ TensorBoardOption = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object, for programs: bench show schema COMMAND.")
 ]
+TrackOption = Annotated[
+    str | None,
+    typer.Option(
+        "--track",
+        envvar="HAGAN_BENCH_TRACK",
+        help="Trackers that are told losses and scores, comma separated: trackio, mlflow.",
+        show_envvar=True,
+    ),
+]
 OneResolution = Annotated[int | None, typer.Option("--res", help="Side of the images, in pixels.")]
 RESULTS = Path("results")
 
@@ -147,13 +155,27 @@ def weights_of(given: list[Path] | None, cache: Path, offline: bool) -> Weights:
     return Weights(cache / "weights", given=tuple(given or ()), online=not offline, progress=DownloadBar())
 
 
-def tracking(wanted: bool) -> AbstractContextManager[object]:
-    """Watch cells for TensorBoard, where somebody wants that."""
-    if not wanted:
-        return nullcontext()
-    from ..training.tracking import TensorBoard
+@contextmanager
+def tracking(tensorboard: bool, track: str | None) -> Iterator[None]:
+    """Watch cells for TensorBoard and other trackers, where somebody wants that.
 
-    return TensorBoard(registry().manager)
+    Raises:
+        SpecError: There is no such tracker, or it is not installed.
+    """
+    manager = registry().manager
+    with ExitStack() as watching:
+        if tensorboard:
+            from ..training.tracking import TensorBoard
+
+            watching.enter_context(TensorBoard(manager))
+        for name in names_of(track) or ():
+            from ..plugins import unknown_name
+            from ..training.trackers import TRACKERS
+
+            if name not in TRACKERS:
+                raise unknown_name("tracker", name, TRACKERS, hint="--track trackio; or --tensorboard")
+            watching.enter_context(TRACKERS[name](manager))
+        yield
 
 
 def settings_of(assignments: list[str] | None, option: str = "--set") -> dict[str, Any]:

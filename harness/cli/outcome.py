@@ -70,7 +70,7 @@ def _learnt(folder: RunFolder, record: Record) -> list[str]:
         return []
     first, best = evaluations[0]["scores"][name], record.scores["selected"][name]
     factor = max(first, best) / min(first, best) if min(first, best) > 0 else 1.0
-    times = f", {factor:.1f} times {'less' if best < first else 'more'}" if factor > 1 else ""
+    times = f", {factor:.1f} times {'less' if best < first else 'more'}" if factor >= 1.1 else ""
     return [
         f"{name} was {first:.4g} after epoch {evaluations[0]['epoch']} and {best:.4g} after epoch "
         f"{record.best_epoch}{times}"

@@ -25,6 +25,7 @@ from .options import (
     Source,
     Target,
     TensorBoardOption,
+    TrackOption,
     WeightsOption,
     Workers,
     cache_folder,
@@ -76,6 +77,7 @@ def run(
     workers: Workers = None,
     skip_bad: SkipBad = False,
     tensorboard: TensorBoardOption = False,
+    track: TrackOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved cell, and stop.")] = False,
 ) -> None:
     """Train a model on a data set, score what it makes, and keep a record.
@@ -124,7 +126,7 @@ def run(
     with (
         StopSignal() as stop,
         Terminal(plugins.manager, stop) as terminal,
-        tracking(tensorboard),
+        tracking(tensorboard, track),
     ):
         settings = Settings(
             results=store,

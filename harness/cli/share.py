@@ -1,4 +1,4 @@
-"""``bench export``, ``bench import`` and ``bench board``: results that others may read."""
+"""``bench export``, ``import``, ``board`` and ``publish``: results that others may read."""
 
 from __future__ import annotations
 
@@ -81,6 +81,30 @@ def board(
     with atomic_write(path) as page:
         page.write(make_board(cells, title=title).encode(errors="backslashreplace"))
     print(path)
+
+
+def publish(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run: the start of its name.")],
+    hub: Annotated[str, typer.Option(metavar="OWNER/NAME", help="Repository of models on the hub.")],
+    cleared: Annotated[
+        str | None,
+        typer.Option(metavar="WORDS", help="Who looked for copies and may publish; it goes on the card."),
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(envvar="HF_ENDPOINT", help="Address of the hub.", show_envvar=True)
+    ] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Publish a run's networks, card, record and log on a hub of models, for its owner's eyes at first."""
+    from ..sharing.hub import check_cleared
+    from ..sharing.hub import publish as send
+
+    registry()
+    answered = check_cleared(cleared)
+    chosen, _ = _chosen(run, results)
+    if len(chosen) > 1:
+        raise SpecError(f"{run} is a grid", needed="one run", hint="bench publish RUN --hub OWNER/NAME")
+    print(send(chosen[0], hub, cleared=answered, endpoint=endpoint))
 
 
 def _chosen(what: str, results: Path) -> tuple[list[Result], dict[str, str]]:

@@ -189,10 +189,18 @@ def _html(sheet: Sheet) -> str:
         key = "" if one.value is None else f' data-value="{one.value!r}"'
         return f"<td{key}>{text}</td>"
 
-    heads = [f"<th>{html.escape(column.name)}</th>" for column in sheet.columns]
+    def line(row: Sequence[SheetCell]) -> str:
+        first, *others = map(cell, row)
+        return (
+            f'<tr><th scope="row">{first.partition(">")[2].removesuffix("</td>")}</th>{"".join(others)}</tr>'
+        )
+
+    heads = [f'<th scope="col">{html.escape(column.name)}</th>' for column in sheet.columns]
     groups = (
         [
-            f'<th colspan="{width}">{html.escape(group)}</th>' if group else "<td></td>" * width
+            f'<th scope="colgroup" colspan="{width}">{html.escape(group)}</th>'
+            if group
+            else "<td></td>" * width
             for group, width in _groups(sheet.columns)
         ]
         if any(column.group for column in sheet.columns)
@@ -207,10 +215,18 @@ def _html(sheet: Sheet) -> str:
             f"<tr>{''.join(heads)}</tr>",
             "</thead>",
             "<tbody>",
-            *(f"<tr>{''.join(cell(one) for one in row)}</tr>" for row in sheet.rows),
+            *map(line, sheet.rows),
             "</tbody>",
             "</table>",
-            *(f'<p class="note">{html.escape(note)}</p>' for note in sheet.notes),
+            *_html_notes(sheet.notes),
             "",
         ]
     )
+
+
+def _html_notes(notes: Sequence[str]) -> list[str]:
+    """Notes below a table; many of them fold."""
+    lines = [f'<p class="note">{html.escape(note)}</p>' for note in notes]
+    if len(lines) <= 3:
+        return lines
+    return [f'<details class="notes"><summary>{len(lines)} notes</summary>', *lines, "</details>"]

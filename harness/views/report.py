@@ -26,7 +26,7 @@ from ..cell.records import Record
 from ..cell.spec import RunSpec
 from ..data.pictures import mosaic
 from ..errors import BenchError, DataError
-from ..grid.definition import load_grid, shipped
+from ..grid.definition import Grid, load_grid, shipped
 from ..running.images import CellImages
 from ..running.model import load_model
 from ..tables.scores import score_sheet
@@ -35,6 +35,7 @@ from ..tables.survey import Installed, Result, Survey
 from ..tasks import Task
 from .figures import curves_figure, explanation_figure, logs_of, translations
 from .gallery import samples_of
+from .summary import verdicts
 
 SIDE = 6
 """Samples are shown in rows of so many."""
@@ -56,17 +57,25 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: Cell
     problems = list(found.problems)
     pictures, pairs, neighbours = [], [], []
     opened = real or _unseen
-    for result in results:
-        if result.record.status != "complete":
-            continue
+    complete = [result for result in results if result.record.status == "complete"]
+    # Any of its networks: of two, an error says which one is damaged.
+    there = [result for result in complete if any(result.folder.path.glob("best*"))]
+    if missing := [result.folder.path.name for result in complete if result not in there]:
+        more = f" and {len(missing) - 2} more" if len(missing) > 2 else ""
+        problems.append(
+            f"samples of {len(missing)} cells, whose networks are not here: {', '.join(missing[:2])}{more}"
+        )
+    for result in there:
         count = NEIGHBOUR_SAMPLES if real else SIDE * SIDE
         made, complaints = samples_of({result.folder.path.name: result}, device, count, opened)
         problems += complaints
         for name, images in made.items():
-            pictures.append((name, _picture(mosaic(images[: SIDE * SIDE], SIDE))))
+            spec = result.spec
+            title = f"{spec.model.name} on {spec.dataset.label}, {spec.resolution} px, seed {spec.seed}"
+            pictures.append((name, title, _picture(mosaic(images[: SIDE * SIDE], SIDE))))
             if real:
                 try:
-                    task = opened(result.spec)
+                    task = opened(spec)
                     train = np.asarray(task.train.images)
                     neighbours.append((name, _picture(nearest_pairs(images, train))))
                     shown = task.real_beside(SIDE, 0)
@@ -76,8 +85,8 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: Cell
                 except BenchError as error:
                     problems.append(f"{name}: {error.found}")
     curves = _curves(results, problems)
-    optional = [name for name, there in (("Translations", pairs), ("Neighbours", real)) if there]
-    sections = ["Tables", "Cells", "Curves", "Samples", *optional, "Protocol"]
+    optional = [name for name, some in (("Translations", pairs), ("Neighbours", real)) if some]
+    sections = ["Summary", "Samples", *optional, "Curves", "Tables", "Cells", "Protocol"]
     # Everything that comes from records or plugins is text of strangers: escaped, unless rendered by us.
     environment = Environment(
         loader=PackageLoader(__package__, "templates"), autoescape=True, undefined=StrictUndefined
@@ -88,6 +97,7 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: Cell
         with_real=real is not None,
         sections=[(name, name.lower()) for name in sections],
         problems=problems,
+        verdicts=verdicts(results),
         tables=_tables(found),
         scores=sorted({score for result in results for score in result.record.scores["best"]}),
         runs=[_row(result, Installed()) for result in results],
@@ -121,10 +131,9 @@ def nearest_pairs(samples: NDArray[np.uint8], train: NDArray[np.uint8]) -> NDArr
 
 
 def _tables(found: Survey) -> list[Markup]:
-    """The shipped grids' tables, as far as a cell of them is done, in every score that they have."""
+    """The grids' tables, as far as a cell of them is done, in every score that they have."""
     tables = []
-    for name in shipped():
-        grid = load_grid(name)
+    for grid in _grids(found.results):
         here = [
             result
             for result in found.results
@@ -142,6 +151,25 @@ def _tables(found: Survey) -> list[Markup]:
                 sheet = score_sheet(narrowed, Survey(found.results), scores=scores)
                 tables.append(Markup(render(sheet, "html")))
     return tables
+
+
+def _grids(results: Sequence[Result]) -> list[Grid]:
+    """The shipped grids, and one of all models for the resolutions that none of those has."""
+    grids = [load_grid(name) for name in shipped()]
+    known = {resolution for grid in grids for resolution in grid.resolutions}
+    others = [result.spec for result in results if result.spec.resolution not in known]
+    for resolution in sorted({spec.resolution for spec in others}):
+        own = [spec for spec in others if spec.resolution == resolution]
+        grids.append(
+            Grid(
+                name=f"results-{resolution}",
+                title=f"All models at {resolution} px",
+                models=tuple(sorted({spec.model.name for spec in own})),
+                datasets=tuple(sorted({spec.dataset.name for spec in own})),
+                resolutions=(resolution,),
+            )
+        )
+    return grids
 
 
 def _row(result: Result, installed: Installed) -> dict[str, Any]:
@@ -171,7 +199,9 @@ def _curves(results: Sequence[Result], problems: list[str]) -> list[tuple[str, s
         here = [r for r in results if (r.spec.dataset.label, r.spec.resolution) == place]
         name = f"{place[0]}, {place[1]} px"
         logs, complaints = logs_of(here)
-        problems += complaints
+        if complaints:
+            more = f"; so are {len(complaints) - 1} more logs" if len(complaints) > 1 else ""
+            problems.append(f"{complaints[0]}{more}")
         if figure := curves_figure(logs, name):
             curves.append((name, _drawn(figure)))
     return curves

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from handmade import Records
 from PIL import Image
 
 from harness.cell.records import Store
@@ -21,6 +22,7 @@ from harness.running.cell import Outcome
 from harness.running.images import CellImages
 from harness.tables.survey import survey
 from harness.views.report import make_report, nearest_pairs
+from harness.views.summary import verdicts
 
 RunTiny = Callable[..., Outcome]
 
@@ -109,6 +111,50 @@ def test_text_of_strangers_is_escaped(results: Path, registry: Registry) -> None
     assert "<script>alert" not in text
     assert "<b>x" not in text
     assert "&lt;script&gt;alert(1)" in text
+
+
+def test_it_begins_with_what_was_compared_and_what_can_be_said(results: Path, registry: Registry) -> None:
+    text = report(results)
+    assert (
+        text.index("Compared: linear-gan (2 seeds)") < text.index('id="samples"') < text.index('id="tables"')
+    )
+    assert "There is nothing to compare it with." in text
+
+
+def test_a_best_model_is_named_only_where_chance_is_ruled_out(records: Records, registry: Registry) -> None:
+    for seed in range(6):
+        records.add(1.0 + 0.01 * seed, seed=seed)
+        records.add(2.0 + 0.02 * seed, seed=seed, model="faulty")
+    (verdict,) = verdicts(survey(records.store).results)
+    assert verdict.is_claimed
+    assert verdict.claim.startswith("linear-gan is best")
+    assert [name for name, _, _ in verdict.standing] == ["linear-gan", "faulty"]
+
+
+def test_what_cannot_be_said_is_said_so(records: Records, registry: Registry) -> None:
+    for seed in range(6):
+        records.add(1.0 + 0.5 * (seed % 2), seed=seed)
+        records.add(1.2 + 0.3 * (seed % 3), seed=seed, model="faulty")
+    (verdict,) = verdicts(survey(records.store).results)
+    assert not verdict.is_claimed
+    assert "can't be said: chance" in verdict.claim
+
+
+def test_few_seeds_are_no_ranking(records: Records, registry: Registry) -> None:
+    records.add(1.0)
+    records.add(2.0, model="faulty")
+    (verdict,) = verdicts(survey(records.store).results)
+    assert not verdict.is_claimed
+    assert "fewer than 6 seeds" in verdict.claim
+
+
+def test_missing_networks_are_one_line(results: Path, registry: Registry) -> None:
+    for path in results.glob("runs/*/best*"):
+        path.unlink()
+    text = report(results)
+    assert text.count("whose networks are not here") == 1
+    assert "samples of 2 cells" in text
+    assert "No samples." in text
 
 
 def test_a_damaged_record_is_named(results: Path, registry: Registry) -> None:
