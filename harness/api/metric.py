@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -22,10 +23,12 @@ class Targets(NamedTuple):
     Attributes:
         images: uint8 (N, C, H, W), real.
         regions: Parts of these images by name, bool (N, 1, H, W); may be empty in some.
+        patients: (N,) whom each shows, where that is known.
     """
 
     images: NDArray[np.uint8]
     regions: Mapping[str, NDArray[np.bool_]]
+    patients: NDArray[np.str_] | None = None
 
 
 class Population(NamedTuple):
@@ -35,11 +38,16 @@ class Population(NamedTuple):
         values: uint8 (N, C, H, W) images, or float64 (N, d) features.
         patients: (N,) patient ids of real images; None for generated ones.
         targets: What each generated image should have been; None outside of a paired task.
+        labels: uint8 (N, 1, H, W), what each pixel shows, of which ``UNKNOWN_LABEL`` says nothing: real ones,
+            or those that a model made beside its images; None where there are none.
+        structures: Of real images, what is scored by name: the labels whose union each is.
     """
 
     values: NDArray[Any]
     patients: NDArray[np.str_] | None = None
     targets: Targets | None = None
+    labels: NDArray[np.uint8] | None = None
+    structures: Mapping[str, Sequence[int]] = MappingProxyType({})
 
 
 class Curve(NamedTuple):
@@ -76,6 +84,7 @@ class Metric(abc.ABC, Generic[ReferenceT]):
         is_paired: Whether it compares each generated image with its own target, ``generated.targets``. Such
             a metric may add scores inside regions, called SCORE/REGION.
         needs_held_out: Whether it can't be computed without real images of patients that nobody trained on.
+        needs_labels: Whether it reads ``Population.labels``, of real images and of generated ones.
         recommended: Fewest images on either side above which it says more about the images than about
             their number; below, whoever prints it says so.
         goals: Whether lower or higher is better, for each score that a model is judged by. ``compute``
@@ -87,6 +96,7 @@ class Metric(abc.ABC, Generic[ReferenceT]):
     minimum: int = 2
     is_paired: bool = False
     needs_held_out: bool = False
+    needs_labels: bool = False
     recommended: int = 0
     goals: Mapping[str, Goal]
 

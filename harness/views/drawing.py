@@ -23,7 +23,7 @@ from ..tables.ranking import ranking
 from ..tables.survey import Installed, Result, Which
 from .figures import (
     curves_figure,
-    explain,
+    explained,
     explanation_figure,
     logs_of,
     samples_figure,
@@ -95,10 +95,12 @@ class Drawing:
             shown, problems = samples_of(runs, self.device, count, self.images, first_seed=first_seed)
             self.problems += problems
             some = list(runs.values())
-            real = self.images(some[0].spec).real_beside(count, first_seed)
+            task = self.images(some[0].spec)
+            real = task.real_beside(count, first_seed)
             source = {} if real.source is None else {"source": real.source}
             title = f"{label}, {resolution} px, best networks after {_lengths(some)} epochs"
-            figure = samples_figure({**source, "real": real.images, **shown}, title)
+            made = {name: outputs.pictures for name, outputs in shown.items()}
+            figure = samples_figure({**source, "real": task.as_outputs(real).pictures, **made}, title)
             paths += save_figure(figure, self._stem(stem, label, resolution))
         return paths or _nothing(", ".join(grid.datasets))
 
@@ -122,8 +124,9 @@ class Drawing:
                 network = load_model(run.folder, self.device, "best")
                 if not kind.applies(network):
                     continue
-                shown = self.images(run.spec).real_beside(min(count, MOST_EXPLAINED), first)
-                if pictures := kind.draw(network, shown, seed=first):
+                task = self.images(run.spec)
+                shown = task.real_beside(min(count, MOST_EXPLAINED), first)
+                if pictures := kind.draw(network, task, shown, seed=first):
                     figure = explanation_figure(pictures, run.folder.path.name)
                     paths += save_figure(figure, self._stem(f"{kind.stem}-{model}", label, resolution))
         return paths or _nothing(kind.models)
@@ -164,8 +167,8 @@ class Drawing:
             if not made:
                 continue
             real = self.images(next(iter(runs.values())).spec).real_beside(COMPARED, first_seed).images
-            features = {name: radiomic_features(images) for name, images in made.items()}
-            sizes = " or ".join(str(size) for size in sorted({len(images) for images in made.values()}))
+            features = {name: radiomic_features(outputs.images) for name, outputs in made.items()}
+            sizes = " or ".join(str(size) for size in sorted({len(one.images) for one in made.values()}))
             title = f"{label}, {resolution} px: {len(real)} real images, {sizes} samples of a model"
             figure = radiomics_figure(NAMES, radiomic_features(np.asarray(real)), features, title)
             paths += save_figure(figure, self._stem("radiomics", label, resolution))
@@ -216,7 +219,7 @@ EXPLAINED = {
         "figure7",
         "a model that explains itself",
         lambda model: type(model).explain is not Model.explain,
-        explain,
+        explained,
     ),
     "paired": Explained("paired", "a translator", lambda model: isinstance(model, Translator), translations),
 }

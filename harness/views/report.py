@@ -62,17 +62,18 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: Cell
         count = NEIGHBOUR_SAMPLES if real else SIDE * SIDE
         made, complaints = samples_of({result.folder.path.name: result}, device, count, opened)
         problems += complaints
-        for name, images in made.items():
-            pictures.append((name, _picture(mosaic(images[: SIDE * SIDE], SIDE))))
+        for name, outputs in made.items():
+            pictures.append((name, _picture(mosaic(outputs.pictures[: SIDE * SIDE], SIDE))))
             if real:
                 try:
                     task = opened(result.spec)
                     train = np.asarray(task.train.images)
-                    neighbours.append((name, _picture(nearest_pairs(images, train))))
+                    neighbours.append((name, _picture(nearest_pairs(outputs.images, train))))
                     shown = task.real_beside(SIDE, 0)
                     if shown.source is not None:
                         model: Any = load_model(result.folder, device, "best")
-                        pairs.append((name, _drawn(explanation_figure(translations(model, shown), name))))
+                        drawn = explanation_figure(translations(model, task, shown), name)
+                        pairs.append((name, _drawn(drawn)))
                 except BenchError as error:
                     problems.append(f"{name}: {error.found}")
     curves = _curves(results, problems)
