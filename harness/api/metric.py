@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,16 @@ class Curve(NamedTuple):
     slope: float
 
 
+class Keeper(Protocol):
+    """Where arrays are kept on disk, by all that they depend on."""
+
+    def get(self, key: Mapping[str, Any]) -> NDArray[np.float64] | None:
+        """The array that was kept under ``key``; None where there is none, or a damaged one."""
+
+    def put(self, key: Mapping[str, Any], features: NDArray[np.float64]) -> None:
+        """Keep an array."""
+
+
 class Metric(abc.ABC, Generic[ReferenceT]):
     """A pure function of real and generated images, or of their features.
 
@@ -89,6 +99,7 @@ class Metric(abc.ABC, Generic[ReferenceT]):
             their number; below, whoever prints it says so.
         goals: Whether lower or higher is better, for each score that a model is judged by. ``compute``
             always returns these, and may add numbers that help to read them, such as a spread.
+        keeper: Keeps what takes long of real images. The core sets it; None where nothing is kept.
     """
 
     version: ClassVar[int]
@@ -99,6 +110,21 @@ class Metric(abc.ABC, Generic[ReferenceT]):
     needs_labels: bool = False
     recommended: int = 0
     goals: Mapping[str, Goal]
+    keeper: Keeper | None = None
+
+    def kept(self, key: Mapping[str, Any], compute: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """What ``compute`` gives, computed once for all cells that share a cache.
+
+        Args:
+            key: All that it depends on, and what it is.
+            compute: What takes long, of real images alone.
+        """
+        found = None if self.keeper is None else self.keeper.get(key)
+        if found is None:
+            found = compute()
+            if self.keeper is not None:
+                self.keeper.put(key, found)
+        return found
 
     @abc.abstractmethod
     def reference(self, train: Population, held_out: Population | None) -> ReferenceT:

@@ -43,7 +43,8 @@ class Protocol(PluginConfig):
     )  # fmt: skip
     metrics: Names | None = setting(
         None, "scores; the first one selects the best evaluation; none means those of the task: "
-        "fid,kid,manifold,frd,swd,ms_ssim for samples, psnr,ssim,mae,swd for translations",
+        "fid,kid,manifold,frd,swd,ms_ssim for samples, with labels also utility,utility_gain; "
+        "psnr,ssim,mae,swd for translations",
         source="published: FID alone; ours: the others", min_length=1,
     )  # fmt: skip
     samples: int | None = setting(

@@ -59,6 +59,8 @@ class Scorer:
         for population in self._real.values():
             check_images(population.values)
         self._cache = FeatureCache(cache) if cache else None
+        for metric in self.metrics.values():
+            metric.keeper = self._cache
         self._fingerprints = {side: "" for side in self._real}
         self._features: dict[tuple[RealSide, str], Population] = {}
         self._references: dict[str, Any] = {}

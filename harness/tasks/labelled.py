@@ -30,6 +30,7 @@ class LabelledSynthesis(Synthesis):
     these maps are judged by what can be learnt from them about new patients.
     """
 
+    metrics = (*Synthesis.metrics, "utility", "utility_gain")
     always_holds_out = True
 
     def __init__(self, spec: RunSpec, whole: ImageSet) -> None:

@@ -19,7 +19,7 @@ from harness.cell.records import Store
 from harness.cell.spec import RunRequest
 from harness.cli.sample import sample
 from harness.data.pictures import TINTS, overlaid
-from harness.errors import DataError, Interrupted, PluginError, SpecError
+from harness.errors import DataError, Interrupted, PluginError, ScoreError, SpecError
 from harness.files import sha256_of_json
 from harness.grid.definition import Grid
 from harness.grid.requests import requests_of
@@ -148,6 +148,12 @@ def test_a_plugin_of_fixed_channels_is_told_why_before_it_trains(
     ) as told:
         labelled()
     assert "bench check linear-gan --labels 1" in told.value.hint
+
+
+def test_metrics_of_labels_are_refused_where_there_are_none(run_tiny: Run) -> None:
+    with pytest.raises(ScoreError, match="utility trains on images with their labels") as told:
+        run_tiny(settings={"metrics": "utility", "held_out": True})
+    assert "--labels" in told.value.hint
 
 
 def with_unknown(monkeypatch: pytest.MonkeyPatch, which: Callable[[int], bool]) -> None:
