@@ -2,8 +2,8 @@
 
     python benchmarks/utility.py [--res 64] [--images 512]
 
-regenerates ``benchmarks/results/utility.md`` and its JSON: about 17 minutes of one quiet core. The generators
-learn nothing: their merit is known.
+regenerates ``benchmarks/results/utility.md`` and its JSON: about 17 minutes of one quiet core. The
+generators learn nothing: their merit is known.
 """
 
 from __future__ import annotations
@@ -62,9 +62,7 @@ def planted(train: Population, side: int, count: int) -> dict[str, Made]:
         "right images, labels shifted by an eighth": Made(
             train.values, np.roll(train.labels, side // 8, axis=3)
         ),
-        "right images, labels of other images": Made(
-            train.values, train.labels[random.permutation(len(noise))]
-        ),
+        "right images, labels of others": Made(train.values, train.labels[random.permutation(len(noise))]),
         "noise, labels of noise": Made(noise, random.integers(0, 3, train.labels.shape, dtype=np.uint8)),
     }
 
@@ -121,7 +119,7 @@ def page(side: int, images: int, found: dict[str, Any]) -> str:
         "",
         f"`python benchmarks/utility.py --res {side} --images {images}`: the default recipe on the phantom.",
         f"Networks that learnt from real images reach a Dice of {real} on the test patients.",
-        "Errors are standard errors over patients. The first row's seconds hold the training on real images too.",
+        "Errors are standard errors over patients. The first row has the training on real images too.",
         "",
         _report.table(heads, rows),
         "",

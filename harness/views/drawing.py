@@ -17,6 +17,7 @@ from ..errors import SpecError
 from ..grid.definition import Grid
 from ..running.images import CellImages
 from ..running.model import load_model
+from ..scoring.cache import FeatureCache
 from ..scoring.spaces.radiomics.space import NAMES, radiomic_features
 from ..tables.entries import Row, rows_of, terms_of
 from ..tables.ranking import ranking
@@ -33,6 +34,7 @@ from .figures import (
 from .gallery import samples_of, shown_runs
 from .radiomics import radiomics_figure
 from .ranks import ranks_figure
+from .utility import bars_figure, has_utility, segmentations
 
 SAMPLES_OF = {"5": "table2", "6": "table3"}
 """The published figures of samples show the grids of these tables."""
@@ -184,6 +186,27 @@ class Drawing:
         ranked = ranking(runs, score, Installed(), which)
         self.problems += ranked.notes
         return save_figure(ranks_figure(ranked), self.folder / f"ranks-{score.replace('/', '-')}")
+
+    def utility(self, chosen: Selection) -> list[Path]:
+        """What images are good for: bars of all models of a data set, and what networks see for each.
+
+        Raises:
+            SpecError: No run was scored by utility.
+        """
+        scored = [result for result in has_utility(self.results) if chosen.holds(result)]
+        paths = []
+        for label, resolution in sorted({(one.spec.dataset.label, one.spec.resolution) for one in scored}):
+            rows = [Row(model, model, {}) for model in sorted({one.spec.model.name for one in scored})]
+            runs = shown_runs(scored, rows, label, resolution)
+            title = f"{label}, {resolution} px: Dice on held-out patients"
+            paths += save_figure(bars_figure(runs, title), self._stem("utility", label, resolution))
+            for name, run in runs.items():
+                model, task = load_model(run.folder, self.device, "best"), self.images(run.spec)
+                cache = FeatureCache(self.images.cache / "features")
+                seen = segmentations(task, task.generate(model), cache, self.device)
+                figure = samples_figure(seen, run.folder.path.name)
+                paths += save_figure(figure, self._stem(f"utility-{name}", label, resolution))
+        return paths or _nothing("any model that was scored by utility")
 
     def _stem(self, name: str, label: str, resolution: int) -> Path:
         return self.folder / f"{name}-{label.replace(' ', '-')}-{resolution}"

@@ -13,6 +13,7 @@ from harness_datasets.phantom import Phantom, PhantomConfig
 
 from harness.api import Population, ScoreError
 from harness.cell.records import Store
+from harness.cli.figure import figure
 from harness.data.pixels import to_uint8
 from harness.running.cell import Outcome
 from harness.scoring.metrics import utility as utility_module
@@ -180,7 +181,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 Run = Callable[..., Outcome]
 
 
-def test_a_labelled_cell_is_scored_by_what_can_be_learnt_from_it(run_tiny: Run, short: None) -> None:
+def test_a_labelled_cell_is_scored_by_what_can_be_learnt_from_it(
+    run_tiny: Run, short: None, tmp_path: Path
+) -> None:
     record = run_tiny(settings={"labels": True, "metrics": "brightness,utility,utility_gain"}).record
     goals = {"utility", "utility_hd95", "utility_gap", "utility_gain"}
     inside = {f"{score}/inside" for score in goals}
@@ -189,6 +192,9 @@ def test_a_labelled_cell_is_scored_by_what_can_be_learnt_from_it(run_tiny: Run, 
     gap = record.context["utility_real"] - record.scores["best"]["utility"]
     assert record.scores["best"]["utility_gap"] == pytest.approx(gap)
     assert not any(name.startswith("utility") and name.endswith("_augmented_real") for name in record.context)
+    figure("utility", results=tmp_path / "results", device="cpu")
+    drawn = sorted(path.name for path in (tmp_path / "results" / "figures").glob("*.png"))
+    assert drawn == ["utility-discs-16.png", "utility-linear-gan-discs-16.png"]
 
 
 def test_a_translator_is_scored_by_what_networks_of_real_targets_see(
@@ -203,3 +209,6 @@ def test_a_translator_is_scored_by_what_networks_of_real_targets_see(
     with pytest.raises(ScoreError, match="no further training images"):
         run_tiny(**pair, settings={"metrics": "mae,utility_gain"}, results=tmp_path / "other")
     assert len(list(Store(tmp_path / "results").records())) == 1
+    figure("utility", results=tmp_path / "results", device="cpu")
+    drawn = sorted(path.name for path in (tmp_path / "results" / "figures").glob("*.png"))
+    assert drawn == ["utility-discs-disc-ring-16.png", "utility-one-convolution-discs-disc-ring-16.png"]
