@@ -66,7 +66,7 @@ def segmentations(
 ) -> Mapping[str, Any]:
     """Images with what is true of them and what networks see, by title, uint8 (n, 3, H, W).
 
-    Of labelled synthesis, test images as networks see them that learnt from real and from synthetic pairs; for
+    Of labelled synthesis, test images as networks see them that learnt from real and from synthetic pairs; of
     the latter one is trained anew. Of translations, what a network of real images sees in them.
     """
     channels = task.channels
