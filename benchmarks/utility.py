@@ -1,6 +1,6 @@
 """Whether ``utility`` tells generators of known merit apart, on the phantom.
 
-    python benchmarks/utility.py [--res 64] [--images 512]
+    python benchmarks/utility.py [--res 64] [--images 512] [--seeds 3]
 
 regenerates ``benchmarks/results/utility.md`` and its JSON: about 8 minutes of one quiet core. The
 generators learn nothing: their merit is known.
@@ -70,11 +70,12 @@ def main() -> None:
     parser = _report.arguments(__doc__ or "")
     parser.add_argument("--res", type=int, default=64)
     parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each network")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     sides = people(0, chosen.images, chosen.res)
     metrics: dict[str, Any] = {
-        "utility": Utility(), "manifold": Manifold("radiomics", "_radiomics")
+        "utility": Utility(seeds=chosen.seeds), "manifold": Manifold("radiomics", "_radiomics")
     }  # fmt: skip
     spaces = {"radiomics": Radiomics(None)}
     scorer = Scorer(metrics, spaces, sides["train"], sides["test"], torch.device("cpu"), None)
@@ -87,11 +88,11 @@ def main() -> None:
             "seconds": time.process_time() - started,
         }  # fmt: skip
         print(name, report.scores, flush=True)
-    numbers = {"res": chosen.res, "images": chosen.images, "found": found}
-    _report.publish("utility", numbers, page(chosen.res, chosen.images, found))
+    numbers = {"settings": vars(chosen), "found": found}
+    _report.publish("utility", numbers, page(vars(chosen), found))
 
 
-def page(side: int, images: int, found: dict[str, Any]) -> str:
+def page(settings: dict[str, int], found: dict[str, Any]) -> str:
     """The results as Markdown."""
     rows = []
     for name, one in found.items():
@@ -108,15 +109,18 @@ def page(side: int, images: int, found: dict[str, Any]) -> str:
         )
     first = next(iter(found.values()))["context"]
     real = " and ".join(f"{first[f'utility_real/{part}']:.3f} ({part})" for part in STRUCTURES)
+    options = " ".join(f"--{name} {value}" for name, value in settings.items())
     heads = [
-        "generator", "Dice, body", "Dice, lesion", "HD95, px", "gap ± error", "possible copying", "CPU seconds",
+        "generator", "Dice, body", "Dice, lesion", "HD95, px", "gap ± error",
+        "possible copying", "CPU seconds",
     ]  # fmt: skip
     lines = [
         "# What is learnt from generators of known merit",
         "",
-        f"`python benchmarks/utility.py --res {side} --images {images}`: the default recipe on the phantom.",
+        f"`python benchmarks/utility.py {options}`: the default recipe on the phantom,",
+        f"{settings['seeds']} training(s) of each network.",
         f"Networks that learnt from real images reach a Dice of {real} on the test patients.",
-        "Errors are standard errors over patients. The first row trains on real images too.",
+        "Errors are standard errors over patients. The first row trains on real ones too.",
         "",
         _report.table(heads, rows),
         "",

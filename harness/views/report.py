@@ -29,12 +29,14 @@ from ..errors import BenchError, DataError
 from ..grid.definition import load_grid, shipped
 from ..running.images import CellImages
 from ..running.model import load_model
+from ..tables.entries import Row
 from ..tables.scores import score_sheet
 from ..tables.sheets import render
 from ..tables.survey import Installed, Result, Survey
 from ..tasks import Task
 from .figures import curves_figure, explanation_figure, logs_of, translations
-from .gallery import samples_of
+from .gallery import samples_of, shown_runs
+from .utility import bars_figure, has_utility
 
 SIDE = 6
 """Samples are shown in rows of so many."""
@@ -77,7 +79,9 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: Cell
                 except BenchError as error:
                     problems.append(f"{name}: {error.found}")
     curves = _curves(results, problems)
-    optional = [name for name, there in (("Translations", pairs), ("Neighbours", real)) if there]
+    useful = _utility(results)
+    there = (("Utility", useful), ("Translations", pairs), ("Neighbours", real))
+    optional = [name for name, shown in there if shown]
     sections = ["Tables", "Cells", "Curves", "Samples", *optional, "Protocol"]
     # Everything that comes from records or plugins is text of strangers: escaped, unless rendered by us.
     environment = Environment(
@@ -94,6 +98,7 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: Cell
         runs=[_row(result, Installed()) for result in results],
         curves=curves,
         samples=pictures,
+        utility=useful,
         translations=pairs,
         neighbours=neighbours,
         protocols=_protocols(results),
@@ -176,6 +181,17 @@ def _curves(results: Sequence[Result], problems: list[str]) -> list[tuple[str, s
         if figure := curves_figure(logs, name):
             curves.append((name, _drawn(figure)))
     return curves
+
+
+def _utility(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """What is learnt from samples, one figure for each data set and resolution; a run of each model."""
+    figures = []
+    scored = has_utility(results)
+    for label, resolution in sorted({(one.spec.dataset.label, one.spec.resolution) for one in scored}):
+        rows = [Row(model, model, {}) for model in sorted({one.spec.model.name for one in scored})]
+        name = f"{label}, {resolution} px"
+        figures.append((name, _drawn(bars_figure(shown_runs(scored, rows, label, resolution), name))))
+    return figures
 
 
 def _protocols(results: Sequence[Result]) -> list[tuple[dict[str, str], int]]:

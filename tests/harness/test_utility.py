@@ -22,6 +22,8 @@ from harness.scoring.scorer import Scorer
 from harness.scoring.segmentation.agreement import agreement, dice, hd95
 from harness.scoring.segmentation.learning import Pairs, Recipe, learn, packed, segment, unpacked
 from harness.scoring.segmentation.patients import mean_of
+from harness.tables.survey import survey
+from harness.views.report import make_report
 
 CPU = torch.device("cpu")
 SIDE = 32
@@ -195,6 +197,8 @@ def test_a_labelled_cell_is_scored_by_what_can_be_learnt_from_it(
     figure("utility", results=tmp_path / "results", device="cpu")
     drawn = sorted(path.name for path in (tmp_path / "results" / "figures").glob("*.png"))
     assert drawn == ["utility-discs-16.png", "utility-linear-gan-discs-16.png"]
+    page = make_report(survey(Store(tmp_path / "results")), tmp_path / "results", CPU)
+    assert 'alt="Utility: discs, 16 px"' in page
 
 
 def test_a_translator_is_scored_by_what_networks_of_real_targets_see(
