@@ -32,6 +32,7 @@ from harness.running.resolve import complete, resolve
 from harness.tables.scores import score_sheet
 from harness.tables.survey import survey
 from harness.tasks import LabelledSynthesis, task_of
+from harness.testing import assert_passes, check_model
 from harness.views.report import make_report
 
 Run = Callable[..., Outcome]
@@ -148,6 +149,11 @@ def test_a_plugin_of_fixed_channels_is_told_why_before_it_trains(
     ) as told:
         labelled()
     assert "bench check linear-gan --labels 1" in told.value.hint
+
+
+def test_the_check_of_a_plugin_tries_labels() -> None:
+    assert_passes(check_model(LinearGAN, labels=2, side=8))
+    assert any("shape" in finding.broken for finding in check_model(ThreeChannels, labels=2, side=8).findings)
 
 
 def test_metrics_of_labels_are_refused_where_there_are_none(run_tiny: Run) -> None:
