@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...api import UNKNOWN_LABEL
@@ -17,6 +17,7 @@ from ...interrupting import look
 from ..stored import canonical_order, fingerprint
 from .network import UNet
 
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 _AT_ONCE = 64
 
 
@@ -87,20 +88,42 @@ def learn(pairs: Pairs, classes: int, recipe: Recipe, seed: int, device: torch.d
         seed: Which training.
         device: Where.
     """
+    channels = pairs.images.shape[1]
+    return trained(lambda: UNet(channels, classes, recipe.width), pairs, _loss, recipe, seed, device)
+
+
+def trained(
+    make: Callable[[], NetworkT],
+    pairs: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    loss_of: Callable[[Tensor, Tensor], Tensor],
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+) -> NetworkT:
+    """Train a network of any kind by the recipe.
+
+    Args:
+        make: Makes it, from torch's global random numbers.
+        pairs: Images, and what is to be said of each, in an order of their own.
+        loss_of: The loss of what it says and what is to be said.
+        recipe: How.
+        seed: Which training.
+        device: Where.
+    """
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
-        network = UNet(pairs.images.shape[1], classes, recipe.width).to(device)
-        random = np.random.default_rng([seed, len(pairs.images)])
+        network = make().to(device)
+        random = np.random.default_rng([seed, len(pairs[0])])
         optimizer = torch.optim.Adam(network.parameters(), recipe.lr)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
         waiting: list[int] = []
         for _ in range(recipe.steps):
             look()
             while len(waiting) < recipe.batch:
-                waiting += random.permutation(len(pairs.images)).tolist()
+                waiting += random.permutation(len(pairs[0])).tolist()
             chosen, waiting = waiting[: recipe.batch], waiting[recipe.batch :]
-            images, labels = (_on(stack[chosen], device) for stack in pairs)
-            loss = _loss(network(scaled(images)), labels[:, 0].long())
+            images, answers = (_on(stack[chosen], device) for stack in pairs)
+            loss = loss_of(network(scaled(images)), answers)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -149,7 +172,8 @@ def _on(stack: NDArray[np.uint8], device: torch.device) -> Tensor:
     return torch.from_numpy(np.array(stack)).to(device)
 
 
-def _loss(scores: Tensor, labels: Tensor) -> Tensor:
+def _loss(scores: Tensor, maps: Tensor) -> Tensor:
+    labels = maps[:, 0].long()
     known = (labels != UNKNOWN_LABEL).unsqueeze(1)
     # A batch of which nothing is known would have a cross-entropy of 0 / 0.
     entropy = F.cross_entropy(

@@ -30,9 +30,9 @@ class UNet(nn.Module):
     def __init__(self, channels: int, classes: int, width: int) -> None:
         super().__init__()
         widths = [width << level for level in range(_LEVELS)]
-        self.entrance = _block(channels, width)
-        self.down = nn.ModuleList(_block(narrow, wide) for narrow, wide in pairwise(widths))
-        self.up = nn.ModuleList(_block(wide + narrow, narrow, depth=1) for narrow, wide in pairwise(widths))
+        self.entrance = block(channels, width)
+        self.down = nn.ModuleList(block(narrow, wide) for narrow, wide in pairwise(widths))
+        self.up = nn.ModuleList(block(wide + narrow, narrow, depth=1) for narrow, wide in pairwise(widths))
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -48,7 +48,8 @@ class UNet(nn.Module):
         return scores
 
 
-def _block(inputs: int, outputs: int, *, depth: int = 2) -> nn.Sequential:
+def block(inputs: int, outputs: int, *, depth: int = 2) -> nn.Sequential:
+    """``depth`` convolutions of 3 x 3, each normalised and rectified."""
     layers: list[nn.Module] = []
     for count in (inputs, *[outputs] * (depth - 1)):
         layers += [
