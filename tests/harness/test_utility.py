@@ -17,7 +17,7 @@ from harness.cli.figure import figure
 from harness.data.pixels import to_uint8
 from harness.running.cell import Outcome
 from harness.scoring.metrics import utility as utility_module
-from harness.scoring.metrics.utility import Utility, UtilityGain
+from harness.scoring.metrics.utility import Utility, UtilityGain, over_seeds
 from harness.scoring.scorer import Scorer
 from harness.scoring.segmentation.agreement import agreement, dice, hd95
 from harness.scoring.segmentation.learning import Pairs, Recipe, learn, packed, segment, unpacked
@@ -166,6 +166,19 @@ def test_a_mean_over_patients_by_hand() -> None:
     # t of 39 degrees of freedom at 97.5 %: 2.0227.
     assert high - low == pytest.approx(2 * 2.0227 * values.std(ddof=1) / 40**0.5, rel=1e-4)
     assert mean_of(np.array([np.nan])) is None
+
+
+def test_the_scatter_of_trainings_stands_beside_the_score() -> None:
+    train, metric = drawn(0, 16), Utility(seeds=2, steps=3, width=4)
+    context = (
+        Scorer({"u": metric}, {}, train, drawn(1, 8), CPU, None)
+        .report(train.values, labels=train.labels)
+        .context
+    )
+    assert context["utility_seed_sd"] == context["utility_real_seed_sd"] >= 0
+    assert over_seeds("a", [np.array([0.2, 0.4]), np.array([0.6, np.nan])])["a_seed_sd"] == pytest.approx(
+        0.3 / 2**0.5
+    )
 
 
 def test_held_out_patients_are_needed() -> None:

@@ -17,7 +17,7 @@ from ..segmentation.network import UNet
 from ..segmentation.patients import mean_of
 
 Values = NDArray[np.float64]
-"""Dice and HD95, (2, structures, patients): mean over training seeds, NaN where a patient has none."""
+"""Dice and HD95, float64 (seeds, 2, structures, patients), NaN where a patient has no such structure."""
 
 
 class RealSide:
@@ -84,7 +84,7 @@ class RealSide:
             agreement(segment(one, truth.images, self.metric.device), truth.labels, patients, self.structures)
             for one in networks
         ]
-        return np.asarray(np.mean(each, axis=0))
+        return np.stack(each)
 
     @cached_property
     def real(self) -> Values:
@@ -131,7 +131,7 @@ class Utility(Metric[RealSide]):
 
     def compute(self, reference: RealSide, generated: Population, device: torch.device) -> dict[str, float]:
         """Dice, HD95 and the gap, over all structures and of each."""
-        ours, real = self._values(reference, generated, device)
+        ours, real = (one.mean(0) for one in self._values(reference, generated, device))
         scores: dict[str, float] = {}
         for name, part in parts(reference.structures):
             for score, values in (
@@ -145,7 +145,8 @@ class Utility(Metric[RealSide]):
 
     def context(self, reference: RealSide, generated: Population, device: torch.device) -> dict[str, float]:
         """The same of real images (``utility_real``), errors over patients, and intervals of Dice."""
-        ours, real = self._values(reference, generated, device)
+        each = self._values(reference, generated, device)
+        ours, real = (one.mean(0) for one in each)
         found: dict[str, float] = {}
         for name, part in parts(reference.structures):
             for score, values, is_dice in (
@@ -156,6 +157,8 @@ class Utility(Metric[RealSide]):
                 ("utility_real_hd95", part(real[1]), False),
             ):
                 found |= around(f"{score}{name}", values, is_dice, itself="real" in score)
+            for score, values in (("utility", each[0]), ("utility_real", each[1])):
+                found |= over_seeds(f"{score}{name}", [part(one[0]) for one in values])
             found[f"utility{name}_n"] = float((~np.isnan(part(ours[0]))).sum())
         return found
 
@@ -188,13 +191,13 @@ class UtilityGain(Utility):
 
     def compute(self, reference: RealSide, generated: Population, device: torch.device) -> dict[str, float]:
         """The gain, over all structures and of each."""
-        both, real = self._values(reference, generated, device)
+        both, real = (one.mean(0) for one in self._values(reference, generated, device))
         gains = {name: mean_of(part(both[0]) - part(real[0])) for name, part in parts(reference.structures)}
         return {f"utility_gain{name}": gain.value for name, gain in gains.items() if gain is not None}
 
     def context(self, reference: RealSide, generated: Population, device: torch.device) -> dict[str, float]:
         """Dice with both (``utility_gain_both``), standard errors over patients, and intervals."""
-        both, real = self._values(reference, generated, device)
+        both, real = (one.mean(0) for one in self._values(reference, generated, device))
         found: dict[str, float] = {}
         for name, part in parts(reference.structures):
             found |= around(f"utility_gain{name}", part(both[0]) - part(real[0]), True)
@@ -245,6 +248,12 @@ def around(
     if is_dice and mean.interval is not None:
         found |= {f"{name}_low": mean.interval[0], f"{name}_high": mean.interval[1]}
     return found
+
+
+def over_seeds(name: str, values: Sequence[NDArray[np.float64]]) -> dict[str, float]:
+    """How far the mean over patients scatters over training seeds: its standard deviation."""
+    means = [mean.value for one in values if (mean := mean_of(one)) is not None]
+    return {f"{name}_seed_sd": float(np.std(means, ddof=1))} if len(means) > 1 else {}
 
 
 def _over_structures(values: NDArray[np.float64]) -> NDArray[np.float64]:
