@@ -30,6 +30,12 @@ class MedMNISTConfig(PluginConfig):
         "which file of the folder, such as pathmnist or pathmnist_64; none where there is only one",
         source="ours",
     )
+    label: int | None = setting(
+        None,
+        "only the pictures of this class, by its number in the file; none for all",
+        source="ours: one generator for each class",
+        ge=0,
+    )
     colour: Colour = setting(
         "auto", "grey, rgb or auto: as the file's pictures are", source="ours: nothing is lost"
     )
@@ -39,7 +45,7 @@ class MedMNIST(Dataset[MedMNISTConfig]):
     """Pictures of 28, 64, 128 or 224 pixels, grey or coloured, of one of the published two-dimensional sets.
 
     The root is an ``.npz`` file or a folder of them. Splits are the publisher's. Nothing tells which pictures
-    are of one patient: each counts as a patient of its own. Classes of whole pictures are not read.
+    are of one patient: each counts as a patient of its own. ``label`` chooses one class of pictures.
     """
 
     version = 2
@@ -73,7 +79,10 @@ class MedMNIST(Dataset[MedMNISTConfig]):
         first, member = int(number), self._members[split]
         pictures = _read(self._path, f"{split}_images", member, first, min(_AT_ONCE, member.shape[0] - first))
         mode = "RGB" if pictures.ndim == 4 else "L"
+        wanted = self._wanted(split)
         for index, picture in enumerate(pictures, start=first):
+            if wanted is not None and not wanted[index]:
+                continue
             pixels, conversion = picture.astype(np.float32) / np.float32(255.0), ""
             if mode == "RGB" and self.config.colour == "grey":
                 pixels, conversion = as_grey(pixels, is_8_bit=True)
@@ -81,6 +90,25 @@ class MedMNIST(Dataset[MedMNISTConfig]):
             yield Slice(
                 pixels, patient, self._path.name, index, cast(Split, split), mode, conversion=conversion
             )
+
+    def _wanted(self, split: str) -> NDArray[np.bool_] | None:
+        """Which pictures of a split are of the chosen class; None for all of them."""
+        if self.config.label is None:
+            return None
+        labels = _labels(self._path, split)
+        if labels.shape[1:] != (1,):
+            raise DataError(
+                f"{self._path} says of each picture {labels.shape[1:]} things, not one class",
+                needed="a set of which each picture has one class",
+                hint="leave out dataset.label",
+            )
+        wanted = labels[:, 0] == self.config.label
+        if split == "train" and not wanted.any():
+            raise DataError(
+                f"{self._path} has no picture of class {self.config.label} to train on",
+                needed=f"one of {', '.join(map(str, np.unique(labels)))}",
+            )
+        return np.asarray(wanted)
 
     def fingerprint(self) -> str:
         """Content of the file."""
@@ -195,6 +223,20 @@ def _left_open(path: Path, name: str, changed: int) -> _Open:
     if file.tell() + math.prod(shape) * dtype.itemsize != size:
         raise ValueError(f"{size:,} bytes are not {dtype} {shape}")
     return _Open(file, _Member(dtype, shape, file.tell()))
+
+
+@lru_cache(maxsize=len(_SPLITS))
+def _labels(path: Path, split: str) -> NDArray[np.integer]:
+    """What a file says of the pictures of a split, (N, questions)."""
+    name = f"{split}_labels"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            labels: NDArray[np.integer] = archive[name]
+    except Exception as error:  # damaged archives raise almost anything
+        raise _damaged(path, name, error) from error
+    if labels.ndim != 2 or labels.dtype.kind not in "ui":
+        raise _damaged(path, name, f"it is {labels.dtype} {labels.shape}")
+    return labels
 
 
 def _damaged(path: Path, name: str, error: object) -> DataError:

@@ -18,25 +18,24 @@ TRANSLATION_RATIO = 0.125
 CUTOUT_RATIO = 0.5
 
 
-def diff_augment(images: Tensor, changes: Sequence[Change]) -> Tensor:
+def diff_augment(images: Tensor, changes: Sequence[Change], maps: int = 0) -> Tensor:
     """Change each image (n, C, H, W) by its own draw; the result may leave [-1, 1].
+
+    Args:
+        images: The images.
+        changes: Which changes.
+        maps: How many of the channels, the last ones, say what is where: moved and cut alike, never coloured.
 
     Source: Zhao et al. 2020; reference: mit-han-lab/data-efficient-gans.
     """
     for change, function in CHANGES.items():
-        if change in changes:
+        if change not in changes:
+            continue
+        if change == "color" and maps:
+            images = torch.cat([function(images[:, :-maps]), images[:, -maps:]], dim=1)
+        else:
             images = function(images)
     return images
-
-
-def diff_augment_alike(images: Tensor, maps: Tensor, changes: Sequence[Change]) -> tuple[Tensor, Tensor]:
-    """The same for images with maps (n, 1, H, W) of what is where in them: moved and cut alike."""
-    for change, function in CHANGES.items():
-        if change == "color" and change in changes:
-            images = function(images)
-        elif change in changes:
-            images, maps = function(torch.cat([images, maps], dim=1)).split([images.shape[1], 1], dim=1)
-    return images, maps
 
 
 def color(images: Tensor) -> Tensor:

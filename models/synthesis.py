@@ -130,7 +130,7 @@ class LatentSynthesizer(AdversarialModel, Synthesizer):
         Every image that a loss judges comes from here: one side changed and the other not would teach the
         generator to make changed images.
         """
-        return diff_augment(images, self.changes_at(clock))
+        return diff_augment(images, self.changes_at(clock), self.shape.labels)
 
     def changes_at(self, clock: Clock) -> Sequence[Change]:
         """What DiffAugment changes in this step."""

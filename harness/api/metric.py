@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,12 @@ class Targets(NamedTuple):
     Attributes:
         images: uint8 (N, C, H, W), real.
         regions: Parts of these images by name, bool (N, 1, H, W); may be empty in some.
+        patients: (N,) whom each shows, where that is known.
     """
 
     images: NDArray[np.uint8]
     regions: Mapping[str, NDArray[np.bool_]]
+    patients: NDArray[np.str_] | None = None
 
 
 class Population(NamedTuple):
@@ -35,11 +38,16 @@ class Population(NamedTuple):
         values: uint8 (N, C, H, W) images, or float64 (N, d) features.
         patients: (N,) patient ids of real images; None for generated ones.
         targets: What each generated image should have been; None outside of a paired task.
+        labels: uint8 (N, 1, H, W), what each pixel shows, of which ``UNKNOWN_LABEL`` says nothing: real ones,
+            or those that a model made beside its images; None where there are none.
+        structures: Of real images, what is scored by name: the labels whose union each is.
     """
 
     values: NDArray[Any]
     patients: NDArray[np.str_] | None = None
     targets: Targets | None = None
+    labels: NDArray[np.uint8] | None = None
+    structures: Mapping[str, Sequence[int]] = MappingProxyType({})
 
 
 class Curve(NamedTuple):
@@ -62,6 +70,16 @@ class Curve(NamedTuple):
     slope: float
 
 
+class Keeper(Protocol):
+    """Where arrays are kept on disk, by all that they depend on."""
+
+    def get(self, key: Mapping[str, Any]) -> NDArray[np.float64] | None:
+        """The array that was kept under ``key``; None where there is none, or a damaged one."""
+
+    def put(self, key: Mapping[str, Any], features: NDArray[np.float64]) -> None:
+        """Keep an array."""
+
+
 class Metric(abc.ABC, Generic[ReferenceT]):
     """A pure function of real and generated images, or of their features.
 
@@ -76,10 +94,12 @@ class Metric(abc.ABC, Generic[ReferenceT]):
         is_paired: Whether it compares each generated image with its own target, ``generated.targets``. Such
             a metric may add scores inside regions, called SCORE/REGION.
         needs_held_out: Whether it can't be computed without real images of patients that nobody trained on.
+        needs_labels: Whether it reads ``Population.labels``, of real images and of generated ones.
         recommended: Fewest images on either side above which it says more about the images than about
             their number; below, whoever prints it says so.
         goals: Whether lower or higher is better, for each score that a model is judged by. ``compute``
             always returns these, and may add numbers that help to read them, such as a spread.
+        keeper: Keeps what takes long of real images. The core sets it; None where nothing is kept.
     """
 
     version: ClassVar[int]
@@ -87,8 +107,24 @@ class Metric(abc.ABC, Generic[ReferenceT]):
     minimum: int = 2
     is_paired: bool = False
     needs_held_out: bool = False
+    needs_labels: bool = False
     recommended: int = 0
     goals: Mapping[str, Goal]
+    keeper: Keeper | None = None
+
+    def kept(self, key: Mapping[str, Any], compute: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """What ``compute`` gives, computed once for all cells that share a cache.
+
+        Args:
+            key: All that it depends on, and what it is.
+            compute: What takes long, of real images alone.
+        """
+        found = None if self.keeper is None else self.keeper.get(key)
+        if found is None:
+            found = compute()
+            if self.keeper is not None:
+                self.keeper.put(key, found)
+        return found
 
     @abc.abstractmethod
     def reference(self, train: Population, held_out: Population | None) -> ReferenceT:

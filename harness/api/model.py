@@ -18,18 +18,26 @@ AUGMENTATIONS = ("flip", "shift")
 
 @dataclass(frozen=True)
 class ImageShape:
-    """Shape of one image. Published parameter counts are for 3 channels (grey, replicated)."""
+    """Shape of one image. Published parameter counts are for 3 channels (grey, replicated).
+
+    Attributes:
+        channels: All of them.
+        labels: How many of these, the last ones, are a label map: one-hot in [-1, 1], nothing first. What
+            moves an image moves them too; what changes its colours leaves them alone.
+    """
 
     channels: int
     height: int
     width: int
+    labels: int = 0
 
 
 class Batch(NamedTuple):
     """What one training step sees.
 
     Attributes:
-        images: float32 (n, C, H, W) in [-1, 1], on the model's device.
+        images: float32 (n, C, H, W) in [-1, 1], on the model's device; of labelled images with their maps
+            as the last channels (``ImageShape.labels``).
         source: The other modality of a paired task, same shape; else None.
     """
 

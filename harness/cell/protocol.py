@@ -43,7 +43,8 @@ class Protocol(PluginConfig):
     )  # fmt: skip
     metrics: Names | None = setting(
         None, "scores; the first one selects the best evaluation; none means those of the task: "
-        "fid,kid,manifold,frd,swd,ms_ssim for samples, psnr,ssim,mae,swd for translations",
+        "fid,kid,manifold,frd,swd,ms_ssim for samples, with labels also utility,utility_gain; "
+        "psnr,ssim,mae,swd for translations",
         source="published: FID alone; ours: the others", min_length=1,
     )  # fmt: skip
     samples: int | None = setting(
@@ -53,8 +54,11 @@ class Protocol(PluginConfig):
     )  # fmt: skip
     held_out: bool = setting(
         False,
-        "keep the test patients apart and score against them too; translations always do",
+        "keep the test patients apart and score against them too; translations and labels always do",
         source="published: trains on all images",
+    )
+    labels: bool = setting(
+        False, "make a label map beside each image; scores of images see the images alone", source="ours"
     )
     limit: int | None = setting(
         None, "train on a seeded subset of so many images, spread over patients; none means all",
@@ -74,6 +78,11 @@ class Protocol(PluginConfig):
     precision: Literal["auto", "fp32", "tf32", "bf16"] = setting(
         "auto", "arithmetic of the training step; auto means tf32 on CUDA and fp32 elsewhere", source="ours"
     )
+
+
+UNSAID: Mapping[str, Any] = {"labels": False}
+"""Settings that came after cells had been computed. At these values they are no part of a cell's identity, so
+that records from before them keep theirs."""
 
 
 class CompleteProtocol(Protocol):

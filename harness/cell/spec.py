@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from ..api import Pair
 from ..errors import SpecError
 from ..files import sha256_of_json
-from .protocol import PROTOCOL_VERSION, CompleteProtocol
+from .protocol import PROTOCOL_VERSION, UNSAID, CompleteProtocol
 
 
 class Part(BaseModel):
@@ -36,10 +36,12 @@ class DatasetPart(Part):
 
     Attributes:
         pair: The modalities of a paired task; None outside of one.
+        labels: What the labels 1, 2, ... of the maps mean that are made beside images; None where none are.
     """
 
     fingerprint: str
     pair: Pair | None = None
+    labels: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
@@ -99,6 +101,11 @@ class RunSpec(BaseModel):
         """The identity that a version of the protocol gives it."""
         content = self.model_dump(mode="json")
         content["protocol"]["metrics"] = self.protocol.selecting_metric
+        for name, value in UNSAID.items():
+            if content["protocol"][name] == value:
+                del content["protocol"][name]
+        if self.dataset.labels is None:
+            del content["dataset"]["labels"]
         return sha256_of_json({**content, "protocol_version": protocol_version})
 
     @cached_property

@@ -17,6 +17,7 @@ from . import (
     catalogue,
     cell,
     check,
+    classes,
     config,
     data,
     doctor,
@@ -63,6 +64,7 @@ app.command("ablate")(grid.ablate)
 app.command("status")(status.status)
 app.command("sample")(sample.sample)
 app.command("score")(score.score)
+app.command("classes")(classes.classes)
 app.command("table")(table.table)
 app.command("compare")(table.compare)
 app.command("figure")(figure.figure)

@@ -46,6 +46,10 @@ def check(
             "--res", help="Side of a model's images, in pixels. Default: the smallest that it can make."
         ),
     ] = None,
+    labels: Annotated[
+        int,
+        typer.Option(min=0, help="Number of labels that a model is to make beside its images."),
+    ] = 0,
     data_root: Roots = None,
     weights: WeightsOption = None,
     cache: CacheOption = None,
@@ -56,7 +60,7 @@ def check(
     plugins = registry()
     found = kind_of(plugins, name, kind)
     checked = run_checks(
-        plugins, found, name, res, data_root, weights_of(weights, cache_folder(cache), offline)
+        plugins, found, name, res, labels, data_root, weights_of(weights, cache_folder(cache), offline)
     )
     findings: dict[str, list[str]] = {one: [] for one in checked.checks}
     for finding in checked.findings:
@@ -105,11 +109,16 @@ def kind_of(plugins: Registry, name: str, kind: str | None) -> Kind:
 
 
 def run_checks(
-    plugins: Registry, kind: Kind, name: str, side: int | None, roots: list[Path] | None, weights: Weights
+    plugins: Registry,
+    kind: Kind,
+    name: str,
+    side: int | None,
+    labels: int,
+    roots: list[Path] | None,
+    weights: Weights,
 ) -> Checked:
     """The checks of one plugin."""
     from .. import testing
-    from ..api import ImageShape
     from ..running.resolve import check_resolution
 
     plugin, options = plugins.load(kind, name), plugins.entry(kind, name).options
@@ -117,8 +126,7 @@ def run_checks(
         case "models":
             if side is not None:
                 check_resolution(name, plugin, side)
-            shape = None if side is None else ImageShape(3, side, side)
-            return testing.check_model(plugin, name=name, shape=shape)
+            return testing.check_model(plugin, name=name, side=side, labels=labels)
         case "datasets":
             root = data_root_of(name, roots)
             if plugin.needs_root and root is None:

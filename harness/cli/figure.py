@@ -32,10 +32,11 @@ def figure(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="5|6|7|paired|curves|ranks|radiomics|GRID",
+            metavar="5|6|7|paired|curves|ranks|radiomics|utility|GRID",
             help="5, 6: samples at 64 and 256 px. 7: a model's own explanation. paired: source, output, "
             "target and error of translators. ranks: mean ranks of models, and which can't be told apart. "
-            "radiomics: the radiomic features of samples that differ most. A grid's file: its samples.",
+            "radiomics: the radiomic features of samples that differ most. utility: what is "
+            "learnt from samples. A grid's file: its samples.",
         ),
     ],
     models: Annotated[
@@ -85,6 +86,8 @@ def figure(
         paths = drawing.curves(chosen)
     elif name == "ranks":
         paths = drawing.ranks(chosen, metric, which)
+    elif name == "utility":
+        paths = drawing.utility(chosen)
     elif name == "radiomics":
         paths = drawing.radiomics(chosen, seed)
     else:

@@ -58,6 +58,9 @@ def run(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Keep the test patients apart, and score against them too.")
     ] = False,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Make label maps beside the images; keeps test patients apart.")
+    ] = False,
     precision: Annotated[
         str | None, typer.Option(help="Arithmetic: fp32, tf32, bf16; auto: tf32 on CUDA, else fp32.")
     ] = None,
@@ -96,6 +99,7 @@ def run(
         "limit": limit,
         "precision": precision,
         "held_out": held_out or None,
+        "labels": labels or None,
     }
     request = RunRequest(
         model=model,

@@ -40,7 +40,8 @@ def sample(
 ) -> None:
     """Make images with the networks of a run; the same seed is always the same image.
 
-    A translator makes them of held-out slices, evenly spaced, for which it needs the raw files.
+    A translator makes them of held-out slices, evenly spaced, for which it needs the raw files. Label maps
+    go into a folder beside OUT, OUT-labels, where a run makes some: 0 for nothing, k for the k-th label.
     """
     import numpy as np
 
@@ -59,15 +60,20 @@ def sample(
     spec = folder.read_spec()
     model = load_model(folder, pick_device(device), which)
     opened = CellImages(roots_of(data_root), cache_folder(cache), tell)
-    images = task_of(type(model)).draw(model, count, first_seed, lambda: opened(spec))
+    task = task_of(type(model), labels=spec.protocol.labels)
+    images, _, labels = task.draw(model, count, first_seed, lambda: opened(spec))
     _claim(out, {"run": spec.folder_name, "which": which})
-    if form == "npy":
-        with atomic_write(out / "samples.npy") as file:
-            np.save(file, images)
-    else:
-        for number, image in enumerate(images):
-            save_png(out / f"{first_seed + number:06d}.png", image)
-    print(f"{len(images)} images of {images.shape[2]} px in {out}")
+    # Labels apart: whoever scores the folder must not take them for images.
+    for place, stack in ((out, images), (out.with_name(f"{out.name}-labels"), labels)):
+        if stack is None:
+            continue
+        if form == "npy":
+            with atomic_write(place / "samples.npy") as file:
+                np.save(file, stack)
+        else:
+            for number, image in enumerate(stack):
+                save_png(place / f"{first_seed + number:06d}.png", image)
+        print(f"{len(stack)} images of {stack.shape[2]} px in {place}")
 
 
 def _claim(out: Path, origin: dict[str, str]) -> None:

@@ -92,6 +92,15 @@ class ImageSet:
             is_inside[name][[self.label_names.index(member) + 1 for member in members]] = True
         return {name: inside[self.labels] for name, inside in is_inside.items()}
 
+    @cached_property
+    def structures(self) -> dict[str, tuple[int, ...]]:
+        """What is scored by name where labels are: each label by itself, and each region in its place."""
+        numbers = {name: number for number, name in enumerate(self.label_names, start=1)}
+        alone: dict[str, tuple[int, ...]] = {name: (number,) for name, number in numbers.items()}
+        return alone | {
+            name: tuple(numbers[member] for member in members) for name, members in self.unions.items()
+        }
+
     @property
     def patients(self) -> NDArray[np.str_]:
         """Patient of each image, (N,)."""

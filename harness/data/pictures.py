@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..api import UNKNOWN_LABEL
 from ..files import atomic_write
+
+TINTS = ((230, 60, 60), (60, 200, 90), (70, 120, 250), (240, 200, 50), (200, 80, 220), (60, 210, 220))
+"""Colours of the labels 1, 2, ..., over and over: red, green, blue, yellow, violet, cyan."""
+TINT = 0.45
+"""How much of such a colour lies over an image."""
 
 
 def evenly(count: int, most: int) -> NDArray[np.intp]:
@@ -47,6 +53,21 @@ def in_columns(pictures: Sequence[NDArray[np.uint8]], *, across: int = 1) -> NDA
     whole = max(pictures, key=lambda stack: stack.shape[1])
     together = np.stack([_like(stack, whole) for stack in pictures], axis=1)
     return mosaic(together.reshape(-1, *whole.shape[1:]), len(pictures) * across)
+
+
+def overlaid(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images with their labels in colours over them: uint8 (N, 3, H, W).
+
+    Args:
+        images: uint8 (N, 1 or 3, H, W).
+        labels: uint8 (N, 1, H, W); 0 and what is unknown stay as they are.
+    """
+    tints = np.zeros((256, 3), np.float32)
+    tints[1:UNKNOWN_LABEL] = [TINTS[number % len(TINTS)] for number in range(UNKNOWN_LABEL - 1)]
+    colours = tints[labels[:, 0]].transpose(0, 3, 1, 2)
+    is_tinted = (labels > 0) & (labels < UNKNOWN_LABEL)
+    mixed = (1 - TINT) * images.astype(np.float32) + TINT * colours
+    return np.where(is_tinted, mixed, images).round().astype(np.uint8)
 
 
 def save_comparison(

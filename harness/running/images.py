@@ -60,7 +60,7 @@ def open_task(
             needed="three channels, or grey images",
             hint="--set channels=3; or --set dataset.colour=grey, where the data set has that option",
         )
-    return task_of(model)(spec, whole)
+    return task_of(model, labels=spec.protocol.labels)(spec, whole)
 
 
 class CellImages:

@@ -28,20 +28,31 @@ def make_model(spec: RunSpec, model: type[Model], config: PluginConfig, device: 
         SpecError: It can't be built with its settings: its networks find no memory, or its optimiser refuses.
     """
     torch.manual_seed(spec.seed)
-    shape = ImageShape(spec.protocol.channels, spec.resolution, spec.resolution)
+    shape = shape_of(spec)
     try:
         made = model(shape, config).to(device)
     except BenchError:
         raise
     except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        channels = (
+            f", of {shape.channels} channels, {shape.labels} of them for labels" if shape.labels else ""
+        )
         raise SpecError(
-            f"model {spec.model.name} can't be built with these settings: {_where_and_what(error, model)}",
+            f"model {spec.model.name} can't be built with these settings{channels}: "
+            f"{_where_and_what(error, model)}",
             needed="settings that its networks and optimisers take, and the memory for them",
             hint=f"bench show model {spec.model.name}; or, where it is a fault of the model itself, "
             f"bench check {spec.model.name}, and the same command after bench --debug",
         ) from error
     made.registered_name = spec.model.name
     return made
+
+
+def shape_of(spec: RunSpec) -> ImageShape:
+    """The shape of a cell's images; with labels, one channel more for each of them, and one for nothing."""
+    side, names = spec.resolution, spec.dataset.labels
+    labels = 0 if names is None else 1 + len(names)
+    return ImageShape(spec.protocol.channels + labels, side, side, labels)
 
 
 def _where_and_what(error: BaseException, model: type[Model]) -> str:

@@ -69,6 +69,7 @@ class CompletedRequest:
                 config=self.dataset_config.model_dump(mode="json"),
                 fingerprint=fingerprint,
                 pair=self.pair,
+                labels=self.dataset.label_names if self.protocol.labels else None,
             ),
             resolution=request.resolution,
             seed=request.seed,
@@ -97,14 +98,15 @@ def complete(request: RunRequest) -> CompletedRequest:
     if not 0 <= request.seed < SEEDS:
         raise SpecError(f"seed {reprlib.repr(request.seed)}", needed=f"0 to {SEEDS - 1}", hint="--seed 0")
     model = model_class(request.model)
-    task = task_of(model)
     dataset: type[Dataset] = registry.load("datasets", request.dataset)
     pair = pair_of(request.source, request.target)
-    task.check_pair(pair, request, dataset.modalities)
-    check_resolution(request.model, model, request.resolution)
     named = settings_by_owner(request, model, dataset)
+    said = validate(Protocol, named.protocol, "protocol")
+    task = task_of(model, labels=said.labels)
+    task.check_request(request, pair, dataset)
+    check_resolution(request.model, model, request.resolution)
     protocol = complete_protocol(
-        validate(Protocol, named.protocol, "protocol"),
+        said,
         resolution=request.resolution,
         metrics=task.metrics,
         held_out=task.always_holds_out,

@@ -52,4 +52,4 @@ def population(images: ImageSet, channels: int) -> Population:
     values: NDArray[np.uint8] = np.broadcast_to(
         images.images, (len(images), channels, images.resolution, images.resolution)
     )
-    return Population(values, images.patients)
+    return Population(values, images.patients, labels=images.labels, structures=images.structures)

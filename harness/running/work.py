@@ -56,6 +56,7 @@ class Work:
         # Not earlier: what was refused is no run.
         self.folder.write_spec(self.spec)
         model = make_model(self.spec, self.cell.model, self.cell.model_config, self.device)
+        task.check_model(model)
         trainer = self._trainer(model, task, scorer)
         trainer.resume()
         if self.settings.compile:
@@ -145,14 +146,11 @@ class Work:
         judge = scorer
         if task.evaluated_against is not task.train:
             judge = self._scorer([selecting], task, task.evaluated_against)
-        pictures = [
-            torch.from_numpy(np.array(stack)).to(self.device)
-            for stack in (task.train.images, task.train.source)
-            if stack is not None
-        ]
+        stacks = [torch.from_numpy(np.array(stack)).to(self.device) for stack in task.stacks(task.train)]
         return Trainer(
             model,
-            pictures,
+            stacks,
+            task.shown,
             self.spec,
             self.folder,
             lambda: judge.score(*task.preview(model), only=[selecting]),
@@ -168,7 +166,8 @@ class Work:
             None if held_out is None else population(held_out, channels),
             self.settings.scoring_place(self.device),
         )
-        scorer.check(task.count, paired=self.spec.dataset.pair is not None)
+        spec = self.spec
+        scorer.check(task.count, paired=spec.dataset.pair is not None, labelled=spec.protocol.labels)
         return scorer
 
     def _augmented_real(self, scorer: Scorer, task: Task, model: Model) -> dict[str, float]:
@@ -176,8 +175,10 @@ class Work:
         if not task.imitates or not model.augmentations:
             return {}
         moved = augmented_once(task.train.images, model.augmentations, self.spec.protocol.shift_reach)
-        scores = scorer.score(moved)
-        return {f"{name}_augmented_real": scores[name] for name in scorer.goals}
+        # Pairs that were moved alike are as good to learn from: there is no limit to speak of.
+        seeing = [name for name, metric in scorer.metrics.items() if not metric.needs_labels]
+        scores = scorer.score(moved, only=seeing)
+        return {f"{name}_augmented_real": value for name, value in scores.items() if name in scorer.goals}
 
 
 def _selection(scorer: Scorer, metric: str) -> tuple[str, Goal]:

@@ -139,6 +139,11 @@ def bench_metrics(register: Register) -> None:
         "harness.scoring.metrics.structure:PairwiseMSSSIM",
         summary="diversity: mean MS-SSIM between samples against that of real images; needs no weights",
     )
+    for score, name, summary in (
+        ("utility", "Utility", "what a segmentation network learns from labelled samples; needs no weights"),
+        ("utility_gain", "UtilityGain", "what labelled samples add to real images; needs no weights"),
+    ):
+        register(score, f"harness.scoring.metrics.utility:{name}", summary=summary)
     for score, summary in (
         ("psnr", "peak signal-to-noise ratio of translations, whole and inside regions"),
         ("ssim", "structural similarity of translations, whole and inside regions"),

@@ -62,6 +62,21 @@ def check_targets(metrics: Metrics, paired: bool) -> None:
             )
 
 
+def check_labels(metrics: Metrics, are_there: bool) -> None:
+    """Make sure that images have labels where a metric reads them.
+
+    Raises:
+        ScoreError: They have not.
+    """
+    for name, metric in metrics.items():
+        if metric.needs_labels and not are_there:
+            raise ScoreError(
+                f"{name} trains on images with their labels, and there are none",
+                needed="a data set with a segmentation, and a model that translates or makes labels too",
+                hint=f"--labels, or leave {name} out of --metrics",
+            )
+
+
 def check_held_out(metrics: Metrics, are_there: bool) -> None:
     """Make sure that there are held-out patients where a metric can't do without.
 

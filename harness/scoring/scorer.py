@@ -59,6 +59,8 @@ class Scorer:
         for population in self._real.values():
             check_images(population.values)
         self._cache = FeatureCache(cache) if cache else None
+        for metric in self.metrics.values():
+            metric.keeper = self._cache
         self._fingerprints = {side: "" for side in self._real}
         self._features: dict[tuple[RealSide, str], Population] = {}
         self._references: dict[str, Any] = {}
@@ -69,18 +71,21 @@ class Scorer:
         """Whether lower or higher is better, for every score that a model is judged by."""
         return {score: goal for metric in self.metrics.values() for score, goal in metric.goals.items()}
 
-    def check(self, n_generated: int | None = None, *, paired: bool = False) -> None:
+    def check(self, n_generated: int | None = None, *, paired: bool = False, labelled: bool = False) -> None:
         """Make sure, before anybody trains for days, that scoring will be possible.
 
         Args:
             n_generated: How many images will be generated, if that is known.
             paired: Whether each of them will have a target of its own.
+            labelled: Whether they will come with label maps.
 
         Raises:
             WeightsError: A feature space lacks its weights.
-            ScoreError: Fewer real or generated images than a metric needs, no targets, or nobody held out.
+            ScoreError: Fewer real or generated images than a metric needs, no targets or labels, or nobody
+                held out.
         """
         demands.check_targets(self.metrics, paired)
+        demands.check_labels(self.metrics, self._real["train"].labels is not None and (paired or labelled))
         demands.check_held_out(self.metrics, "held_out" in self._real)
         for side, population in self._real.items():
             demands.check_count(self.metrics, side.replace("_", "-"), len(population.values))
@@ -93,6 +98,8 @@ class Scorer:
         self,
         generated: NDArray[np.uint8],
         targets: Targets | None = None,
+        labels: NDArray[np.uint8] | None = None,
+        *,
         only: Collection[str] | None = None,
     ) -> dict[str, float]:
         """The scores of ``generated``, uint8 (M, C, H, W).
@@ -100,6 +107,7 @@ class Scorer:
         Args:
             generated: The images.
             targets: What each should have been; None outside of a paired task.
+            labels: uint8 (M, 1, H, W), what they show; None where nobody says that.
             only: The metrics to compute, by name; None for all.
 
         Raises:
@@ -107,18 +115,25 @@ class Scorer:
         """
         scores: dict[str, float] = {}
         with full_precision():  # an evaluation may be called amid training in bfloat16
-            for name, samples in self._prepared(generated, targets, self.metrics if only is None else only):
+            names = self.metrics if only is None else only
+            for name, samples in self._prepared(Population(generated, None, targets, labels), names):
                 self._compute(scores, name, samples)
         return scores
 
     def report(
-        self, generated: NDArray[np.uint8], targets: Targets | None = None, *, curves: bool = False
+        self,
+        generated: NDArray[np.uint8],
+        targets: Targets | None = None,
+        labels: NDArray[np.uint8] | None = None,
+        *,
+        curves: bool = False,
     ) -> Report:
         """All scores with what is needed to read them; takes longer than ``score``, so for final samples.
 
         Args:
             generated: The images.
             targets: What each should have been; None outside of a paired task.
+            labels: uint8 (M, 1, H, W), what they show; None where nobody says that.
             curves: Also compute scores at growing numbers of images, where they depend on these.
 
         Raises:
@@ -129,7 +144,7 @@ class Scorer:
         context: dict[str, float] = {}
         caveats: list[str] = []
         with full_precision():
-            for name, samples in self._prepared(generated, targets, self.metrics):
+            for name, samples in self._prepared(Population(generated, None, targets, labels), self.metrics):
                 found = self._compute(scores, name, samples)
                 helpful = self.metrics[name].context(self._reference(name), samples, self.device)
                 context |= helpful
@@ -171,20 +186,20 @@ class Scorer:
             },
         }
 
-    def _prepared(
-        self, generated: NDArray[np.uint8], targets: Targets | None, names: Collection[str]
-    ) -> Iterator[tuple[str, Population]]:
+    def _prepared(self, generated: Population, names: Collection[str]) -> Iterator[tuple[str, Population]]:
         """Each of the metrics with the samples as it needs them; a feature space runs once for all of its."""
-        demands.check_generated(self.metrics, generated, self._real["train"].values)
-        demands.check_targets(self.metrics, targets is not None)
+        asked = {name: self.metrics[name] for name in names}
+        demands.check_generated(asked, generated.values, self._real["train"].values)
+        demands.check_targets(asked, generated.targets is not None)
+        demands.check_labels(asked, generated.labels is not None)
         for need in ["images", *self.spaces]:
             asking = [name for name in names if self.metrics[name].needs == need]
             if not asking:
                 continue
             if need == "images":
-                samples = Population(generated, targets=targets)
+                samples = generated
             else:
-                samples = Population(self._extract(need, generated))
+                samples = Population(self._extract(need, generated.values))
             for name in asking:
                 yield name, samples
 

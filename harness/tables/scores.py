@@ -113,9 +113,11 @@ def _describe(place: Place, entries: Mapping[Row, Entry], which: Which) -> list[
         return []
     first = records[0]
     protocol = first.spec.protocol
+    labelled = ", with labels" if protocol.labels else ""
     words = (
-        f"{place.dataset} {place.resolution} px: {first.n_generated} generated against {first.n_real} real, "
-        f"{protocol.epochs} epochs of {protocol.batch_size} images a step ({first.steps} steps)"
+        f"{place.dataset} {place.resolution} px{labelled}: {first.n_generated} generated against "
+        f"{first.n_real} real, {protocol.epochs} epochs of {protocol.batch_size} images a step "
+        f"({first.steps} steps)"
     )
     lines = [words]
     halves = {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..api import Pair, Synthesizer
+from ..api import Dataset, Pair, Synthesizer
 from ..cell.spec import RunRequest, RunSpec
 from ..data.image_set import ImageSet
 from ..data.pictures import evenly, save_comparison
@@ -22,13 +22,14 @@ class Synthesis(Task):
     """Images from noise."""
 
     kind = Synthesizer
-    metrics = ("fid", "kid", "manifold", "frd", "swd", "ms_ssim")
+    metrics: ClassVar[tuple[str, ...]] = ("fid", "kid", "manifold", "frd", "swd", "ms_ssim")
     presets: ClassVar = {"smoke": {"metrics": "swd,ms_ssim"}, "quick": {"metrics": "swd,ms_ssim"}}
     imitates = True
 
     def __init__(self, spec: RunSpec, whole: ImageSet) -> None:
         self.train, self.held_out = whole, None
         protocol = spec.protocol
+        self.channels = protocol.channels
         validation = None
         if protocol.held_out:
             self.train, validation, self.held_out = (whole.select(part) for part in ("train", "val", "test"))
@@ -39,7 +40,7 @@ class Synthesis(Task):
         self.samples = protocol.samples
 
     @classmethod
-    def check_pair(cls, pair: Pair | None, request: RunRequest, modalities: Sequence[str]) -> None:
+    def check_request(cls, request: RunRequest, pair: Pair | None, dataset: type[Dataset]) -> None:
         """There is nothing to translate."""
         if pair is not None:
             raise SpecError(
@@ -49,11 +50,14 @@ class Synthesis(Task):
             )
 
     @classmethod
-    def draw(
-        cls, model: Synthesizer, count: int, first: int, opened: Callable[[], Task]
-    ) -> NDArray[np.uint8]:
+    def draw(cls, model: Synthesizer, count: int, first: int, opened: Callable[[], Task]) -> Outputs:
         """Samples of the seeds from ``first`` on."""
-        return sample_images(model, count, first_seed=first)
+        return cls.outputs(model, sample_images(model, count, first_seed=first))
+
+    @classmethod
+    def outputs(cls, model: Synthesizer, made: NDArray[np.uint8]) -> Outputs:
+        """What a model's samples, uint8 (n, all channels, H, W), are."""
+        return Outputs(made)
 
     def real_beside(self, count: int, first: int) -> ImageSet:
         """Training images: none of them belongs to a seed."""
@@ -66,11 +70,11 @@ class Synthesis(Task):
 
     def generate(self, model: Synthesizer) -> Outputs:
         """Samples of fresh seeds: those after the ones that every evaluation looked at."""
-        return Outputs(sample_images(model, self.count, first_seed=self.count))
+        return self.outputs(model, sample_images(model, self.count, first_seed=self.count))
 
     def preview(self, model: Synthesizer) -> Outputs:
         """Samples of the first seeds, by the model's shorter way."""
-        return Outputs(sample_images(model, self.count, preview=True))
+        return self.outputs(model, sample_images(model, self.count, preview=True))
 
     def picture(self, path: Path, outputs: Outputs) -> None:
         """Samples beside real images."""

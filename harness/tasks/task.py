@@ -8,19 +8,36 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from ..api import Model, Pair, Targets
+from ..api import Batch, Dataset, Model, Pair, Targets
 from ..cell.spec import RunRequest, RunSpec
 from ..data.image_set import ImageSet
+from ..data.pictures import overlaid
+from ..data.pixels import to_model_range
 from ..errors import DataError
 
 
 class Outputs(NamedTuple):
-    """What a model made, uint8 (N, C, H, W), and what each image should have been in a paired task."""
+    """What a model made.
+
+    Attributes:
+        images: uint8 (N, C, H, W).
+        targets: What each image should have been; None outside of a paired task.
+        labels: uint8 (N, 1, H, W), what the images show: as the model says, or in a paired task as its
+            targets do; None where nobody says anything.
+    """
 
     images: NDArray[np.uint8]
     targets: Targets | None = None
+    labels: NDArray[np.uint8] | None = None
+
+    @property
+    def pictures(self) -> NDArray[np.uint8]:
+        """The images as people look at them: with labels in colours, where there are labels."""
+        return self.images if self.labels is None else overlaid(self.images, self.labels)
 
 
 class Task(abc.ABC):
@@ -38,6 +55,7 @@ class Task(abc.ABC):
         metrics: Scores where the user names none.
         always_holds_out: Whether test patients are kept apart whatever the protocol says.
         presets: What it adds to the core's presets.
+        channels: Those of a model's images, without label maps.
         train: What the model is trained on.
         held_out: Patients that are kept apart; None where there are none.
         evaluated_against: Real images that evaluations during training compare with, to choose the best.
@@ -53,6 +71,7 @@ class Task(abc.ABC):
 
     imitates: ClassVar[bool]
 
+    channels: int
     train: ImageSet
     held_out: ImageSet | None
     evaluated_against: ImageSet
@@ -64,8 +83,8 @@ class Task(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def check_pair(cls, pair: Pair | None, request: RunRequest, modalities: Sequence[str]) -> None:
-        """Refuse a pair where none is needed, or its absence where one is.
+    def check_request(cls, request: RunRequest, pair: Pair | None, dataset: type[Dataset]) -> None:
+        """Refuse what the task can't do with a data set: a pair where none is needed, or its absence.
 
         Raises:
             SpecError: The message says what to type.
@@ -73,8 +92,8 @@ class Task(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def draw(cls, model: Any, count: int, first: int, opened: Callable[[], Task]) -> NDArray[np.uint8]:
-        """Some images to look at, uint8 (at most ``count``, C, H, W).
+    def draw(cls, model: Any, count: int, first: int, opened: Callable[[], Task]) -> Outputs:
+        """Some images to look at, at most ``count``.
 
         Args:
             model: The model.
@@ -85,6 +104,30 @@ class Task(abc.ABC):
         Raises:
             SpecError: There is none of that number.
         """
+
+    def check_model(self, model: Any) -> None:  # noqa: B027 - nothing to find out, for most tasks
+        """Find out before the training whether a model can do the task at all.
+
+        Raises:
+            PluginError: It can't.
+        """
+
+    def stacks(self, images: ImageSet) -> list[NDArray[np.uint8]]:
+        """What a model is shown of real images, (N, 1 or ``channels``, H, W) each, as it is stored."""
+        return [stack for stack in (images.images, images.source) if stack is not None]
+
+    def shown(self, stacks: Sequence[Tensor]) -> list[Tensor]:
+        """Rows of these stacks as ``Batch`` has them: float32 (n, C, H, W) in [-1, 1] each."""
+        return [to_model_range(stack).expand(-1, self.channels, -1, -1) for stack in stacks]
+
+    def batch(self, images: ImageSet, device: torch.device) -> Batch:
+        """Real images as a batch."""
+        stacks = [torch.from_numpy(np.array(stack)).to(device) for stack in self.stacks(images)]
+        return Batch(*self.shown(stacks))
+
+    def as_outputs(self, images: ImageSet) -> Outputs:
+        """Real images in the form of what a model makes."""
+        return Outputs(images.images)
 
     @abc.abstractmethod
     def real_beside(self, count: int, first: int) -> ImageSet:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..api import Pair, Targets, Translator
+from ..api import Dataset, Pair, Targets, Translator
 from ..cell.spec import RunRequest, RunSpec
 from ..data.image_set import ImageSet
 from ..data.pictures import evenly, in_columns, save_png
@@ -46,8 +46,9 @@ class Translation(Task):
         self.evaluated_against = self.train
 
     @classmethod
-    def check_pair(cls, pair: Pair | None, request: RunRequest, modalities: Sequence[str]) -> None:
+    def check_request(cls, request: RunRequest, pair: Pair | None, dataset: type[Dataset]) -> None:
         """A source and a target are needed."""
+        modalities = dataset.modalities
         if pair is None and modalities:
             raise SpecError(
                 f"model {request.model} translates one modality into another, and none was named",
@@ -63,9 +64,9 @@ class Translation(Task):
             )
 
     @classmethod
-    def draw(cls, model: Translator, count: int, first: int, opened: Callable[[], Task]) -> NDArray[np.uint8]:
+    def draw(cls, model: Translator, count: int, first: int, opened: Callable[[], Task]) -> Outputs:
         """Translations of held-out slices from number ``first`` on, evenly spaced."""
-        return translate_images(model, _source(opened().real_beside(count, first)))
+        return Outputs(translate_images(model, _source(opened().real_beside(count, first))))
 
     def real_beside(self, count: int, first: int) -> ImageSet:
         """Those held-out slices."""
@@ -123,8 +124,9 @@ class Translation(Task):
 
     def _translated(self, model: Translator, pairs: ImageSet, *, preview: bool = False) -> Outputs:
         shape = (len(pairs), self.channels, *pairs.images.shape[2:])
-        targets = Targets(np.broadcast_to(pairs.images, shape), pairs.regions)
-        return Outputs(translate_images(model, _source(pairs), preview=preview), targets)
+        targets = Targets(np.broadcast_to(pairs.images, shape), pairs.regions, pairs.patients)
+        made = translate_images(model, _source(pairs), preview=preview)
+        return Outputs(made, targets, pairs.labels)
 
 
 def _source(pairs: ImageSet) -> NDArray[np.uint8]:

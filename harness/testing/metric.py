@@ -111,7 +111,7 @@ class _MetricChecks:
 
     def score(self, scorer: Scorer, images: NDArray[np.uint8], order: Any = ALL) -> dict[str, float]:
         """Scores of some images, as a run asks for them."""
-        return scorer.score(images[order], self._targets(len(images), order))
+        return scorer.score(images[order], self._targets(len(images), order), _labels(images)[order])
 
     def scores(self) -> Iterator[str]:
         # The scorer itself refuses what is missing or not finite.
@@ -138,7 +138,9 @@ class _MetricChecks:
         yield from ()
 
     def context(self) -> Iterator[str]:
-        report = self._scorer(self.train, self.held_out).report(self.generated, self._targets(self.count))
+        report = self._scorer(self.train, self.held_out).report(
+            self.generated, self._targets(self.count), _labels(self.generated)
+        )
         for what, value in report.context.items():
             if not math.isfinite(value):
                 yield f"{what} is {value}"
@@ -171,12 +173,22 @@ def _images(count: int, seed: int) -> NDArray[np.uint8]:
 
 
 def _population(images: NDArray[np.uint8]) -> Population:
-    return Population(images, np.array([f"patient{number // 2}" for number in range(len(images))]))
+    patients = np.array([f"patient{number // 2}" for number in range(len(images))])
+    return Population(images, patients, labels=_labels(images), structures={"bright": (1,)})
+
+
+def _labels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What is bright, so that whoever sees an image can tell."""
+    return (images > 128).astype(np.uint8)
 
 
 def _chosen(population: Population, rows: Any) -> Population:
     assert population.patients is not None
-    return Population(population.values[rows], population.patients[rows])
+    assert population.labels is not None
+    values, patients, labels = (
+        stack[rows] for stack in (population.values, population.patients, population.labels)
+    )
+    return population._replace(values=values, patients=patients, labels=labels)
 
 
 def _differences(before: Mapping[str, float], after: Mapping[str, float], tolerance: float) -> Iterator[str]:

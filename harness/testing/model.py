@@ -39,6 +39,8 @@ def check_model(
     *,
     name: str | None = None,
     shape: ImageShape | None = None,
+    side: int | None = None,
+    labels: int = 0,
     settings: Mapping[str, Any] | None = None,
 ) -> Checked:
     """Check that a model keeps its contract (``harness.api.Model``).
@@ -46,7 +48,9 @@ def check_model(
     Args:
         model: Its class.
         name: What to call it; None for the name of the class.
-        shape: Of the images; None for three channels at the smallest side that it can make.
+        shape: Of the images; None for three channels, and those of label maps.
+        side: Of the images, where no shape is given; None for the smallest that it can make.
+        labels: How many labels it is to make beside its images, where no shape is given.
         settings: Overrides of its default config; None for those of its preset ``smoke``, where it has one.
     """
     checks = Checks(f"model {name or getattr(model, '__name__', model)}")
@@ -57,8 +61,9 @@ def check_model(
     checks.run("names of settings are free", lambda: _faults_of_names(name or model.__name__, model))
     checks.run("presets and ablation rows are valid", lambda: _faults_of_presets(model))
     if shape is None:
-        side = min(model.resolutions or (SIDE,))
-        shape = ImageShape(3, side, side)
+        side = min(model.resolutions or (SIDE,)) if side is None else side
+        maps = 1 + labels if labels else 0
+        shape = ImageShape(3 + maps, side, side, maps)
     if settings is None:
         preset = model.presets.get("smoke", {})
         settings = {key: value for key, value in preset.items() if key in model.Config.model_fields}

@@ -22,7 +22,6 @@ from ..api import Batch, Clock, Goal, Model, Run
 from ..cell.logs import log_digest
 from ..cell.records import RunFolder
 from ..cell.spec import RunSpec
-from ..data.pixels import to_model_range
 from ..errors import CheckpointError, Diverged, Interrupted
 from ..files import leave_aside, move_aside
 from .arithmetic import arithmetic
@@ -68,8 +67,8 @@ class Trainer:
 
     Args:
         model: On its device, freshly made.
-        pictures: uint8 (N, C, H, W) each, with one channel or the model's, on the same device: the images,
-            and for pairs their sources.
+        stacks: uint8 (N, ...) each, on the same device: what there is of the real images.
+        show: From rows of the stacks to what a model sees of them, float32 (n, C, H, W) in [-1, 1] each.
         spec: The cell.
         folder: Where its checkpoint and its best networks go.
         evaluate: Scores the model as it stands.
@@ -79,20 +78,21 @@ class Trainer:
     def __init__(
         self,
         model: Model,
-        pictures: Sequence[Tensor],
+        stacks: Sequence[Tensor],
+        show: Callable[[Sequence[Tensor]], Sequence[Tensor]],
         spec: RunSpec,
         folder: RunFolder,
         evaluate: Callable[[], dict[str, float]],
         select: tuple[str, Goal],
     ) -> None:
         self.model = model
-        self.pictures = pictures
+        self.stacks, self.show = stacks, show
         self.spec = spec
         self.folder = folder
         self.evaluate = evaluate
         self.select, self.goal = select
         self.progress = TrainingProgress()
-        self.count = len(pictures[0])
+        self.count = len(stacks[0])
         batch_size = min(spec.protocol.batch_size, self.count)
         self.run = Run(
             model=spec.model.name,
@@ -116,7 +116,7 @@ class Trainer:
     @property
     def device(self) -> torch.device:
         """Where the training happens."""
-        return self.pictures[0].device
+        return self.stacks[0].device
 
     def resume(self) -> None:
         """Go back to the last good checkpoint, where there is one.
@@ -245,8 +245,7 @@ class Trainer:
         return torch.from_numpy(order).to(self.device)
 
     def _step(self, chosen: Tensor, clock: Clock) -> dict[str, Tensor]:
-        channels = self.model.shape.channels
-        shown = [to_model_range(stack[chosen]).expand(-1, channels, -1, -1) for stack in self.pictures]
+        shown = self.show([stack[chosen] for stack in self.stacks])
         if self.compiled:
             begin_step(self.device)
         losses = self.model.train_step(Batch(*self._augment(*shown)), clock)

@@ -17,13 +17,14 @@ from ..errors import SpecError
 from ..grid.definition import Grid
 from ..running.images import CellImages
 from ..running.model import load_model
+from ..scoring.cache import FeatureCache
 from ..scoring.spaces.radiomics.space import NAMES, radiomic_features
 from ..tables.entries import Row, rows_of, terms_of
 from ..tables.ranking import ranking
 from ..tables.survey import Installed, Result, Which
 from .figures import (
     curves_figure,
-    explain,
+    explained,
     explanation_figure,
     logs_of,
     samples_figure,
@@ -33,6 +34,7 @@ from .figures import (
 from .gallery import samples_of, shown_runs
 from .radiomics import radiomics_figure
 from .ranks import ranks_figure
+from .utility import bars_figure, has_utility, segmentations
 
 SAMPLES_OF = {"5": "table2", "6": "table3"}
 """The published figures of samples show the grids of these tables."""
@@ -95,10 +97,12 @@ class Drawing:
             shown, problems = samples_of(runs, self.device, count, self.images, first_seed=first_seed)
             self.problems += problems
             some = list(runs.values())
-            real = self.images(some[0].spec).real_beside(count, first_seed)
+            task = self.images(some[0].spec)
+            real = task.real_beside(count, first_seed)
             source = {} if real.source is None else {"source": real.source}
             title = f"{label}, {resolution} px, best networks after {_lengths(some)} epochs"
-            figure = samples_figure({**source, "real": real.images, **shown}, title)
+            made = {name: outputs.pictures for name, outputs in shown.items()}
+            figure = samples_figure({**source, "real": task.as_outputs(real).pictures, **made}, title)
             paths += save_figure(figure, self._stem(stem, label, resolution))
         return paths or _nothing(", ".join(grid.datasets))
 
@@ -122,8 +126,9 @@ class Drawing:
                 network = load_model(run.folder, self.device, "best")
                 if not kind.applies(network):
                     continue
-                shown = self.images(run.spec).real_beside(min(count, MOST_EXPLAINED), first)
-                if pictures := kind.draw(network, shown, seed=first):
+                task = self.images(run.spec)
+                shown = task.real_beside(min(count, MOST_EXPLAINED), first)
+                if pictures := kind.draw(network, task, shown, seed=first):
                     figure = explanation_figure(pictures, run.folder.path.name)
                     paths += save_figure(figure, self._stem(f"{kind.stem}-{model}", label, resolution))
         return paths or _nothing(kind.models)
@@ -164,8 +169,8 @@ class Drawing:
             if not made:
                 continue
             real = self.images(next(iter(runs.values())).spec).real_beside(COMPARED, first_seed).images
-            features = {name: radiomic_features(images) for name, images in made.items()}
-            sizes = " or ".join(str(size) for size in sorted({len(images) for images in made.values()}))
+            features = {name: radiomic_features(outputs.images) for name, outputs in made.items()}
+            sizes = " or ".join(str(size) for size in sorted({len(one.images) for one in made.values()}))
             title = f"{label}, {resolution} px: {len(real)} real images, {sizes} samples of a model"
             figure = radiomics_figure(NAMES, radiomic_features(np.asarray(real)), features, title)
             paths += save_figure(figure, self._stem("radiomics", label, resolution))
@@ -181,6 +186,27 @@ class Drawing:
         ranked = ranking(runs, score, Installed(), which)
         self.problems += ranked.notes
         return save_figure(ranks_figure(ranked), self.folder / f"ranks-{score.replace('/', '-')}")
+
+    def utility(self, chosen: Selection) -> list[Path]:
+        """What images are good for: bars of all models of a data set, and what networks see for each.
+
+        Raises:
+            SpecError: No run was scored by utility.
+        """
+        scored = [result for result in has_utility(self.results) if chosen.holds(result)]
+        paths = []
+        for label, resolution in sorted({(one.spec.dataset.label, one.spec.resolution) for one in scored}):
+            rows = [Row(model, model, {}) for model in sorted({one.spec.model.name for one in scored})]
+            runs = shown_runs(scored, rows, label, resolution)
+            title = f"{label}, {resolution} px: Dice on held-out patients"
+            paths += save_figure(bars_figure(runs, title), self._stem("utility", label, resolution))
+            for name, run in runs.items():
+                model, task = load_model(run.folder, self.device, "best"), self.images(run.spec)
+                cache = FeatureCache(self.images.cache / "features")
+                seen = segmentations(task, task.generate(model), cache, self.device)
+                figure = samples_figure(seen, run.folder.path.name)
+                paths += save_figure(figure, self._stem(f"utility-{name}", label, resolution))
+        return paths or _nothing("any model that was scored by utility")
 
     def _stem(self, name: str, label: str, resolution: int) -> Path:
         return self.folder / f"{name}-{label.replace(' ', '-')}-{resolution}"
@@ -216,7 +242,7 @@ EXPLAINED = {
         "figure7",
         "a model that explains itself",
         lambda model: type(model).explain is not Model.explain,
-        explain,
+        explained,
     ),
     "paired": Explained("paired", "a translator", lambda model: isinstance(model, Translator), translations),
 }

@@ -23,6 +23,7 @@ from ..data.image_set import ImageSet
 from ..data.pixels import to_model_range, to_store_range
 from ..files import atomic_write
 from ..tables.survey import Result, differing
+from ..tasks import Task
 from ..tasks.sampling import translate_images
 
 FORMATS = ("png", "pdf")
@@ -53,31 +54,34 @@ def samples_figure(rows: Mapping[str, NDArray[np.uint8]], title: str) -> Figure:
     return figure
 
 
-def explain(model: Model, shown: ImageSet, *, seed: int = 0) -> Mapping[str, Tensor]:
+def explain(model: Model, batch: Batch, *, seed: int = 0) -> Mapping[str, Tensor]:
     """What a model has to say about real images; empty where it says nothing."""
     model.eval()
     device = next(model.parameters()).device
-    channels = model.shape.channels
-    batch = Batch(
-        *(
-            to_model_range(torch.from_numpy(np.array(stack)).to(device)).expand(-1, channels, -1, -1)
-            for stack in (shown.images, shown.source)
-            if stack is not None
-        )
-    )
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        return {title: values.detach().cpu() for title, values in model.explain(batch).items()}
+        found = {title: values.detach().cpu() for title, values in model.explain(batch).items()}
+    labels = model.shape.labels
+    # Of images with their labels, the images.
+    is_whole = {
+        title: labels and values.shape[1:2] == (model.shape.channels,) for title, values in found.items()
+    }
+    return {title: values[:, :-labels] if is_whole[title] else values for title, values in found.items()}
 
 
-def translations(model: Translator, shown: ImageSet, *, seed: int = 0) -> Mapping[str, Tensor]:
+def explained(model: Model, task: Task, shown: ImageSet, *, seed: int = 0) -> Mapping[str, Tensor]:
+    """What a model has to say about these images of its task."""
+    return explain(model, task.batch(shown, next(model.parameters()).device), seed=seed)
+
+
+def translations(model: Translator, task: Task, shown: ImageSet, *, seed: int = 0) -> Mapping[str, Tensor]:
     """Source, output, target and absolute error of pairs, and what the model has to say about them."""
     assert shown.source is not None
     output = translate_images(model, shown.source)
     error = np.abs(output.astype(np.float32) - shown.images).mean(axis=1, keepdims=True) / 255
     stored = {"source": shown.source, "output": output, "target": shown.images}
     pictures = {name: to_model_range(torch.from_numpy(np.array(stack))) for name, stack in stored.items()}
-    return {**pictures, "error": torch.from_numpy(error), **explain(model, shown, seed=seed)}
+    return {**pictures, "error": torch.from_numpy(error), **explained(model, task, shown, seed=seed)}
 
 
 def explanation_figure(explanation: Mapping[str, Tensor], title: str) -> Figure:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..cell.spec import RunSpec
 from ..errors import BenchError
 from ..running.model import load_model
 from ..tables.entries import Row, chosen_setup, same_conditions
 from ..tables.survey import Result, conditions
-from ..tasks import Task, task_of
+from ..tasks import Outputs, Task, task_of
 
 
 def shown_runs(
@@ -51,7 +49,7 @@ def samples_of(
     opened: Callable[[RunSpec], Task],
     *,
     first_seed: int = 0,
-) -> tuple[dict[str, NDArray[np.uint8]], list[str]]:
+) -> tuple[dict[str, Outputs], list[str]]:
     """What the best networks of each run make, by its name, and what kept others from being shown.
 
     Args:
@@ -61,11 +59,13 @@ def samples_of(
         opened: Gives the images of a cell, where its model needs them to make any.
         first_seed: Which ones.
     """
-    shown, problems = {}, []
+    shown: dict[str, Outputs] = {}
+    problems = []
     for name, result in runs.items():
         try:
             model = load_model(result.folder, device, "best")
-            shown[name] = task_of(type(model)).draw(model, count, first_seed, partial(opened, result.spec))
+            task = task_of(type(model), labels=result.spec.protocol.labels)
+            shown[name] = task.draw(model, count, first_seed, partial(opened, result.spec))
         except BenchError as error:
             problems.append(f"{result.folder.path.name}: {error.found}")
     return shown, problems

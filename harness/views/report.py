@@ -29,13 +29,15 @@ from ..errors import BenchError, DataError
 from ..grid.definition import Grid, load_grid, shipped
 from ..running.images import CellImages
 from ..running.model import load_model
+from ..tables.entries import Row
 from ..tables.scores import score_sheet
 from ..tables.sheets import render
 from ..tables.survey import Installed, Result, Survey
 from ..tasks import Task
 from .figures import curves_figure, explanation_figure, logs_of, translations
-from .gallery import samples_of
+from .gallery import samples_of, shown_runs
 from .summary import verdicts
+from .utility import bars_figure, has_utility
 
 SIDE = 6
 """Samples are shown in rows of so many."""
@@ -69,23 +71,26 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: Cell
         count = NEIGHBOUR_SAMPLES if real else SIDE * SIDE
         made, complaints = samples_of({result.folder.path.name: result}, device, count, opened)
         problems += complaints
-        for name, images in made.items():
+        for name, outputs in made.items():
             spec = result.spec
             title = f"{spec.model.name} on {spec.dataset.label}, {spec.resolution} px, seed {spec.seed}"
-            pictures.append((name, title, _picture(mosaic(images[: SIDE * SIDE], SIDE))))
+            pictures.append((name, title, _picture(mosaic(outputs.pictures[: SIDE * SIDE], SIDE))))
             if real:
                 try:
                     task = opened(spec)
                     train = np.asarray(task.train.images)
-                    neighbours.append((name, _picture(nearest_pairs(images, train))))
+                    neighbours.append((name, _picture(nearest_pairs(outputs.images, train))))
                     shown = task.real_beside(SIDE, 0)
                     if shown.source is not None:
                         model: Any = load_model(result.folder, device, "best")
-                        pairs.append((name, _drawn(explanation_figure(translations(model, shown), name))))
+                        drawn = explanation_figure(translations(model, task, shown), name)
+                        pairs.append((name, _drawn(drawn)))
                 except BenchError as error:
                     problems.append(f"{name}: {error.found}")
     curves = _curves(results, problems)
-    optional = [name for name, some in (("Translations", pairs), ("Neighbours", real)) if some]
+    useful = _utility(results)
+    there = (("Utility", useful), ("Translations", pairs), ("Neighbours", real))
+    optional = [name for name, shown in there if shown]
     sections = ["Summary", "Samples", *optional, "Curves", "Tables", "Cells", "Protocol"]
     # Everything that comes from records or plugins is text of strangers: escaped, unless rendered by us.
     environment = Environment(
@@ -103,6 +108,7 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: Cell
         runs=[_row(result, Installed()) for result in results],
         curves=curves,
         samples=pictures,
+        utility=useful,
         translations=pairs,
         neighbours=neighbours,
         protocols=_protocols(results),
@@ -205,6 +211,17 @@ def _curves(results: Sequence[Result], problems: list[str]) -> list[tuple[str, s
         if figure := curves_figure(logs, name):
             curves.append((name, _drawn(figure)))
     return curves
+
+
+def _utility(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """What is learnt from samples, one figure for each data set and resolution; a run of each model."""
+    figures = []
+    scored = has_utility(results)
+    for label, resolution in sorted({(one.spec.dataset.label, one.spec.resolution) for one in scored}):
+        rows = [Row(model, model, {}) for model in sorted({one.spec.model.name for one in scored})]
+        name = f"{label}, {resolution} px"
+        figures.append((name, _drawn(bars_figure(shown_runs(scored, rows, label, resolution), name))))
+    return figures
 
 
 def _protocols(results: Sequence[Result]) -> list[tuple[dict[str, str], int]]:

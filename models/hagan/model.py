@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from harness.api import Batch, Clock, ImageShape
 
 from ..adversarial import Fake, Terms
-from ..diffaugment import Change, diff_augment_alike
+from ..diffaugment import Change, diff_augment
 from ..latents import NoiseLaw, SeededDraws, latent_dimension
 from ..synthesis import AdversarialSynthesizer
 from .attnmix import attnmix
@@ -180,7 +180,8 @@ class HAGAN(AdversarialSynthesizer):
         if saliency is None or self.config.mixing == "plain":
             return self.augmented(images, clock), None
         maps = F.interpolate(saliency, images.shape[2:], mode="bilinear", align_corners=False)
-        return diff_augment_alike(images, maps, self.changes_at(clock))
+        both = diff_augment(torch.cat([images, maps], dim=1), self.changes_at(clock), self.shape.labels + 1)
+        return both[:, :-1], both[:, -1:]
 
     def _judge_each(self, batches: Sequence[Tensor], known: Mapping[Tensor, Judgement]) -> list[Judgement]:
         """Judge batches of one length in one pass, each distinct one once."""

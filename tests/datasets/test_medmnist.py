@@ -50,6 +50,16 @@ def test_pictures_are_the_file_s_with_its_splits(
     assert images.conversions == {}
 
 
+def test_one_class_has_its_own_pictures_alone(tmp_path: Path) -> None:
+    arrays = add_file(tmp_path / "pathmnist.npz", 28, 28)
+    chosen = int(arrays["train_labels"][0, 0])
+    pieces = list(dataset(tmp_path, label=chosen).slices())
+    expected = {split: np.flatnonzero(arrays[f"{split}_labels"][:, 0] == chosen).tolist() for split in COUNTS}
+    assert {s: [p.index for p in pieces if p.split == s] for s in COUNTS} == expected
+    whole = {piece.patient: piece.pixels for piece in dataset(tmp_path).slices()}
+    assert all(np.array_equal(piece.pixels, whole[piece.patient]) for piece in pieces)
+
+
 def test_many_pictures_are_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_file(tmp_path / "a.npz", 28, 28)
     whole = [piece.pixels for piece in dataset(tmp_path).slices()]

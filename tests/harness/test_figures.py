@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from bench_example.model import LinearGAN
@@ -19,7 +18,6 @@ from harness.api import Batch, ImageShape
 from harness.cell.records import Store
 from harness.cell.spec import RunSpec
 from harness.cli.figure import figure
-from harness.data.image_set import ImageSet
 from harness.data.roots import root_of
 from harness.errors import DataError, SpecError
 from harness.plugins import Registry
@@ -50,10 +48,9 @@ class Explaining(LinearGAN):
         return {"real": images, "attention": noise, "area ratio": noise.mean(dim=(1, 2, 3))}
 
 
-def black() -> ImageSet:
+def black_batch() -> Batch:
     """Two black images."""
-    table = pd.DataFrame({"patient": ["a", "b"], "split": "train"})
-    return ImageSet("toy", "f00", np.zeros((2, 1, 8, 8), np.uint8), table)
+    return Batch(torch.full((2, 3, 8, 8), -1.0))
 
 
 def not_needed(spec: RunSpec) -> Task:
@@ -88,7 +85,7 @@ def test_the_standing_run_of_each_model_is_shown(done: list[Result]) -> None:
     runs = shown_runs(done, rows, "discs", 16)
     assert [(name, run.spec.seed) for name, run in runs.items()] == [("linear-gan", 0)]
     samples, problems = samples_of(runs, torch.device("cpu"), 5, not_needed)
-    assert samples["linear-gan"].shape == (5, 3, 16, 16)
+    assert samples["linear-gan"].images.shape == (5, 3, 16, 16)
     assert problems == []
 
 
@@ -126,19 +123,19 @@ def test_real_images_are_those_of_the_run(
 
 def test_an_explanation_is_repeatable_and_leaves_the_generator_alone() -> None:
     model = Explaining(ImageShape(3, 8, 8), Explaining.Config())
-    images = black()
+    batch = black_batch()
     before = torch.get_rng_state()
-    first, second = explain(model, images), explain(model, images)
+    first, second = explain(model, batch), explain(model, batch)
     assert torch.equal(first["attention"], second["attention"])
     assert torch.equal(before, torch.get_rng_state())
     assert first["real"].shape == (2, 3, 8, 8)
     assert float(first["real"].max()) == -1.0
-    assert not torch.equal(first["attention"], explain(model, images, seed=1)["attention"])
+    assert not torch.equal(first["attention"], explain(model, batch, seed=1)["attention"])
 
 
 def test_an_explanation_is_drawn_with_its_numbers(tmp_path: Path) -> None:
     model = Explaining(ImageShape(3, 8, 8), Explaining.Config())
-    drawn = explanation_figure(explain(model, black()), "t")
+    drawn = explanation_figure(explain(model, black_batch()), "t")
     texts = [text.get_text() for axis in drawn.axes for text in axis.texts]
     assert len(texts) == 2
     assert texts[0].startswith("area ratio\n0.")
@@ -150,7 +147,7 @@ def test_an_explanation_is_drawn_with_its_numbers(tmp_path: Path) -> None:
 
 def test_models_explain_nothing_by_default() -> None:
     model = LinearGAN(ImageShape(3, 8, 8), LinearGAN.Config())
-    assert explain(model, black()) == {}
+    assert explain(model, black_batch()) == {}
 
 
 def test_curves_hold_every_score_and_loss(done: list[Result]) -> None:

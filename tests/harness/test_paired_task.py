@@ -247,8 +247,9 @@ def test_translations_are_drawn_by_number(translate: Run, tmp_path: Path) -> Non
     opened = CellImages({}, tmp_path / "cache")
     draw = task_of(type(model)).draw
     everything = draw(model, 99, 0, lambda: opened(outcome.record.spec))
-    assert everything.shape == (8, 3, 16, 16)
-    assert np.array_equal(draw(model, 99, 6, lambda: opened(outcome.record.spec)), everything[6:])
+    assert everything.images.shape == (8, 3, 16, 16)
+    later = draw(model, 99, 6, lambda: opened(outcome.record.spec))
+    assert np.array_equal(later.images, everything.images[6:])
     with pytest.raises(SpecError, match="no held-out slice 8"):
         draw(model, 1, 8, lambda: opened(outcome.record.spec))
 

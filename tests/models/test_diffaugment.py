@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from harness_models import synthesis
-from harness_models.diffaugment import CHANGES, color, cutout, diff_augment, diff_augment_alike, translation
+from harness_models.diffaugment import CHANGES, color, cutout, diff_augment, translation
 from harness_models.hagan import HAGAN
 from pydantic import ValidationError
 from torch import Tensor
 
-from harness.api import Batch, Clock
+from harness.api import Batch, Clock, ImageShape
 
 LATE = Clock(step=400, epoch=200, epochs=300)
 ADVERSARIAL = [
@@ -99,19 +101,33 @@ def test_maps_beside_images_are_moved_and_cut_alike_and_not_coloured() -> None:
     images = torch.rand(200, 3, 16, 16, generator=torch.Generator().manual_seed(1)) + 1
     maps = images[:, :1]
     torch.manual_seed(0)
-    moved, beside = diff_augment_alike(images, maps, ("translation", "cutout"))
+    both = torch.cat([images, maps], dim=1)
+    moved, beside = diff_augment(both, ("translation", "cutout"), maps=1).split([3, 1], dim=1)
     assert torch.equal(moved[:, :1], beside)
     assert not torch.equal(moved, images)
     torch.manual_seed(0)
     assert torch.equal(diff_augment(images, ("translation", "cutout")), moved), "the same draws as without"
-    coloured, kept = diff_augment_alike(images, maps, ("color",))
+    coloured, kept = diff_augment(both, ("color",), maps=1).split([3, 1], dim=1)
     assert torch.equal(kept, maps)
     assert not torch.equal(coloured, images)
 
 
-def far(images: Tensor, changes: object) -> Tensor:
+def far(images: Tensor, changes: object, maps: int = 0) -> Tensor:
     """A change that can be told: what passed through it is above 50."""
     return images + 100 if changes else images
+
+
+@pytest.mark.parametrize("name", ["dcgan", "hagan"])
+def test_label_maps_are_moved_and_cut_and_keep_their_values(name, tinies, monkeypatch) -> None:
+    tiny = replace(tinies[name], shape=ImageShape(4, 32, 32, labels=3))
+    model = tiny.build(augment="diffaugment", **({"mixing": "augmented"} if name == "hagan" else {}))
+    images = tiny.images().sign()
+    for seen in (model.augmented(images, LATE), model.augmented(images, LATE)):
+        assert set(seen[:, 1:].unique().tolist()) == {-1.0, 0.0, 1.0}
+        assert len(seen[:, :1].unique()) > 3
+    losses = model.train_step(Batch(images), LATE)
+    assert all(loss.isfinite() for loss in losses.values())
+    assert model.sample(torch.arange(2)).shape == (2, 4, 32, 32)
 
 
 @pytest.mark.parametrize("name", ADVERSARIAL)

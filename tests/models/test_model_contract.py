@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from harness_models.duald import DualD
@@ -12,7 +14,7 @@ from harness_models.stylegan2_ada import StyleGAN2ADA
 from harness_models.unet_l1 import UNetL1
 from pydantic import ValidationError
 
-from harness.api import Clock, ImageShape
+from harness.api import Clock, ImageShape, Synthesizer
 from harness.testing import assert_passes, check_model
 
 
@@ -44,6 +46,18 @@ def test_samples_are_contiguous(tiny) -> None:
     images = tiny.images(2)
     made = model.translate(images) if hasattr(model, "translate") else model.sample(torch.arange(2))
     assert made.is_contiguous()
+
+
+def test_every_synthesizer_makes_label_maps(tiny, train) -> None:
+    if not issubclass(tiny.model, Synthesizer):
+        pytest.skip("it translates")
+    shape = replace(tiny.shape, channels=tiny.shape.channels + 3, labels=3)
+    labelled = replace(tiny, shape=shape)
+    model = labelled.build()
+    losses = train(model, labelled.images(), steps=2)
+    assert all(loss.isfinite() for loss in losses.values())
+    made = model.eval().sample(torch.arange(2))
+    assert made.shape == (2, shape.channels, shape.height, shape.width)
 
 
 def test_steps_in_bfloat16_leave_a_state_in_float32(tiny, train) -> None:
