@@ -20,8 +20,7 @@ from ..files import atomic_write, read_file
 from ..grid.definition import Grid
 from ..running.model import load_model
 from ..tables.survey import Result
-from ..tasks import task_of
-from ..tasks.synthesis import Synthesis
+from ..tasks import Task, task_of
 from .archive import SharedCell
 
 SIDE = 6
@@ -62,13 +61,8 @@ def _samples(result: Result) -> bytes:
         CheckpointError: The networks are not here.
     """
     model: Any = load_model(result.folder, torch.device("cpu"), "best")
-    if task_of(type(model)) is not Synthesis:
-        raise SpecError(
-            f"{result.folder.path.name} translates images of patients",
-            needed="a model that makes images from noise",
-        )
-    images = Synthesis.draw(model, SIDE * SIDE, 0, _no_images)
-    pixels = mosaic(images, SIDE)
+    task = task_of(type(model), labels=result.spec.protocol.labels)
+    pixels = mosaic(task.draw(model, SIDE * SIDE, 0, _no_images).pictures, SIDE)
     picture = io.BytesIO()
     Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(
         picture, format="PNG"
@@ -76,8 +70,8 @@ def _samples(result: Result) -> bytes:
     return picture.getvalue()
 
 
-def _no_images() -> Synthesis:
-    raise SpecError("samples need images of the data set", needed="a model that makes images from noise")
+def _no_images() -> Task:
+    raise SpecError("a translation shows a patient", needed="a model that makes images from noise")
 
 
 def take_in(cells: Iterable[SharedCell], store: Store, tell: Callable[[str], None]) -> list[Path]:

@@ -89,8 +89,8 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: Cell
                     problems.append(f"{name}: {error.found}")
     curves = _curves(results, problems)
     useful = _utility(results)
-    there = (("Utility", useful), ("Translations", pairs), ("Neighbours", real))
-    optional = [name for name, shown in there if shown]
+    chapters = (("Utility", useful), ("Translations", pairs), ("Neighbours", real))
+    optional = [name for name, content in chapters if content]
     sections = ["Summary", "Samples", *optional, "Curves", "Tables", "Cells", "Protocol"]
     # Everything that comes from records or plugins is text of strangers: escaped, unless rendered by us.
     environment = Environment(
