@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from ..grid.status import GridStatus
+
 if TYPE_CHECKING:
     from ..tables.sheets import Sheet
 
@@ -202,7 +204,7 @@ class Config(Answer):
     environment: list[Variable]
 
 
-ANSWERS: Final[Mapping[str, type[Answer]]] = {
+ANSWERS: Final[Mapping[str, type[BaseModel]]] = {
     "list": Listed,
     "show": Shown,
     "table": Tabled,
@@ -212,6 +214,7 @@ ANSWERS: Final[Mapping[str, type[Answer]]] = {
     "score": Scored,
     "check": CheckedPlugin,
     "config": Config,
+    "status": GridStatus,
 }
 """The answer of each command that has ``--json``."""
 

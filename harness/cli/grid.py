@@ -12,6 +12,7 @@ from ..errors import SpecError
 from .executing import Means
 from .options import (
     RESULTS,
+    AsJson,
     Assignments,
     CacheOption,
     Resolution,
@@ -26,7 +27,6 @@ from .options import (
     roots_of,
     settings_of,
 )
-from .status import AsJson
 
 if TYPE_CHECKING:
     from ..grid.planned import GridOptions

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from ..errors import SpecError
-from .options import RESULTS, Results
-
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object a look; docs/status.schema.json describes it.")
-]
+from .options import RESULTS, AsJson, Results
 
 
 def status(results: Results = RESULTS, as_json: AsJson = False) -> None:

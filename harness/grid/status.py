@@ -44,6 +44,7 @@ class GridStatus(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     format: Literal[1] = STATUS_FORMAT
+    command: Literal["status"] = "status"
     name: str | None = Field(description="the grid; null for all that is in a results folder")
     results: str
     looked: datetime.datetime

@@ -20,6 +20,7 @@ from harness import claims, cli, holders
 from harness.api import Executor, JobState, SubmittedJob
 from harness.claims import HOLDER, claimed
 from harness.cli import following
+from harness.cli.answers import schema_file
 from harness.cli.following import follow
 from harness.cli.stopping import StopSignal
 from harness.cli.watching import Display, lines_of
@@ -27,11 +28,9 @@ from harness.errors import BenchError
 from harness.grid import lookout as looking
 from harness.grid.lookout import Lookout
 from harness.grid.schedule import Watched
-from harness.grid.status import GridStatus, status_of
+from harness.grid.status import status_of
 from harness.running.cell import Outcome
 from harness.running.sessions import FILE
-
-SCHEMA = Path(__file__).parents[2] / "docs" / "status.schema.json"
 
 
 class Queue(Scripted):
@@ -211,14 +210,6 @@ def test_no_end_is_sooner_than_that_of_the_longest_cell(tmp_path: Path) -> None:
     assert status_of("mine", tmp_path, done, None).seconds_left == 0.0
 
 
-def test_the_schema_is_that_of_what_is_printed() -> None:
-    told = json.loads(SCHEMA.read_text())
-    assert told == {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **GridStatus.model_json_schema(mode="serialization"),
-    }, f"write it again: python docs/status.py > {SCHEMA.name}"
-
-
 def bench(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr("sys.argv", ["bench", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
@@ -241,9 +232,11 @@ def test_status_of_a_results_folder(
         assert "1 done, 1 running; about" in text
         assert bench(monkeypatch, "status", "--json", "--results", tmp_path / "results") == 0
     told = json.loads(capsys.readouterr().out)
-    jsonschema.validate(told, json.loads(SCHEMA.read_text()), format_checker=jsonschema.FormatChecker())
+    jsonschema.validate(
+        told, json.loads(schema_file("status").read_text()), format_checker=jsonschema.FormatChecker()
+    )
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**told, "counts": {"lost": 1}}, json.loads(SCHEMA.read_text()))
+        jsonschema.validate({**told, "counts": {"lost": 1}}, json.loads(schema_file("status").read_text()))
     assert told["counts"] == {"done": 1, "running": 1}
     assert bench(monkeypatch, "status", "--results", tmp_path / "nowhere") == 2
 
