@@ -81,34 +81,44 @@ def test_a_gan_learns(model, settings, steps) -> None:
     assert learn(build(model, settings), steps) < LEARNT
 
 
-QUICK = {"level_channels": (64, 64), "lr": 2e-3}
+QUICK = {"level_channels": (32, 32), "lr": 4e-3}
 DIFFUSION = {
-    "ddpm": (DDPM, {**QUICK, "sampler": "ddpm", "sampling_steps": 25, "ema_decay": 0.95}),
-    "edm": (EDM, {**QUICK, "blocks": 1, "ema_half_life": 100}),
-    "flow": (Flow, {**QUICK, "blocks": 1, "ema_decay": 0.95}),
+    "ddpm": (
+        DDPM,
+        {
+            "level_channels": (64, 64),
+            "lr": 2e-3,
+            "sampler": "ddpm",
+            "sampling_steps": 25,
+            "ema_decay": 0.95,
+        },
+        120,
+    ),
+    "edm": (EDM, {**QUICK, "blocks": 1, "sampling_steps": 8, "ema_half_life": 100}, 60),
+    "flow": (Flow, {**QUICK, "blocks": 1, "sampling_steps": 8, "ema_decay": 0.95}, 60),
 }
 LATENT = {
-    "autoencoder_channels": (32, 32),
+    **QUICK,
+    "autoencoder_channels": (16, 32),
     "autoencoder_blocks": 1,
-    "lr_autoencoder": 2e-3,
-    "level_channels": (64, 64),
+    "lr_autoencoder": 4e-3,
     "blocks": 1,
-    "lr": 2e-3,
     "ema_decay": 0.95,
-    "sampling_steps": 20,
+    "sampling_steps": 10,
 }
+LATENT_STEPS = 160
 
 
 @pytest.mark.parametrize("name", DIFFUSION)
 def test_diffusion_learns(name: str) -> None:
-    model, quick = DIFFUSION[name]
+    model, quick, steps = DIFFUSION[name]
     assert learn(build(model, quick, side=8), steps=0) > 1.5
-    assert learn(build(model, quick, side=8), steps=120, batch=12) < LEARNT
+    assert learn(build(model, quick, side=8), steps, batch=12) < LEARNT
 
 
 def test_latent_diffusion_learns() -> None:
     assert learn(build(LDM, LATENT, side=8), steps=0) > 1.5
-    assert learn(build(LDM, LATENT, side=8), steps=240, batch=12) < LEARNT
+    assert learn(build(LDM, LATENT, side=8), LATENT_STEPS, batch=12) < LEARNT
 
 
 def always_start_alike(model: DiffusionSynthesizer) -> None:
@@ -124,7 +134,7 @@ def never_reconstruct(model: LDM) -> None:
 def test_broken_latent_diffusion_does_not_pass(fault: Callable[[LDM], None]) -> None:
     model = build(LDM, LATENT, side=8)
     fault(model)
-    assert learn(model, steps=240, batch=12) > 0.98
+    assert learn(model, LATENT_STEPS, batch=12) > 0.98
 
 
 def stand_still(model: DiffusionSynthesizer) -> None:
@@ -140,9 +150,10 @@ def answer_the_opposite(model: DiffusionSynthesizer) -> None:
 @pytest.mark.parametrize("fault", [stand_still, always_start_alike, answer_the_opposite])
 @pytest.mark.parametrize("name", ["edm", "flow"])
 def test_broken_diffusion_does_not_pass(name: str, fault: Callable[[DiffusionSynthesizer], None]) -> None:
-    model = build(*DIFFUSION[name], side=8)
-    fault(model)
-    assert learn(model, steps=60, batch=12) > 0.98
+    model, quick, steps = DIFFUSION[name]
+    broken = build(model, quick, side=8)
+    fault(broken)
+    assert learn(broken, steps, batch=12) > 0.98
 
 
 @settings(max_examples=50, deadline=None)
