@@ -21,7 +21,9 @@ from harness_models.flow import Flow
 from harness_models.hagan import HAGAN
 from harness_models.infogan import InfoGAN
 from harness_models.ldm import LDM
+from harness_models.r3gan import R3GAN
 from harness_models.sagan import SAGAN
+from harness_models.stylegan2_ada import StyleGAN2ADA
 from harness_models.unetgan import UNetGAN
 from harness_models.wgan import WGAN
 from hypothesis import given, settings
@@ -196,27 +198,52 @@ def test_a_discriminator_that_passes_no_gradient_on_teaches_nothing() -> None:
         learn(model, steps=1)
 
 
-MODERN: dict[str, tuple[type[Synthesizer], dict[str, Any], int]] = {
-    "fastgan": (FastGAN, {"width": 64, "lr": 1e-3}, 80),
+MODERN: dict[str, tuple[type[Synthesizer], dict[str, Any], int, int]] = {
+    "fastgan": (FastGAN, {"width": 64, "lr": 1e-3}, 80, 8),
+    "stylegan2-ada": (
+        StyleGAN2ADA,
+        {"width": 16, "style_dim": 32, "latent_dim": 32, "style_mixing": 0.0, "augment": "none"},
+        80,
+        8,
+    ),
+    "r3gan": (
+        R3GAN,
+        {"width": 16, "lr": 4e-3, "lr_end": 1e-3, "burn_in": 100, "gamma": 0.1, "augment": "none"},
+        60,
+        4,
+    ),
 }
 
 
 @pytest.mark.parametrize("name", MODERN)
-def test_a_modern_gan_learns(name: str) -> None:
-    model, settings, steps = MODERN[name]
+def test_a_gan_of_today_learns(name: str) -> None:
+    model, settings, steps, batch = MODERN[name]
     assert learn(build(model, settings), steps=0) > 1.5
-    assert learn(build(model, settings), steps) < LEARNT
+    assert learn(build(model, settings), steps, batch) < LEARNT
 
 
-def never_average(model: FastGAN) -> None:
+def never_average(model: Any) -> None:
     """The average that samples stays at the first weights."""
     model.decay = lambda clock, count: 1.0
 
 
-@pytest.mark.parametrize("fault", [ignore_noise, cut_discriminator, never_average])
-@pytest.mark.parametrize("name", MODERN)
-def test_a_broken_modern_gan_does_not_pass(name: str, fault: Callable[[Any], None]) -> None:
-    model, settings, steps = MODERN[name]
+def exchange_pairs(model: R3GAN) -> None:
+    """The generator learns to make images that score below real ones."""
+    right = model.judge
+    model.judge = lambda *batches: right(*batches) if batches[0].requires_grad else right(*batches)[::-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("fastgan", cut_discriminator),
+        ("stylegan2-ada", ignore_noise),
+        ("stylegan2-ada", never_average),
+        ("r3gan", exchange_pairs),
+    ],
+)
+def test_a_broken_gan_of_today_does_not_pass(name: str, fault: Callable[[Any], None]) -> None:
+    model, settings, steps, batch = MODERN[name]
     broken = build(model, settings)
     fault(broken)
-    assert learn(broken, steps) > 0.9
+    assert learn(broken, steps, batch) > 0.9
