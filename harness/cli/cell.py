@@ -67,7 +67,7 @@ def cell(
     # Whoever sends a second signal sends SIGKILL: schedulers repeat themselves without meaning more.
     stop = StopSignal(raises=False)
     if until_eof:
-        threading.Thread(target=_end_with_input, daemon=True).start()
+        threading.Thread(target=end_with, args=(0,), daemon=True).start()
     work = unpack(packed)
     settings = Settings(
         Store(work.results),
@@ -93,9 +93,9 @@ def cell(
         sys.exit(UNFINISHED)
 
 
-def _end_with_input() -> None:
-    """Ask this process to save and end once nobody holds the other end of its standard input."""
-    while os.read(0, 1 << 16):
+def end_with(stream: int) -> None:
+    """Ask this process to save and end once nobody holds the other end of a stream."""
+    while os.read(stream, 1 << 16):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BenchError
-from ..grid.schedule import IDLE, Watched
+from ..grid.schedule import Watched, rest_after
 from ..grid.status import GridStatus, status_of
 from .options import registry
 from .stopping import StopSignal
@@ -93,7 +93,7 @@ def follow(name: str, cells: Sequence[Watched], results: Path, stop: StopSignal,
                 spoken = time.monotonic()
                 tell()
             display.tick()
-            time.sleep(max(LOOK_SECONDS, IDLE * (time.monotonic() - began)))
+            time.sleep(max(LOOK_SECONDS, rest_after(began)))
     tell()
     if stop.count:
         return stopped_by(stop.number)

@@ -30,6 +30,8 @@ LATE_SECONDS = 75.0
 """A network file system may show a file a minute after another machine wrote it."""
 IDLE = 9
 """Of a round over all cells, so many times its length is slept: ten thousand cells cost a tenth of a core."""
+REST_SECONDS = 5.0
+"""As long as that is slept at most: a queue that answers slowly is no reason to see its answer late."""
 
 State = Literal["waiting", "queued", "running", "elsewhere", "done", "diverged", "failed", "stopped"]
 Mark = tuple[int, int, int] | None
@@ -140,7 +142,7 @@ class _Loop:
                     if leave():
                         return
                 tick()
-                time.sleep(max(TICK_SECONDS, IDLE * (time.monotonic() - began)))
+                time.sleep(max(TICK_SECONDS, rest_after(began)))
         except BaseException:
             if self.executor.outlives:
                 raise  # what is on its way is nobody's loss: the same command finds it
@@ -257,6 +259,11 @@ class _Loop:
             else:
                 # Whoever held it is gone, and left it undone.
                 self._become(watched, "waiting")
+
+
+def rest_after(began: float) -> float:
+    """Seconds to rest after a round over all cells that began then, on the monotonic clock."""
+    return min(REST_SECONDS, IDLE * (time.monotonic() - began))
 
 
 def mark_of(folder: Path) -> Mark:

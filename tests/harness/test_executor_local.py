@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness.api import Ended, Job, Resources
+from harness.cli.cell import end_with
 from harness.errors import SpecError
 from harness.grid.executors.local import Local, Process
 
@@ -54,3 +58,18 @@ def test_a_process_tells_of_its_own_attempt_alone(tmp_path: Path) -> None:
     assert log.read_text().startswith("error: of an earlier attempt\n")
     log.unlink()
     assert process.poll() == Ended(2, "exit 2")
+
+
+def test_a_cell_ends_with_whoever_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda *what: killed.append(what))
+    read, write = os.pipe()
+    watcher = threading.Thread(target=end_with, args=(read,))
+    watcher.start()
+    os.write(write, b"words are no end")
+    watcher.join(0.1)
+    assert (watcher.is_alive(), killed) == (True, [])
+    os.close(write)
+    watcher.join(10)
+    os.close(read)
+    assert killed == [(os.getpid(), signal.SIGTERM)]

@@ -13,6 +13,7 @@ from harness.api import Executor, PluginConfig, setting
 from harness.cell.spec import RunRequest
 from harness.cli import user_file
 from harness.errors import SpecError
+from harness.grid import devices
 from harness.grid.definition import Grid, Point, load_grid
 from harness.grid.jobs import pack
 from harness.grid.needs import Needs
@@ -151,6 +152,25 @@ def test_detaching_from_what_ends_with_the_command_is_refused(
 ) -> None:
     assert bench(monkeypatch, "grid", "table2", "--detach", "--results", tmp_path) == 2
     assert "end with the command" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_is_told_before_a_cell_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(devices, "in_helper", lambda work, *given: work(*given))
+    for name in ("NONSENSE", "cuda:99", "meta"):
+        assert bench(monkeypatch, "grid", "table2", "--device", name, "--results", tmp_path / "results") == 2
+        assert f"device '{name}' can't be used" in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
+
+
+def test_where_no_driver_is_nobody_looks_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "in_helper", lambda work, *given: ["cuda:0"])
+    monkeypatch.setattr(devices, "DRIVERS", ())
+    monkeypatch.setattr(devices.sys, "platform", "linux")
+    assert devices.devices_here() == ["cpu"]
+    monkeypatch.setattr(devices, "DRIVERS", ("null",))
+    assert devices.devices_here() == ["cuda:0"]
 
 
 def test_the_expected_cell_is_computed_and_no_other(
