@@ -26,6 +26,8 @@ def stage(folder: Path) -> None:
     for path in sorted(DOCS.rglob("*.md")):
         _put(folder / path.relative_to(DOCS), path.read_text(encoding="utf-8"))
     shutil.copytree(DOCS / "pictures", folder / "pictures")
+    for path in (*DOCS.glob("*.json"), *DOCS.glob("*.css")):
+        shutil.copy(path, folder)
     for path in sorted((ROOT / "benchmarks" / "results").glob("*.*")):
         if path.suffix in (".md", ".png"):
             home = folder / "benchmarks" / "results" / path.name
