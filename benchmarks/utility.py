@@ -72,7 +72,6 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each network")
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
     sides = people(0, chosen.images, chosen.res)
     metrics: dict[str, Any] = {
         "utility": Utility(seeds=chosen.seeds), "manifold": Manifold("radiomics", "_radiomics")

@@ -32,15 +32,22 @@ class Pipeline:
     colour: float = 1.0
     cutout: float = 0.0
 
-    def __call__(self, images: Tensor, strength: Strength) -> Tensor:
-        """Change each image (n, C, H, W) by its own draws; twice differentiable."""
+    def __call__(self, images: Tensor, strength: Strength, maps: int = 0) -> Tensor:
+        """Change each image (n, C, H, W) by its own draws; twice differentiable.
+
+        Args:
+            images: The images.
+            strength: What all chances are multiplied by.
+            maps: How many of the channels, the last ones, say what is where: moved and cut, never recoloured.
+        """
         # Places of pixels have no room for rounding.
         with torch.autocast(images.device.type, enabled=False):
             images = images.float()
             if self.geometry:
                 images = seen_through(images, random_maps(images, self.geometry * strength))
             if self.colour:
-                images = recoloured(images, self.colour * strength)
+                plain, beside = images.split([images.shape[1] - maps, maps], dim=1)
+                images = torch.cat([recoloured(plain, self.colour * strength), beside], dim=1)
             if self.cutout:
                 images = cut(images, self.cutout * strength)
         return images

@@ -146,7 +146,7 @@ class R3GAN(LatentSynthesizer):
         strength = self._now(0.0, self.config.pipeline_end, clock)
         if "pipeline" not in self.config.augment or not strength:
             return images
-        return PIPELINE(images, strength)
+        return PIPELINE(images, strength, self.shape.labels)
 
     def discriminator_losses(self, real: Tensor, fake: Fake, clock: Clock) -> Terms:
         """Each real image above a generated one, and slopes of neither.

@@ -142,7 +142,7 @@ class StyleGAN2ADA(LatentSynthesizer):
         images = super().augmented(images, clock)
         if "pipeline" not in self.config.augment:
             return images
-        return self.pipeline(images, self.adaptation.chance.clamp(max=1))
+        return self.pipeline(images, self.adaptation.chance.clamp(max=1), self.shape.labels)
 
     def generate(self, batch: Batch, *, needs_gradient: bool) -> Fake:
         """Make as many images as there are real ones, from mixed styles."""

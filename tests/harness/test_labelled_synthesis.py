@@ -220,7 +220,7 @@ def test_samples_are_saved_with_their_labels_apart(labelled: Run, tmp_path: Path
 def test_the_report_shows_labels_in_colours(labelled: Run, tmp_path: Path) -> None:
     labelled()
     found = survey(Store(tmp_path / "results"))
-    assert "Samples of linear-gan-discs" in make_report(found, tmp_path / "results", torch.device("cpu"))
+    assert "samples in rows of six" in make_report(found, tmp_path / "results", torch.device("cpu"))
 
 
 def test_labels_lie_over_images_in_their_colours() -> None:

@@ -127,3 +127,15 @@ def test_places_are_exact_in_reduced_precision(images) -> None:
     torch.manual_seed(0)
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(ALL(images, 1.0), full)
+
+
+def test_label_maps_are_moved_and_cut_and_never_recoloured() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(32, 4, 16, 16).round() * 2 - 1
+    coloured = Pipeline(geometry=0, colour=1)(images, 1.0, maps=3)
+    assert torch.equal(coloured[:, 1:], images[:, 1:])
+    assert not torch.equal(coloured[:, :1], images[:, :1])
+    same = images[:, :1].expand(-1, 4, -1, -1)
+    moved = Pipeline(geometry=1, colour=0, cutout=1)(same, 1.0, maps=3)
+    assert not torch.equal(moved, same)
+    torch.testing.assert_close(moved, moved[:, :1].expand(-1, 4, -1, -1))

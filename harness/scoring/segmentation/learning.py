@@ -78,8 +78,9 @@ class Pairs(NamedTuple):
 def learn(pairs: Pairs, classes: int, recipe: Recipe, seed: int, device: torch.device) -> UNet:
     """Train one network. On a CPU the same pairs in the same order always give the same one.
 
-    The loss is the cross-entropy plus one minus the soft Dice coefficient of a batch (Milletari et al. 2016),
-    mean over the labels; pixels of unknown label count for neither.
+    The loss is the cross-entropy, where a pixel weighs as much as one over the root of how often its label
+    occurs, plus one minus the soft Dice coefficient of a batch (Milletari et al. 2016), mean over the labels.
+    Without weights some trainings never see a structure of few pixels. Unknown pixels count for neither.
 
     Args:
         pairs: What to learn from, at least one.
@@ -89,7 +90,15 @@ def learn(pairs: Pairs, classes: int, recipe: Recipe, seed: int, device: torch.d
         device: Where.
     """
     channels = pairs.images.shape[1]
-    return trained(lambda: UNet(channels, classes, recipe.width), pairs, _loss, recipe, seed, device)
+    weights = torch.from_numpy(_weights_of(pairs.labels, classes)).to(device)
+    return trained(
+        lambda: UNet(channels, classes, recipe.width),
+        pairs,
+        lambda scores, maps: _loss(scores, maps[:, 0].long(), weights),
+        recipe,
+        seed,
+        device,
+    )
 
 
 def trained(
@@ -172,13 +181,19 @@ def _on(stack: NDArray[np.uint8], device: torch.device) -> Tensor:
     return torch.from_numpy(np.array(stack)).to(device)
 
 
-def _loss(scores: Tensor, maps: Tensor) -> Tensor:
-    labels = maps[:, 0].long()
+def _weights_of(labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
+    """What a pixel of each label weighs."""
+    counts = np.bincount(labels.ravel(), minlength=256)[:classes]
+    weights: NDArray[np.float32] = (counts.sum() / np.maximum(counts, 1)) ** 0.5
+    return weights.astype(np.float32)
+
+
+def _loss(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     known = (labels != UNKNOWN_LABEL).unsqueeze(1)
+    weighed = weights[labels.clamp(max=len(weights) - 1)] * known[:, 0]
     # A batch of which nothing is known would have a cross-entropy of 0 / 0.
-    entropy = F.cross_entropy(
-        scores, labels, ignore_index=UNKNOWN_LABEL, reduction="sum"
-    ) / known.sum().clamp(min=1)
+    entropy = F.cross_entropy(scores, labels, weights, ignore_index=UNKNOWN_LABEL, reduction="sum")
+    entropy = entropy / weighed.sum().clamp(min=1)
     numbers = torch.arange(scores.shape[1], device=scores.device)[:, None, None]
     truth = (labels.unsqueeze(1) == numbers) & known
     shares = scores.softmax(dim=1) * known
