@@ -27,7 +27,7 @@ _SIDES = {"real": "utility_real", "synthetic": "utility", "both": "utility_gain_
 def bars_figure(runs: Mapping[str, Result], title: str) -> Figure:
     """Dice of each structure, learnt from real images, from each model's, and from both together.
 
-    Lines are 95 % intervals over test patients where the record has them, else standard errors.
+    Lines are standard errors over test patients.
     """
     records = {name: result.record for name, result in runs.items()}
     values = {name: record.scores["best"] | record.context for name, record in records.items()}
@@ -93,7 +93,7 @@ def _seen(network: Any, images: NDArray[np.uint8], device: torch.device) -> NDAr
 
 def _around(values: Mapping[str, float], score: str, height: float) -> tuple[float, float]:
     error = values.get(f"{score}_se", 0.0)
-    return values.get(f"{score}_low", height - error), values.get(f"{score}_high", height + error)
+    return height - error, height + error
 
 
 def has_utility(results: Sequence[Result]) -> list[Result]:

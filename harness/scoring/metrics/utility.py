@@ -144,19 +144,19 @@ class Utility(Metric[RealSide]):
         return scores
 
     def context(self, reference: RealSide, generated: Population, device: torch.device) -> dict[str, float]:
-        """The same of real images (``utility_real``), errors over patients, and intervals of Dice."""
+        """The same of real images (``utility_real``), and errors over patients."""
         each = self._values(reference, generated, device)
         ours, real = (one.mean(0) for one in each)
         found: dict[str, float] = {}
         for name, part in parts(reference.structures):
-            for score, values, is_dice in (
-                ("utility", part(ours[0]), True),
-                ("utility_hd95", part(ours[1]), False),
-                ("utility_gap", part(real[0]) - part(ours[0]), True),
-                ("utility_real", part(real[0]), True),
-                ("utility_real_hd95", part(real[1]), False),
+            for score, values in (
+                ("utility", part(ours[0]),
+                ("utility_hd95", part(ours[1]),
+                ("utility_gap", part(real[0]) - part(ours[0]),
+                ("utility_real", part(real[0]),
+                ("utility_real_hd95", part(real[1]),
             ):
-                found |= around(f"{score}{name}", values, is_dice, itself="real" in score)
+                found |= around(f"{score}{name}", values, itself="real" in score)
             for score, values in (("utility", each[0]), ("utility_real", each[1])):
                 found |= over_seeds(f"{score}{name}", [part(one[0]) for one in values])
             found[f"utility{name}_n"] = float((~np.isnan(part(ours[0]))).sum())
@@ -196,12 +196,12 @@ class UtilityGain(Utility):
         return {f"utility_gain{name}": gain.value for name, gain in gains.items() if gain is not None}
 
     def context(self, reference: RealSide, generated: Population, device: torch.device) -> dict[str, float]:
-        """Dice with both (``utility_gain_both``), standard errors over patients, and intervals."""
+        """Dice with both (``utility_gain_both``), and standard errors over patients."""
         both, real = (one.mean(0) for one in self._values(reference, generated, device))
         found: dict[str, float] = {}
         for name, part in parts(reference.structures):
-            found |= around(f"utility_gain{name}", part(both[0]) - part(real[0]), True)
-            found |= around(f"utility_gain_both{name}", part(both[0]), True, itself=True)
+            found |= around(f"utility_gain{name}", part(both[0]) - part(real[0]))
+            found |= around(f"utility_gain_both{name}", part(both[0]), itself=True)
         return found
 
     def _values(
@@ -235,18 +235,14 @@ def parts(structures: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, Any]]:
         yield f"/{name}", lambda values, row=row: values[row]
 
 
-def around(
-    name: str, values: NDArray[np.float64], is_dice: bool, *, itself: bool = False
-) -> dict[str, float]:
-    """What helps to read a mean over patients: its error, of Dice an interval, and where asked for itself."""
+def around(name: str, values: NDArray[np.float64], *, itself: bool = False) -> dict[str, float]:
+    """What helps to read a mean over patients: its error, and where asked for itself."""
     mean = mean_of(values)
     if mean is None:
         return {}
     found = {name: mean.value} if itself else {}
     if mean.error is not None:
         found[f"{name}_se"] = mean.error
-    if is_dice and mean.interval is not None:
-        found |= {f"{name}_low": mean.interval[0], f"{name}_high": mean.interval[1]}
     return found
 
 
