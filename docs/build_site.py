@@ -24,15 +24,14 @@ MOVED = {"../harness/api": "reference/api.md", "../harness/hookspecs.py": "refer
 def stage(folder: Path) -> None:
     """Lay the sources of the site out: this folder, reports of benchmarks, changes, and the reference."""
     for path in sorted(DOCS.rglob("*.md")):
-        _put(folder / path.relative_to(DOCS), path.read_text(encoding="utf-8"))
+        is_top = path.parent == DOCS
+        text = path.read_text(encoding="utf-8")
+        _put(folder / path.relative_to(DOCS), text, site=folder if is_top else None)
     shutil.copytree(DOCS / "pictures", folder / "pictures")
     for path in (*DOCS.glob("*.json"), *DOCS.glob("*.css")):
         shutil.copy(path, folder)
-    for path in sorted((ROOT / "benchmarks" / "results").glob("*.*")):
-        if path.suffix in (".md", ".png"):
-            home = folder / "benchmarks" / "results" / path.name
-            home.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, home)
+    for path in (ROOT / "benchmarks" / "results").glob("*.png"):
+        shutil.copy(path, folder / "benchmarks" / "results")
     for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY"):
         text = (ROOT / f"{name}.md").read_text(encoding="utf-8")
         _put(folder / f"{name.lower()}.md", text.replace("](docs/", "]("))
@@ -40,11 +39,21 @@ def stage(folder: Path) -> None:
         _put(folder / name, text)
 
 
-def _put(path: Path, text: str) -> None:
+def _put(path: Path, text: str, *, site: Path | None = None) -> None:
+    """Write a page; a file outside of this folder that it points to comes along, into ``site``."""
     for source, target in MOVED.items():
         text = text.replace(f"]({source})", f"]({target})")
+
+    def bring(link: re.Match[str]) -> str:
+        if site is None or not (ROOT / link[1]).is_file():
+            return link[0]
+        home = site / link[1]
+        home.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / link[1], home)
+        return f"]({link[1]}"
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text.replace("](../benchmarks/", "](benchmarks/"), encoding="utf-8")
+    path.write_text(re.sub(r"\]\(\.\./([^)#\s]+)", bring, text), encoding="utf-8")
 
 
 class Page(HTMLParser):
