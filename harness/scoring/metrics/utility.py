@@ -150,11 +150,11 @@ class Utility(Metric[RealSide]):
         found: dict[str, float] = {}
         for name, part in parts(reference.structures):
             for score, values in (
-                ("utility", part(ours[0]),
-                ("utility_hd95", part(ours[1]),
-                ("utility_gap", part(real[0]) - part(ours[0]),
-                ("utility_real", part(real[0]),
-                ("utility_real_hd95", part(real[1]),
+                ("utility", part(ours[0])),
+                ("utility_hd95", part(ours[1])),
+                ("utility_gap", part(real[0]) - part(ours[0])),
+                ("utility_real", part(real[0])),
+                ("utility_real_hd95", part(real[1])),
             ):
                 found |= around(f"{score}{name}", values, itself="real" in score)
             for score, values in (("utility", each[0]), ("utility_real", each[1])):
