@@ -21,8 +21,11 @@ SIDE = 64
 TINY = {"ddpm": {"level_channels": (32, 32)}, "wgan": {}}
 
 
-def model_worker(name: str, folder: str, device: str, tiny: bool, steps: int) -> None:
+def model_worker(
+    name: str, folder: str, device: str, tiny: bool, steps: int, compiled: bool, threads: int
+) -> None:
     """Check a model, build and warm up its loops, say so, and measure when asked."""
+    torch.set_num_threads(threads)  # all models get ready at once: more of them only disturb each other
     place, images = torch.device(device), Path(folder)
     settings = settings_of(name, tiny)
     found = agreement(name, place, settings, 2 if tiny else 8)
@@ -31,8 +34,8 @@ def model_worker(name: str, folder: str, device: str, tiny: bool, steps: int) ->
     first: Loop | None = None
     for precision in PRECISIONS:
         for kind in ("eager", "compiled", "plain"):
-            if (kind, precision) == ("plain", "bf16") or (kind == "compiled" and tiny):
-                continue  # public implementations know no bf16; compiling takes a CPU minutes
+            if (kind, precision) == ("plain", "bf16") or (kind == "compiled" and not compiled):
+                continue  # public implementations know no bf16; compiling takes minutes
             try:
                 loop = make_loop(name, SIDE, images, place, **settings)
                 with arithmetic(precision, place):

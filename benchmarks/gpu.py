@@ -29,6 +29,7 @@ from plain import PLAIN
 from harness.api import Population
 from harness.data.pictures import save_png
 from harness.files import write_json
+from harness.processes import usable_cores
 
 BATCH = 32
 #: Losses of three small steps on the device in fp32, against float64 on the CPU, relative to their size.
@@ -42,6 +43,9 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--minutes", type=float, default=8.0, help="after which nothing new is begun")
     parser.add_argument("--steps", type=int, default=60, help="steps of a round")
+    parser.add_argument(
+        "--no-compile", action="store_true", help="for few minutes: compiling takes most of them"
+    )
     parser.add_argument("--tiny", action="store_true", help="small networks and few steps, for a trial")
     parser.add_argument("--out", type=Path, default=_report.RESULTS)
     parser.add_argument("--part", choices=list(PARTS))
@@ -59,7 +63,8 @@ def main() -> None:
             "folder": str(images), "device": options.device, "tiny": options.tiny, "steps": options.steps
         }  # fmt: skip
         numbers: dict[str, Any] = {"models": {}, "packed": {}, "scoring": {}}
-        for name, found in measure_models(options.models.split(","), common, deadline):
+        compiled = not (options.no_compile or options.tiny)  # a CPU takes minutes for it
+        for name, found in measure_models(options.models.split(","), common, deadline, compiled=compiled):
             numbers["models"][name] = found
             write_json(options.out / "gpu.json", numbers)  # whatever comes next, this is kept
         numbers["packed"] = measure_packed(common, deadline)
@@ -80,10 +85,14 @@ def write_noise(folder: Path) -> Path:
 
 
 def measure_models(
-    names: Sequence[str], common: dict[str, Any], deadline: float
+    names: Sequence[str], common: dict[str, Any], deadline: float, *, compiled: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """All models get ready at the same time, then take turns."""
-    workers = {name: Worker(__file__, "model", name=name, **common) for name in names}
+    threads = max(1, usable_cores() // len(names))
+    workers = {
+        name: Worker(__file__, "model", name=name, compiled=compiled, threads=threads, **common)
+        for name in names
+    }
     latest = (time.monotonic() + deadline) / 2  # the other half of the time is for measuring
     ready = {name: worker.answer(latest) for name, worker in workers.items()}
     for name, worker in workers.items():

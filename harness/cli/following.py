@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BenchError
-from ..grid.schedule import Watched, rest_after
-from ..grid.status import GridStatus, status_of
 from .options import registry
 from .stopping import StopSignal
 from .user_file import executor_settings
@@ -18,6 +16,8 @@ from .user_file import executor_settings
 if TYPE_CHECKING:
     from ..api.executor import Executor
     from ..grid.lookout import Lookout
+    from ..grid.schedule import Watched
+    from ..grid.status import GridStatus
 
 QUIET_SECONDS = 60.0
 """Between two cells of a grid a moment may pass in which nobody works; after so long nobody will."""
@@ -71,6 +71,8 @@ def follow(name: str, cells: Sequence[Watched], results: Path, stop: StopSignal,
         The exit code.
     """
     from ..grid.lookout import ASK_SECONDS
+    from ..grid.schedule import rest_after
+    from ..grid.status import status_of
     from .exits import UNFINISHED, stopped_by
     from .watching import Display
 

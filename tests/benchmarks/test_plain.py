@@ -16,6 +16,8 @@ from harness.data.pictures import save_png
 from harness.data.pixels import to_model_range
 from harness.plugins import Registry
 
+pytestmark = pytest.mark.minutes
+
 NARROW = {"width": 64}
 SMALL: dict[str, dict[str, Any]] = {
     "dcgan": NARROW,

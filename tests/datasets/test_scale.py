@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from datasets.scale import percentile
+from harness_datasets.scale import percentile
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 1001, 250_000])

@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 from toy_plugin import GRID, install
 
+pytestmark = pytest.mark.minutes
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> str:

@@ -10,6 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.minutes
+
 SMOKE = ["run", "--model", "dcgan", "--dataset", "phantom", "--res", "32", "--preset", "smoke"]
 SHORT = [
     "--set",

@@ -49,6 +49,7 @@ def error_after(model: DiffusionTranslator, steps: int) -> float:
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.minutes
 def test_a_translator_learns(name: str) -> None:
     assert error_after(build(name), STEPS) < 0.8 / 3
 
@@ -73,6 +74,7 @@ def answer_the_opposite(model: DiffusionTranslator) -> None:
 
 @pytest.mark.parametrize("fault", [blind, answer_the_opposite])
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.minutes
 def test_a_broken_translator_does_not_pass(name: str, fault: Callable[[DiffusionTranslator], None]) -> None:
     model = build(name)
     fault(model)

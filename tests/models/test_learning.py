@@ -32,6 +32,8 @@ from torch import Tensor
 
 from harness.api import Batch, Clock, ImageShape, Synthesizer
 
+pytestmark = pytest.mark.minutes
+
 LEARNT = 0.7
 
 

@@ -17,6 +17,8 @@ from slurm_here import Bench, Slurm
 
 from harness.cell.logs import read_log
 
+pytestmark = pytest.mark.minutes
+
 Make = Callable[..., Bench]
 
 
