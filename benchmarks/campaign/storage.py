@@ -61,7 +61,8 @@ def limit_a_process(healthy: Healthy, trial: Trial, draw: random.Random) -> None
     arguments = cell(place / "results", place / "cache")
     ended = call(arguments, place, _limit(what, amount))
     # What has no memory may fail anywhere, in C too; what it leaves behind is what counts.
-    starved = what == "memory" and (ended.code in (1, 127, -signal.SIGSEGV, -signal.SIGABRT, 70) or ended.hung)
+    broke = ended.code in (1, 70, 127, -signal.SIGSEGV, -signal.SIGABRT)
+    starved = what == "memory" and (broke or ended.hung)
     if not starved:
         trial.check(ended, codes={0, 2})
     trial.way = "it was enough" if ended.code == 0 else "refused, then the same"
