@@ -48,7 +48,8 @@ def runs(pixels: Levels, begins: NDArray[np.bool_]) -> Pieces:
     starts[:] = begins
     starts[:, 1:] |= pixels[:, 1:] != pixels[:, :-1]
     at = np.flatnonzero(starts)
-    return Pieces(at // count, pixels.ravel()[at], np.diff(at, append=rows * count))
+    in_each = np.count_nonzero(starts, axis=1)
+    return Pieces(np.repeat(np.arange(rows), in_each), pixels.ravel()[at], np.diff(at, append=rows * count))
 
 
 @lru_cache(maxsize=4)

@@ -53,16 +53,21 @@ def matrix(levels: Levels) -> tuple[Values, Values]:
         Two float64 (R, levels + 1).
     """
     rows = len(levels)
-    padded = np.pad(np.stack([levels, np.ones_like(levels)]), ((0, 0), (0, 0), (1, 1), (1, 1)))
-    in_row = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
-    around = in_row[:, :, :-2] + in_row[:, :, 1:-1] + in_row[:, :, 2:]
-    neighbours, count = around[0] - levels, around[1] - 1
+    neighbours = _with_neighbours(levels) - levels
+    count = _with_neighbours(np.ones_like(levels[:1])) - 1
     away = np.abs(levels - neighbours / count)
     size = int(levels.max()) + 1
     flat = levels.reshape(rows, -1)
     places = (flat + size * np.arange(rows)[:, None]).ravel()
     differences = np.bincount(places, away.ravel(), rows * size).reshape(rows, size)
     return histogram(flat, size), differences.astype(np.float64)
+
+
+def _with_neighbours(levels: Levels) -> Levels:
+    """The sum of each pixel of (R, h, w) and all that touch it."""
+    padded = np.pad(levels, ((0, 0), (1, 1), (1, 1)))
+    in_row = padded[:, :, :-2] + padded[:, :, 1:-1] + padded[:, :, 2:]
+    return np.asarray(in_row[:, :-2] + in_row[:, 1:-1] + in_row[:, 2:])
 
 
 def _sum_of_distances(values: Values, is_there: NDArray[np.bool_]) -> Values:
