@@ -6,7 +6,7 @@
 # DATA holds the folders covid-ct and acdc; what follows goes to `bench grid`. With fewer patients than ACDC's 100
 # name as many epochs as make 2,000 steps: --set does so for both sets, so run it for each by --datasets:
 #
-#     sh results/hagan-choices/run.sh DATA --datasets acdc --set epochs=67 --set evaluate_every=67 --set warmup_epochs=33
+#     sh results/hagan-choices/run.sh DATA --datasets acdc --set epochs=34 --set evaluate_every=34 --set warmup_epochs=17
 set -eu
 here=$(dirname "$0")
 data=$1
