@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import importlib
 from collections.abc import Mapping
 from types import TracebackType
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 PROJECT = "hagan-bench"
 
 
-class Tracker:
+class Tracker(abc.ABC):
     """An observer that hands every number on, by steps taken, as the log counts.
 
     Attributes:
@@ -68,17 +69,17 @@ class Tracker:
         """Hand the scores on."""
         self.log({f"score/{name}": value for name, value in scores.items()}, clock.step)
 
+    @abc.abstractmethod
     def open(self, run: Run) -> None:
         """Begin a run."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Write numbers of a step."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def close(self, is_done: bool) -> None:
         """End the run."""
-        raise NotImplementedError
 
 
 class Trackio(Tracker):

@@ -15,8 +15,8 @@ from harness.api import STOPPED, USER_ERROR, Ended, Job, JobState, Resources
 from harness.cell.spec import RunRequest
 from harness.errors import BenchError, SpecError
 from harness.grid.cells import write_cells
+from harness.grid.executors import asking
 from harness.grid.executors.kubernetes import executor as kubernetes
-from harness.grid.executors.kubernetes import kubectl as asking
 from harness.grid.executors.kubernetes.config import KubernetesConfig
 from harness.grid.executors.kubernetes.executor import Kubernetes
 from harness.grid.executors.kubernetes.kubectl import Kubectl, Pod, indexes_of, read_jobs

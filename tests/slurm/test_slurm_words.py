@@ -15,6 +15,7 @@ import pytest
 from harness.api import BUSY, PAUSED, STOPPED, Ended, Job, JobState, Resources
 from harness.errors import BenchError, SpecError
 from harness.grid.cells import CELLS, read_cell, read_cells, write_cells
+from harness.grid.executors import asking
 from harness.grid.executors.slurm import executor as slurm
 from harness.grid.executors.slurm import queue
 from harness.grid.executors.slurm.config import SlurmConfig, sbatch_options, seconds_of
@@ -124,7 +125,7 @@ def test_ends_are_told_apart(
     (job,) = executor.submit([Job("a", ("cell", "{}"))])
     (name, _) = job.place  # type: ignore[attr-defined]
     monkeypatch.setattr(slurm, "GONE_SECONDS", 0.0)
-    executor.queue._entries = read_listing(line(1, 0, name, state, status, "n2"))
+    executor.queue.known = read_listing(line(1, 0, name, state, status, "n2"))
     ended = job.poll()
     assert ended is not None
     assert (ended.code, ended.reason) == (code, reason)
@@ -181,7 +182,7 @@ def test_ten_thousand_cells_are_twelve_questions(tmp_path: Path, monkeypatch: py
     tasks = list(executor.submit([Job(name, ("cell", name)) for name in sorted(names)]))
     assert len(tasks) == 10_000
     with monkeypatch.context() as patch:
-        patch.setattr(queue, "ASK_SECONDS", -1.0)  # as if submitting had taken longer than that
+        patch.setattr(asking, "ASK_SECONDS", -1.0)  # as if submitting had taken longer than that
         assert {task.state for task in tasks} == {JobState("queued")}
     assert len(asked) <= 12
     before = len(asked)
@@ -220,7 +221,7 @@ def test_a_cell_that_slurm_forgot_is_given_up_after_a_while(
 ) -> None:
     executor, _ = cluster(tmp_path, monkeypatch, [])
     (job,) = executor.submit([Job("a", ("cell", "{}"))])
-    monkeypatch.setattr(queue, "ASK_SECONDS", -1.0)
+    monkeypatch.setattr(asking, "ASK_SECONDS", -1.0)
     assert job.poll() is None
     monkeypatch.setattr(slurm, "GONE_SECONDS", 0.0)
     ended = job.poll()
@@ -238,7 +239,7 @@ def test_a_cluster_that_does_not_answer_is_waited_for(
         raise BenchError("squeue did not answer for 60 s")
 
     monkeypatch.setattr(queue, "call", call)
-    monkeypatch.setattr(queue, "ASK_SECONDS", -1.0)
+    monkeypatch.setattr(asking, "ASK_SECONDS", -1.0)
     monkeypatch.setattr(slurm, "GONE_SECONDS", 0.0)
     assert job.poll() is None
     assert "did not answer" in executor.queue.trouble
@@ -350,7 +351,7 @@ def test_a_bad_end_is_believed_when_slurm_says_so_too(
     listing: list[str] = []
     executor, _ = cluster(tmp_path, monkeypatch, listing)
     monkeypatch.setattr(slurm, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(queue, "ASK_SECONDS", -1.0)
+    monkeypatch.setattr(asking, "ASK_SECONDS", -1.0)
     (task,) = executor.submit([Job("a", ("cell", "{}"))])
     name, _ = task.place  # type: ignore[attr-defined]
     ends = task.folder / "ends"  # type: ignore[attr-defined]
@@ -366,7 +367,7 @@ def test_an_end_that_nobody_wrote_down_may_be_none(tmp_path: Path, monkeypatch: 
     """Between the end of a script that queued its cell again and SLURM's next word lies a moment."""
     listing: list[str] = []
     executor, _ = cluster(tmp_path, monkeypatch, listing)
-    monkeypatch.setattr(queue, "ASK_SECONDS", -1.0)
+    monkeypatch.setattr(asking, "ASK_SECONDS", -1.0)
     (task,) = executor.submit([Job("a", ("cell", "{}"))])
     name, _ = task.place  # type: ignore[attr-defined]
     listing.append(line(1, 0, name, "FAILED", PAUSED << 8))

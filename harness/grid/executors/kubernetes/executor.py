@@ -95,7 +95,7 @@ class Kubernetes(Executor[KubernetesConfig]):
         path = write_job(folder, len(jobs), config, self.resources, longest=jobs[0].longest)
         if self.config.apply:
             # One that ended is replaced: what is left of its cells begins again.
-            known = self.kubectl.jobs().get(name_of(folder))
+            known = self.kubectl.lately().get(name_of(folder))
             if known is not None and known.ended is not None:
                 self.kubectl.call("delete", "jobs", "--ignore-not-found", name_of(folder))
             self.kubectl.call("apply", f"--filename={path}")
@@ -165,7 +165,7 @@ class PodJob(SubmittedJob):
     def _job(self) -> KubernetesJob | None:
         if not self.executor.config.apply:
             return None
-        return self.executor.kubectl.jobs().get(name_of(self.folder))
+        return self.executor.kubectl.lately().get(name_of(self.folder))
 
     def _end(self) -> Ended | None:
         if not self.executor.config.apply:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ....errors import BenchError
+from ..asking import Asking
 from .manifest import APP, LABEL
 
-ASK_SECONDS = 10.0
-"""Between two questions."""
 _INDEX = r"batch\.kubernetes\.io/job-completion-index"
 _COLUMNS = {
     "job": r".metadata.labels.batch\.kubernetes\.io/job-name",
@@ -58,34 +56,15 @@ class KubernetesJob:
     pods: dict[int, Pod] = field(default_factory=dict)
 
 
-class Kubectl:
-    """The Jobs of this benchmark in a namespace, as they were a few seconds ago.
-
-    Attributes:
-        asked: When kubectl was asked, on the monotonic clock.
-        trouble: Why it did not answer the last time; empty where it did.
-    """
+class Kubectl(Asking[dict[str, KubernetesJob]]):
+    """The Jobs of this benchmark in a namespace, by name."""
 
     def __init__(self, namespace: str | None) -> None:
+        super().__init__({})
         self.options = () if namespace is None else (f"--namespace={namespace}",)
-        self.asked = float("-inf")
-        self.trouble = ""
-        self._jobs: dict[str, KubernetesJob] = {}
 
-    def jobs(self) -> dict[str, KubernetesJob]:
-        """All Jobs by name; asked for again where the last answer is old.
-
-        A cluster that does not answer for a while keeps what it said before.
-        """
-        if time.monotonic() - self.asked > ASK_SECONDS:
-            try:
-                self.ask()
-            except BenchError as error:
-                self.asked, self.trouble = time.monotonic(), error.found
-        return self._jobs
-
-    def ask(self) -> dict[str, KubernetesJob]:
-        """Ask now.
+    def answer(self) -> dict[str, KubernetesJob]:
+        """What the cluster lists now.
 
         Raises:
             BenchError: kubectl is not there, or its cluster does not answer.
@@ -94,9 +73,7 @@ class Kubectl:
         jobs = self.call("get", "jobs", chosen, "--output=json")
         columns = ",".join(f"{name}:{path}" for name, path in _COLUMNS.items())
         pods = self.call("get", "pods", chosen, "--no-headers", f"--output=custom-columns={columns}")
-        self.asked, self.trouble = time.monotonic(), ""
-        self._jobs = read_jobs(jobs, pods)
-        return self._jobs
+        return read_jobs(jobs, pods)
 
     def call(self, *arguments: str, patience: float = 60.0) -> str:
         """What kubectl answers.

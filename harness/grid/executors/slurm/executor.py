@@ -24,8 +24,9 @@ from ....errors import BenchError, SpecError
 from ....files import storage_error
 from ...cells import CELLS, read_cells, write_cells
 from ...told import last_words, tail_of
+from ..asking import ASK_SECONDS
 from .config import SlurmConfig, sbatch_options
-from .queue import ASK_SECONDS, Entry, Place, Queue, call
+from .queue import Entry, Place, Queue, call
 from .script import ENDS, SCRIPT, name_of, write_script
 
 ARRAY = 1000
@@ -57,7 +58,7 @@ class Slurm(Executor[SlurmConfig]):
                 f"device {resources.device} of a job", needed="auto, cpu or cuda: SLURM says which"
             )
         self.slots: int | None = self.config.queued
-        self.queue = Queue()
+        self.queue = Queue({})
         self.folder = resources.jobs_folder.absolute()
 
     def submit(self, jobs: Sequence[Job]) -> Iterator[SubmittedJob]:
@@ -90,7 +91,7 @@ class Slurm(Executor[SlurmConfig]):
 
     def stop(self, jobs: Sequence[SubmittedJob], *, now: bool) -> None:
         """Ask SLURM once for some hundred cells."""
-        known = self.queue.entries()
+        known = self.queue.lately()
         numbers = [job.number_in(known) for job in jobs if isinstance(job, SlurmJob)]
         for start in range(0, len(numbers), AT_ONCE):
             some = numbers[start : start + AT_ONCE]
@@ -169,7 +170,7 @@ class SlurmJob(SubmittedJob):
         # Of one that is new, SLURM has not to be asked: others of its kind are being submitted just now.
         is_new = time.monotonic() - self._began < ASK_SECONDS
         queue = self.executor.queue
-        entry = (queue.known if is_new else queue.entries()).get(self.place)
+        entry = (queue.known if is_new else queue.lately()).get(self.place)
         if entry is not None and entry.job >= self.number and not entry.is_over:
             self._state = JobState("queued") if entry.is_queued else JobState("running", entry.node or None)
         return self._state
@@ -215,7 +216,7 @@ class SlurmJob(SubmittedJob):
         moment ago, unless it wrote a code.
         """
         queue = self.executor.queue
-        entry = queue.entries().get(self.place)
+        entry = queue.lately().get(self.place)
         if entry is not None and entry.job >= self.number:
             if not entry.is_over:
                 self._gone = None

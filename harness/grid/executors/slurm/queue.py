@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from ....api.executor import Reason
 from ....errors import BenchError
+from ..asking import Asking
 
-ASK_SECONDS = 10.0
-"""Between two questions."""
 _COLUMNS = {"ArrayJobID": 16, "ArrayTaskID": 16, "Name": 64, "State": 20, "exit_code": 12, "NodeList": 64}
 _QUEUED = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESIZING"}
 _RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT"}
@@ -65,47 +63,18 @@ class Entry(NamedTuple):
         return _REASONS[self.state]
 
 
-class Queue:
-    """This user's arrays of cells, as SLURM listed them a few seconds ago.
+class Queue(Asking[dict[Place, Entry]]):
+    """The newest job of every cell of this user that SLURM still knows."""
 
-    Attributes:
-        asked: When SLURM was asked, on the monotonic clock.
-        trouble: Why it did not answer the last time; empty where it did.
-    """
-
-    def __init__(self) -> None:
-        self.asked = float("-inf")
-        self.trouble = ""
-        self._entries: dict[Place, Entry] = {}
-
-    @property
-    def known(self) -> dict[Place, Entry]:
-        """As ``entries``, however old the last answer is."""
-        return self._entries
-
-    def entries(self) -> dict[Place, Entry]:
-        """The newest job of every cell that SLURM still knows; asked for again where the last answer is old.
-
-        A cluster that does not answer for a while keeps what it said before.
-        """
-        if time.monotonic() - self.asked > ASK_SECONDS:
-            try:
-                self.ask()
-            except BenchError as error:
-                self.asked, self.trouble = time.monotonic(), error.found
-        return self._entries
-
-    def ask(self) -> dict[Place, Entry]:
-        """Ask now.
+    def answer(self) -> dict[Place, Entry]:
+        """What SLURM lists now.
 
         Raises:
             BenchError: SLURM does not answer.
         """
         columns = ",".join(f"{name}:{width}" for name, width in _COLUMNS.items())
-        answer = call(["squeue", "--me", "--noheader", "--array", "--states=all", f"--Format={columns}"])
-        self.asked, self.trouble = time.monotonic(), ""
-        self._entries = read_listing(answer)
-        return self._entries
+        command = ["squeue", "--me", "--noheader", "--array", "--states=all", f"--Format={columns}"]
+        return read_listing(call(command))
 
 
 def read_listing(text: str) -> dict[Place, Entry]:
