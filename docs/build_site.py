@@ -47,13 +47,25 @@ def _put(path: Path, text: str, *, site: Path | None = None) -> None:
     def bring(link: re.Match[str]) -> str:
         if site is None or not (ROOT / link[1]).is_file():
             return link[0]
-        home = site / link[1]
-        home.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / link[1], home)
+        _bring(ROOT / link[1], site)
         return f"]({link[1]}"
 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(re.sub(r"\]\(\.\./([^)#\s]+)", bring, text), encoding="utf-8")
+
+
+def _bring(path: Path, site: Path) -> None:
+    """Copy a file from outside of this folder, and the files beside it that it points to, where it is a page."""
+    home = site / path.relative_to(ROOT)
+    if home.exists():
+        return
+    home.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, home)
+    if path.suffix == ".md":
+        for link in re.findall(r"\]\(([^):#\s]+)", path.read_text(encoding="utf-8")):
+            beside = (path.parent / link).resolve()
+            if beside.is_file() and beside.is_relative_to(ROOT):
+                _bring(beside, site)
 
 
 class Page(HTMLParser):

@@ -57,7 +57,8 @@ def facts(folder: Path) -> dict[str, str]:
             record = json.loads(content)
             for name in ("timing", "finished", "sessions", "sha256", "git", "log"):
                 record.pop(name, None)
-            content = json.dumps(record, sort_keys=True).encode()
+            found[path.name] = json.dumps(record, sort_keys=True)
+            continue
         # torch writes its own archive: the same state, and not always the same bytes.
         found[path.name] = "there" if path.suffix == ".pt" else hashlib.sha256(content).hexdigest()
     return found
@@ -124,7 +125,8 @@ class Healthy:
         wanted = self.wanted[name]
         # Only what was never overwritten has no earlier file beside it: it depends on where a run was cut.
         names = (wanted.keys() | found.keys()) - {"best.previous.safetensors", "checkpoint.previous.pt", *but}
-        return sorted(file for file in names if wanted.get(file) != found.get(file))
+        different = sorted(file for file in names if wanted.get(file) != found.get(file))
+        return [_fields(file, wanted, found) if file == "record.json" else file for file in different]
 
     def finish(
         self, trial: Trial, arguments: list[str], name: str, results: Path, *, but: tuple[str, ...] = ()
@@ -185,6 +187,14 @@ class Healthy:
     @staticmethod
     def _runs(results: Path) -> list[Path]:
         return sorted((results / "runs").iterdir())
+
+
+def _fields(file: str, wanted: dict[str, str], found: dict[str, str]) -> str:
+    """A record's file, and which of its fields are not as undisturbed."""
+    left, right = (json.loads(facts.get(file, "{}")) for facts in (wanted, found))
+    fields = sorted(field for field in left.keys() | right.keys() if left.get(field) != right.get(field))
+    told = (f"{field} {str(right.get(field))[:300]}, not {str(left.get(field))[:300]}" for field in fields)
+    return f"{file} ({'; '.join(told)})"
 
 
 def kill_in_evaluation() -> None:
