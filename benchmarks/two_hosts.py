@@ -2,8 +2,9 @@
 
     python benchmarks/two_hosts.py --cells 40 [--smoke --res 64]
 
-Checked at the end: each cell was trained by one process at a time, every line stands once in its log, every
-record was written once, and what came out is what an undisturbed run gives.
+Checked at the end: each cell was trained by one process at a time, but for the one step that a holder was
+about to make when it lost its cell; every line stands once in its log, every record was written once, and
+what came out is what an undisturbed run gives.
 """
 
 from __future__ import annotations
@@ -204,13 +205,18 @@ def faults(arena: Arena) -> list[str]:
     """What went wrong, in words."""
     found = [f"{arena.done()} of {arena.cells} cells have a record"] if arena.done() < arena.cells else []
     holders: dict[str, int] = {}
+    late: Counter[tuple[str, int]] = Counter()
     records: Counter[str] = Counter()
     for _, pid, what, cell, detail in arena.told():
         if what == "took":  # who lost a cell may take it again, once its next holder is gone
             holders[cell] = pid
+            late[cell, pid] = 0
         elif what == "step":
-            if holders.get(cell) != pid:
-                found.append(f"{cell}: {pid} made step {detail}, and {holders.get(cell)} had taken it")
+            # Between its last look and its next step a holder may stand still, and lose the cell: that step
+            # is made, in its memory. Before another it looks again.
+            late[cell, pid] += holders.get(cell) != pid
+            if late[cell, pid] > 1:
+                found.append(f"{cell}: {pid} made step {detail}, long after {holders.get(cell)} took it")
         elif what == "record":
             records[cell] += 1
         else:

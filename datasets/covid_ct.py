@@ -21,6 +21,7 @@ from harness.api import (
     Split,
     Square,
     check_bytes,
+    pass_on_shortage,
     setting,
 )
 
@@ -216,6 +217,7 @@ class _Images:
         except DataError:
             raise
         except Exception as error:  # damaged archives raise almost anything
+            pass_on_shortage(error)
             raise DataError(f"{name} in {self.place} can't be read: {error}", hint=CovidCT.obtain) from error
 
 
@@ -223,6 +225,7 @@ def _archive(place: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(place)
     except Exception as error:  # damaged archives raise almost anything
+        pass_on_shortage(error)
         raise DataError(f"{place} can't be opened: {error}", hint=CovidCT.obtain) from error
 
 

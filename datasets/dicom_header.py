@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.api import ChoiceError, DataError, check_bytes
+from harness.api import ChoiceError, DataError, check_bytes, pass_on_shortage
 
 from .dicom_pixels import DEFLATED, PALETTE, Pixels, pixels_of, place_of, word
 from .scale import Window
@@ -129,6 +129,7 @@ def reading(path: Path) -> Iterator[Any]:
     except DataError as error:
         raise type(error)(f"{path} {error.found}", needed=error.needed, hint=error.hint) from error
     except Exception as error:  # damaged elements raise almost anything
+        pass_on_shortage(error)
         reason = f"{path} can't be decoded: {error or type(error).__name__}"
         if isinstance(error, NotImplementedError) or "missing dependencies" in str(error):
             raise ChoiceError(

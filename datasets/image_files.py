@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from harness.api import DataError
+from harness.api import DataError, pass_on_shortage
 
 from .colour import as_grey
 from .deep_colour import deep_colour, is_deep, raw_mode
@@ -110,7 +110,8 @@ def is_more_than_8_bits(content: IO[bytes]) -> bool:
     except UnidentifiedImageError:
         content.seek(0)
         return content.read(2) in _ORDERS
-    except Exception:  # damaged bytes: whoever reads the pixels says so
+    except Exception as error:  # damaged bytes: whoever reads the pixels says so
+        pass_on_shortage(error)
         return False
 
 
@@ -135,6 +136,7 @@ def _named(name: str) -> Iterator[None]:
         raise DataError(f"{name} can't be decoded: {error}", needed="an image of fewer pixels") from error
     # Damaged bytes make Pillow's many decoders raise almost anything.
     except Exception as error:
+        pass_on_shortage(error)
         raise DataError(
             f"{name} can't be decoded: {error or type(error).__name__}",
             needed="a complete image file of a kind that Pillow reads",

@@ -12,7 +12,17 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import Colour, DataError, Dataset, PluginConfig, Slice, Split, check_bytes, setting
+from harness.api import (
+    Colour,
+    DataError,
+    Dataset,
+    PluginConfig,
+    Slice,
+    Split,
+    check_bytes,
+    pass_on_shortage,
+    setting,
+)
 
 from .colour import as_grey
 from .raw import digests_of, existing_root, fingerprint_of, something_else
@@ -193,6 +203,7 @@ def _read(path: Path, name: str, member: _Member, first: int, count: int) -> NDA
     except DataError:
         raise
     except Exception as error:  # damaged archives raise almost anything
+        pass_on_shortage(error)
         raise _damaged(path, name, error) from error
     if len(content) != count * size:
         raise _damaged(path, name, "it ends too early")
@@ -203,6 +214,7 @@ def _opened(path: Path, name: str) -> _Open:
     try:
         return _left_open(path, name, path.stat().st_mtime_ns)
     except Exception as error:  # damaged archives raise almost anything
+        pass_on_shortage(error)
         raise _damaged(path, name, error) from error
 
 
@@ -233,6 +245,7 @@ def _labels(path: Path, split: str) -> NDArray[np.integer]:
         with np.load(path, allow_pickle=False) as archive:
             labels: NDArray[np.integer] = archive[name]
     except Exception as error:  # damaged archives raise almost anything
+        pass_on_shortage(error)
         raise _damaged(path, name, error) from error
     if labels.ndim != 2 or labels.dtype.kind not in "ui":
         raise _damaged(path, name, f"it is {labels.dtype} {labels.shape}")

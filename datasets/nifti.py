@@ -14,7 +14,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import FILE_BYTES, DataError, check_bytes
+from harness.api import FILE_BYTES, DataError, check_bytes, pass_on_shortage
 
 from .raw import whole_file
 
@@ -107,6 +107,7 @@ def read_volume(path: Path, dimensions: int = 3) -> Volume:
     except DataError:
         raise
     except Exception as error:  # on damaged headers nibabel and numpy raise almost anything
+        pass_on_shortage(error)
         raise _damaged(path, error) from error
 
 
@@ -144,6 +145,7 @@ def read_header(path: Path) -> tuple[tuple[int, ...], tuple[float, ...], NDArray
     except DataError:
         raise
     except Exception as error:  # on damaged headers nibabel and numpy raise almost anything
+        pass_on_shortage(error)
         raise _damaged(path, error) from error
 
 

@@ -55,7 +55,7 @@ def _put(path: Path, text: str, *, site: Path | None = None) -> None:
 
 
 def _bring(path: Path, site: Path) -> None:
-    """Copy a file from outside of this folder, and the files beside it that it points to, where it is a page."""
+    """Copy a file from outside of this folder; where it is a page, the files that it points to come along."""
     home = site / path.relative_to(ROOT)
     if home.exists():
         return

@@ -59,7 +59,7 @@ def atomic_write(path: Path, *, keep: Path | None = None, new_folder: bool = Tru
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
-    temporary = Path(name)
+    temporary, check = Path(name), _guards.get(path.parent.resolve())
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -67,13 +67,16 @@ def atomic_write(path: Path, *, keep: Path | None = None, new_folder: bool = Tru
             os.fsync(file.fileno())
         # mkstemp makes files for their owner alone; a result is as readable as any other file.
         temporary.chmod(0o666 & ~_umask())
-        if (check := _guards.get(path.parent.resolve())) is not None:
+        if check is not None:
             check()
         if keep is not None and path.exists():
             path.replace(keep)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
+        # Whoever took the folder over removes what is half written there: that is no fault of the disk.
+        if isinstance(error, FileNotFoundError) and check is not None:
+            check()
         raise storage_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import math
 import os
 import re
 import shlex
@@ -58,6 +59,9 @@ def facts(folder: Path) -> dict[str, str]:
             for name in ("timing", "finished", "sessions", "sha256", "git", "log"):
                 record.pop(name, None)
             found[path.name] = json.dumps(record, sort_keys=True)
+            continue
+        if path.name == "log.jsonl":
+            found[path.name] = f"[{','.join(content.decode(errors='replace').splitlines())}]"
             continue
         # torch writes its own archive: the same state, and not always the same bytes.
         found[path.name] = "there" if path.suffix == ".pt" else hashlib.sha256(content).hexdigest()
@@ -115,8 +119,17 @@ class Healthy:
         self.place.mkdir(parents=True)
         return self.place
 
-    def differs(self, results: Path, name: str, *, but: tuple[str, ...] = ()) -> list[str]:
-        """Which files of a cell are not as undisturbed."""
+    def differs(
+        self, results: Path, name: str, *, but: tuple[str, ...] = (), rounding: float = 0.0
+    ) -> list[str]:
+        """Which files of a cell are not as undisturbed.
+
+        Args:
+            results: The folder of results.
+            name: Which of ``cells``.
+            but: Files that are not compared.
+            rounding: By which part of it a number in the record or the log may differ.
+        """
         folder = results / "runs" / self.cells[name].name
         try:
             found = facts(folder)
@@ -125,8 +138,11 @@ class Healthy:
         wanted = self.wanted[name]
         # Only what was never overwritten has no earlier file beside it: it depends on where a run was cut.
         names = (wanted.keys() | found.keys()) - {"best.previous.safetensors", "checkpoint.previous.pt", *but}
-        different = sorted(file for file in names if wanted.get(file) != found.get(file))
-        return [_fields(file, wanted, found) if file == "record.json" else file for file in different]
+        return [
+            told
+            for file in sorted(names)
+            if (told := difference(file, wanted.get(file, "null"), found.get(file, "null"), rounding))
+        ]
 
     def finish(
         self, trial: Trial, arguments: list[str], name: str, results: Path, *, but: tuple[str, ...] = ()
@@ -189,12 +205,34 @@ class Healthy:
         return sorted((results / "runs").iterdir())
 
 
-def _fields(file: str, wanted: dict[str, str], found: dict[str, str]) -> str:
-    """A record's file, and which of its fields are not as undisturbed."""
-    left, right = (json.loads(facts.get(file, "{}")) for facts in (wanted, found))
+def difference(file: str, wanted: str, found: str, rounding: float) -> str:
+    """What of a file is not as undisturbed, in words; nothing where all of it is."""
+    if wanted == found:
+        return ""
+    try:
+        left, right = json.loads(wanted), json.loads(found)
+    except ValueError:
+        return file
+    if rounding and _near(left, right, rounding):
+        return ""
+    if not isinstance(left, dict) or not isinstance(right, dict):
+        return file
     fields = sorted(field for field in left.keys() | right.keys() if left.get(field) != right.get(field))
     told = (f"{field} {str(right.get(field))[:300]}, not {str(left.get(field))[:300]}" for field in fields)
     return f"{file} ({'; '.join(told)})"
+
+
+def _near(left: Any, right: Any, rounding: float) -> bool:
+    """Whether two values of JSON are the same but for the last digits of their floats."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_near(left[key], right[key], rounding) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(
+            _near(a, b, rounding) for a, b in zip(left, right, strict=True)
+        )
+    if isinstance(left, float) and isinstance(right, float):
+        return math.isclose(left, right, rel_tol=rounding)
+    return bool(left == right)
 
 
 def kill_in_evaluation() -> None:

@@ -19,6 +19,7 @@ from ..limits import (
     check_regular,
     is_kernel_device,
 )
+from ..shortage import pass_on_shortage
 from .dataset import UNKNOWN_LABEL, Colour, Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
 from .executor import (
     BUSY,
@@ -92,6 +93,7 @@ __all__ = [
     "check_pixels",
     "check_regular",
     "is_kernel_device",
+    "pass_on_shortage",
     "setting",
 ]
 

@@ -13,16 +13,10 @@ from pathlib import Path
 import harness
 
 from ..errors import BenchError
+from ..shortage import OF_THE_MACHINE
 
 DEBUG = "HAGAN_BENCH_DEBUG"
 """Set, in the environment, by ``bench --debug``: so that the cells of a grid keep to it too."""
-
-_OF_THE_MACHINE = {
-    getattr(errno, name)
-    for name in "ENOSPC EDQUOT EFBIG EIO EROFS ESTALE EMFILE ENFILE ENOMEM ENOLCK ETIMEDOUT".split()
-    if hasattr(errno, name)
-}
-"""What a full disk, a lost connection or a limit say, whichever file they meet."""
 
 
 def end(command: Callable[[], object]) -> int:
@@ -83,7 +77,7 @@ def _is_of_output(error: OSError) -> bool:
 def _is_of_the_system(error: OSError) -> bool:
     """Whether the system refused a file, and not one of the program itself: anything else is a bug."""
     if not isinstance(error.filename, str | bytes | os.PathLike):
-        return error.errno in _OF_THE_MACHINE
+        return error.errno in OF_THE_MACHINE
     own = Path(harness.__file__).parent
     return own not in Path(os.fsdecode(error.filename)).parents
 

@@ -14,6 +14,7 @@ from ..api import BenchError, DataError, Dataset
 from ..download import DownloadProgress, download
 from ..files import move_aside, storage_error
 from ..limits import check_bytes
+from ..shortage import pass_on_shortage
 
 
 def fetch(kind: type[Dataset], name: str, root: Path, *, progress: DownloadProgress | None = None) -> None:
@@ -86,6 +87,7 @@ def unpack(archive: Path) -> None:
     except (BenchError, OSError):
         raise
     except Exception as error:  # damaged archives raise almost anything
+        pass_on_shortage(error)
         raise DataError(
             f"{archive} is damaged: {error}", hint=f"{move_aside(archive)}, and fetch again"
         ) from error

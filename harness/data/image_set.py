@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..api import DataError, SpecError, Split
 from ..files import move_aside, read_json, sha256_of_file, unsealed
+from ..shortage import pass_on_shortage
 from .layers import LABELS, PIXELS, SOURCE
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ class ImageSet:
                 meta["libraries"],
             )
         except Exception as error:  # damaged files make json, numpy and pandas raise almost anything
+            pass_on_shortage(error)
             raise DataError(
                 f"{home} is not a prepared image set: {error}", hint=f"{move_aside(home)}, and prepare again"
             ) from error

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..api import ScoreError
 from ..limits import check_count, check_memory
+from ..shortage import pass_on_shortage
 
 _SUFFIX = ".npy"
 _HEADER_BYTES = 1 << 17
@@ -91,4 +92,5 @@ def _told(path: Path) -> Iterator[None]:
     except ScoreError:
         raise
     except Exception as error:  # headers are parsed as Python and raise what that raises
+        pass_on_shortage(error)
         raise ScoreError(f"{path} can't be read as an array: {error}", needed="np.save of uint8") from error

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import atomic_write, open_file, sha256_of_json
+from ..shortage import pass_on_shortage
 
 _FORMAT = 1
 
@@ -32,7 +33,8 @@ class FeatureCache:
             with open_file(self._path(key)) as handle, np.load(handle, allow_pickle=False) as file:
                 features: NDArray[np.float64] = file["features"]
                 intact = str(file["key"]) == _text(key) and str(file["sha256"]) == _digest(features)
-        except Exception:  # damaged files make zipfile, zlib and numpy raise almost anything
+        except Exception as error:  # damaged files make zipfile, zlib and numpy raise almost anything
+            pass_on_shortage(error)
             return None
         return features if intact else None
 

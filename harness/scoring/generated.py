@@ -17,6 +17,7 @@ from PIL import Image
 
 from ..api import ScoreError
 from ..limits import check_bytes, check_count, check_memory, check_pixels, check_regular, is_kernel_device
+from ..shortage import pass_on_shortage
 from .arrays import headers_of, read_array
 from .stored import check_images
 
@@ -116,6 +117,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
     except Exception as error:  # a damaged directory makes zipfile raise almost anything
+        pass_on_shortage(error)
         raise ScoreError(f"{path} is damaged: {error}", needed="a whole archive") from error
     with archive:
         yield archive
@@ -180,9 +182,8 @@ def _parts(files: list[_Stored]) -> Iterator[list[_Stored]]:
 def _read(file: _Stored, origin: Path) -> bytes:
     try:
         return file.read()
-    except MemoryError:
-        raise
     except Exception as error:  # archives raise whatever their compression does
+        pass_on_shortage(error)
         raise ScoreError(
             f"{origin}: {file.name} can't be read: {error}",
             needed="a whole file that may be read; in an archive, stored or deflated, and not encrypted",
@@ -208,9 +209,10 @@ def _decode(name: str, content: bytes, origin: Path) -> list[NDArray[np.uint8]]:
                 pages.append(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
             else:
                 return pages
-    except (ScoreError, MemoryError):
+    except ScoreError:
         raise
     except Exception as error:  # damaged files make Pillow raise almost anything
+        pass_on_shortage(error)
         raise ScoreError(f"{origin}: {name} is damaged: {error}", needed="a whole image file") from error
     if mode.startswith("I") or mode == "F":
         raise ScoreError(

@@ -13,6 +13,7 @@ from ..api import WeightsError, WeightsFile
 from ..download import DownloadError, DownloadProgress, download
 from ..files import move_aside, sha256_of_file
 from ..limits import check_regular
+from ..shortage import pass_on_shortage
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def load_state(path: Path, file: WeightsFile) -> dict[str, torch.Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
+        pass_on_shortage(error)
         # Damaged archives and foreign pickles raise a dozen unrelated types.
         raise WeightsError(
             f"{path} cannot be read as weights ({type(error).__name__})",

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 from ..files import atomic_write, move_aside, read_file
+from ..shortage import pass_on_shortage
 from .digests import digest_of
 
 FORMAT = 2
@@ -76,6 +77,7 @@ def _read_state(path: Path, identity: str) -> dict[str, Any]:
         # Through memory: a truncated file must not be mapped, and a later rename must not pull it away.
         state = torch.load(io.BytesIO(read_file(path)), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever the damage happens to trigger
+        pass_on_shortage(error)
         raise CheckpointError(f"{path} can't be read: {type(error).__name__}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise CheckpointError(f"{path} is no checkpoint of format {FORMAT}")
@@ -127,6 +129,7 @@ def load_networks(path: Path, digest: str) -> dict[str, Tensor]:
             f"{path} is missing", needed="the networks that scored best", hint=hint
         ) from error
     except Exception as error:  # the Rust reader has its own exception type
+        pass_on_shortage(error)
         raise CheckpointError(
             f"{path} can't be read: {error}", needed="the networks that scored best", hint=hint
         ) from error

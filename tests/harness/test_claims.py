@@ -31,7 +31,7 @@ from pathlib import Path
 import pretend_hosts
 from harness import claims
 from harness.errors import BusyError, StorageError
-from harness.files import atomic_write
+from harness.files import atomic_write, clear_partial
 
 folder, locks, clock = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 claims.LEASE_SECONDS, claims.HEARTBEAT_SECONDS = {LEASE}, {LEASE} / 5
@@ -261,6 +261,17 @@ def test_nothing_is_written_once_a_claim_was_taken_away(folder: Path) -> None:
     assert [path.name for path in folder.iterdir() if path.suffix == ".txt"] == ["first.txt"]
     with atomic_write(folder / "third.txt") as file:
         file.write(b"3: nobody claims the folder any more")
+
+
+def test_a_half_written_file_that_the_next_holder_removed_tells_who_took_over(folder: Path) -> None:
+    with claimed(folder) as claim:
+        lease = claim.lease_path.read_text()
+        with pytest.raises(BusyError, match="took over"), atomic_write(folder / "late.txt") as file:
+            file.write(b"1")
+            claim.lease_path.write_text(lease.replace("token=", "token=not"))
+            clear_partial(folder)
+        claim.lease_path.write_text(lease)
+    assert not list(folder.glob("*.txt"))
 
 
 def test_a_folder_that_was_removed_is_told_as_such(folder: Path) -> None:
