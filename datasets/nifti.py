@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 import math
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from harness.api import FILE_BYTES, DataError, check_bytes, pass_on_shortage
@@ -116,10 +116,11 @@ def _content(path: Path) -> bytes:
     if packed[:2] != b"\x1f\x8b":
         return packed
     told = int.from_bytes(packed[-4:], "little")
-    # In one go into memory of the right size, which the last four bytes tell: a fifth faster than in pieces.
+    # In one go into memory of the right size, which the last four bytes tell, by a library that takes half of
+    # zlib's time: unpacking is most of what reading a volume costs.
     # A damaged file may tell anything, but deflate makes nothing more than 1032 times smaller.
     if (possible := 1032 * len(packed)) <= FILE_BYTES:
-        content = zlib.decompress(packed, wbits=31, bufsize=max(1, min(told, possible)))
+        content = isal_zlib.decompress(packed, wbits=31, bufsize=max(1, min(told, possible)))
         if len(content) == told:
             return content
     # Of several parts, as bgzip writes, or so large that it might unpack to more than there is memory.

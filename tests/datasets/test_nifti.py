@@ -81,7 +81,7 @@ def cifti() -> bytes:
     [
         (encoded()[:-1], "can't hold"),
         (gzip.compress(encoded())[:-9], "damaged"),
-        (gzip.compress(encoded())[:-6] + b"\0\0\0\0\0\0", "incorrect data check"),
+        (gzip.compress(encoded())[:-6] + b"\0\0\0\0\0\0", "Incorrect checksum"),
         (b"", "damaged"),
         (b"not an image at all" * 40, "damaged"),
         (encoded(np.zeros((4, 4, 4, 2), np.uint8)), r"shape \(4, 4, 4, 2\)"),
