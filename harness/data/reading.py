@@ -89,8 +89,8 @@ def read_items(
             yield pending.popleft().result()
     except BrokenProcessPool as error:
         raise DataError(
-            "a process that reads the raw files was killed, probably for want of memory",
-            hint="the same again with --workers 1",
+            "a process that reads the raw files ended at once, or was killed for want of memory",
+            hint="the same again with --workers 1; a script wants `if __name__ == \"__main__\":` around its calls",
         ) from error
     finally:
         with (

@@ -18,7 +18,7 @@ from .wavelet import PARTS, wavelet_parts
 
 SMALLEST = 8
 """Pixels of the shortest side; half of them are left after resampling."""
-_RESAMPLED_AT_ONCE, _COUNTED_AT_ONCE = 1 << 16, 1 << 14
+_AT_ONCE = 1 << 14
 """Resampled pixels of the images that are worked on together: as many as fit into a processor's cache, with
 all that each step makes of them."""
 
@@ -98,7 +98,8 @@ def radiomic_features(images: NDArray[np.uint8]) -> Values:
         raise ScoreError(
             f"images of {height} x {width} pixels", needed=f"at least {SMALLEST} for radiomic features"
         )
-    step = max(1, _RESAMPLED_AT_ONCE * 4 // (height * width))
+    rows, columns = inside(height, width)
+    step = max(1, _AT_ONCE // (rows.stop * columns.stop))
     parts = [_features(images[start : start + step]) for start in range(0, len(images), step)]
     return np.concatenate(parts) if parts else np.empty((0, len(NAMES)))
 
@@ -111,10 +112,8 @@ def _features(images: NDArray[np.uint8]) -> Values:
     ranges = [_range(stored), _range(small), _range(masked)]
     each = [masked, *wavelet_parts(small)[:, :, rows, columns]]
     # Image by image, so that what belongs together lies together.
-    flat = np.stack(each, axis=1).reshape(-1, *masked.shape[1:])
-    step = len(each) * max(1, _COUNTED_AT_ONCE // masked[0].size)
-    texture = [_texture(flat[start : start + step]) for start in range(0, len(flat), step)]
-    return np.concatenate([*ranges, np.concatenate(texture).reshape(len(images), -1)], axis=1)
+    texture = _texture(np.stack(each, axis=1).reshape(-1, *masked.shape[1:]))
+    return np.concatenate([*ranges, texture.reshape(len(images), -1)], axis=1)
 
 
 def _texture(images: Values) -> Values:
