@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,18 +12,25 @@ CHOICES = Path(__file__).parents[1] / "results" / "hagan-choices"
 
 
 def test_the_choices_of_hagan_are_those_of_their_records() -> None:
-    scores: dict[tuple[str, float], dict[int, float]] = defaultdict(dict)
+    settings = "reverse_skip_sampling", "reverse_skip_drop", "pixel_branch", "mixing"
+    found: dict[tuple[str, ...], dict[int, dict[str, float]]] = defaultdict(dict)
     for path in CHOICES.glob("runs/*/record.json"):
         record = unsealed(json.loads(path.read_text()))
-        config = record["spec"]["model"]["config"]
-        if record["spec"]["dataset"]["name"] == "covid-ct":
-            if (config["pixel_branch"], config["mixing"]) == ("lateral", "plain"):
-                choice = config["reverse_skip_sampling"], config["reverse_skip_drop"]
-                scores[choice][record["spec"]["seed"]] = record["scores"]["best"]["swd"]
-    rows = re.findall(
-        r"^\| `(mean|off)`.*?\| ([0-9.]+).*?\| ([0-9., ]+) \|", (CHOICES / "README.md").read_text(), re.M
-    )
-    assert len(rows) == len(scores) > 0
-    for sampling, drop, told in rows:
-        by_seed = scores[sampling, float(drop)]
-        assert told == ", ".join(f"{by_seed[seed]:.1f}" for seed in sorted(by_seed))
+        spec = record["spec"]
+        config = spec["model"]["config"]
+        choice = spec["dataset"]["name"], *(f"{config[name]}".removesuffix(".0") for name in settings)
+        found[choice][spec["seed"]] = record["scores"]["best"]
+    lines = (CHOICES / "README.md").read_text().replace("\N{MINUS SIGN}", "-").replace("`", "").splitlines()
+    rows = [
+        [part.strip() for part in line.strip("| ").split("|")]
+        for line in lines
+        if "plain | " in line or "augmented | " in line
+    ]
+    told = {tuple(row[:5]): row[5:] for row in rows if len(row) == 8}
+    assert told.keys() == found.keys()
+    for choice, by_metric in told.items():
+        assert sorted(found[choice]) == [0, 1, 2]
+        for name, digits, shown in zip(
+            ("swd", "kid_random", "ms_ssim_gap"), (1, 3, 2), by_metric, strict=True
+        ):
+            assert shown == ", ".join(f"{found[choice][seed][name]:.{digits}f}" for seed in (0, 1, 2)), choice
