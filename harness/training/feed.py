@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 import numpy as np
@@ -50,8 +50,9 @@ class Resident(Feed):
 
     def batches(self, order: NDArray[np.intp], size: int) -> Generator[list[Tensor], None, None]:
         """Gathered on the device."""
-        for chosen in torch.from_numpy(order).to(self.device).split(size):
-            yield [stack[chosen] for stack in self.stacks]
+        rows = torch.from_numpy(order).to(self.device)
+        for start in range(0, len(order), size):
+            yield [stack[rows[start : start + size]] for stack in self.stacks]
 
 
 class Streamed(Feed):
@@ -64,18 +65,19 @@ class Streamed(Feed):
 
     def batches(self, order: NDArray[np.intp], size: int) -> Generator[list[Tensor], None, None]:
         """Read into two buffers in turn."""
-        batches = [order[start : start + size] for start in range(0, len(order), size)]
         shapes = [(size, *stack.shape[1:]) for stack in self.stacks]
         buffers = [_Buffer(shapes, self.device, self.copying) for _ in range(2)]
+        coming: Future[_Buffer] | None = None
         with ExitStack() as files, ThreadPoolExecutor(1, "reading images") as thread:
             readers = [files.enter_context(stack.reading()) for stack in self.stacks]
-            coming = thread.submit(buffers[0].fill, readers, batches[0])
-            for number, _ in enumerate(batches, start=1):
-                filled = coming.result()
-                if number < len(batches):
-                    # Nobody uses that buffer any more: its batch was asked for before this one.
-                    coming = thread.submit(buffers[number % 2].fill, readers, batches[number])
-                yield filled.on_device()
+            for number, start in enumerate(range(0, len(order), size)):
+                # What this buffer held was the batch before the one that is yielded now: nobody uses it.
+                filling = thread.submit(buffers[number % 2].fill, readers, order[start : start + size])
+                if coming is not None:
+                    yield coming.result().on_device()
+                coming = filling
+            if coming is not None:
+                yield coming.result().on_device()
 
 
 class _Buffer:
