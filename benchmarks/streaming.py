@@ -205,8 +205,8 @@ def page(numbers: dict[str, Any]) -> str:
         f"Made by `python benchmarks/streaming.py --images {numbers['images']}`. "
         f"{_report.machine_words('cpu')}",
         f"{numbers['images']:,} random images of {SIDE} px, {numbers['bytes'] / 1e9:.1f} GB on the disk; "
-        f"steps of `{numbers['model']}` in batches of {numbers['batch_size']}, and batches alone, in turn in one "
-        "process: medians, and quartiles of the ratio to images in memory. *From the disk*: the file was "
+        f"steps of `{numbers['model']}` in batches of {numbers['batch_size']}, and batches alone, in turn in "
+        "one process: medians, and quartiles of the ratio to images in memory. *From the disk*: the file was "
         "dropped from the page cache before each round.",
         _report.table(
             ["of one", "in memory ms", "streamed ms", "ratio", "from the disk ms", "ratio", "n"],
