@@ -48,6 +48,7 @@ def run(
     weights: Sequence[PathLike] = (),
     offline: bool = False,
     device: str = "auto",
+    device_memory: int | None = None,
     skip_bad: bool = False,
 ) -> Record:
     """Train a model on a data set, score what it makes, and return its record, which is kept.
@@ -70,6 +71,8 @@ def run(
         weights: Files or folders of weights of feature networks.
         offline: Never download weights.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        device_memory: Bytes that images may take on the device; more stream from the disk. None for half of
+            what is free; on a CPU, half of RAM.
         skip_bad: Leave damaged raw files out, and record them.
 
     Raises:
@@ -91,6 +94,7 @@ def run(
         Store(Path(results)),
         folder,
         device=device,
+        device_memory=device_memory,
         skip_bad=skip_bad,
         weights=_weights(weights, folder, offline),
     )

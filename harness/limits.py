@@ -26,7 +26,7 @@ IMAGES: Final = 10_000_000
 PLACES: Final = 4096
 """Cells at a time."""
 MEMORY_SHARE: Final = 0.5
-"""Part of this machine's memory that images may take: whatever scores them holds them twice."""
+"""Part of a memory that images may take: whatever scores them holds them twice, and networks need some."""
 SEEDS: Final = 1 << 32
 """Seeds are below this: what numpy, pandas and torch all take."""
 
@@ -67,7 +67,7 @@ def check_count(count: int, what: str, error: type[BenchError], *, most: int = I
 
 def check_memory(size: int, name: str, error: type[BenchError]) -> None:
     """Refuse what would fill this machine's memory, before it is asked for."""
-    most = int(MEMORY_SHARE * _memory())
+    most = memory_for_images()
     if size > most:
         raise error(
             f"{name} takes {size:,} bytes of memory",
@@ -76,11 +76,13 @@ def check_memory(size: int, name: str, error: type[BenchError]) -> None:
         )
 
 
-def _memory() -> int:
+def memory_for_images() -> int:
+    """Bytes of this machine's memory that images may take."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # a system that doesn't tell
-        return 1 << 40
+        memory = 1 << 40
+    return int(MEMORY_SHARE * memory)
 
 
 def check_regular(path: str | os.PathLike[str], error: type[BenchError]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -12,6 +13,30 @@ from pydantic import BaseModel, ValidationError
 from .errors import SpecError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_PREFIXES = ("", "k", "m", "g", "t")
+_MEMORY = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?([kmgt]?)(i?)b?", re.IGNORECASE)
+
+
+def bytes_of(text: str, option: str) -> int:
+    """An amount of memory as people write it: 8GB, 1.5 GiB, 500MB, 0.
+
+    Args:
+        text: A number; with a prefix of thousands, or with ``i`` of 1024.
+        option: Where it was given.
+
+    Raises:
+        SpecError: It is none.
+    """
+    found = _MEMORY.fullmatch(text.strip())
+    if found is None:
+        raise SpecError(
+            f"{option} {reprlib.repr(text)} is no amount of memory",
+            needed="a number with a unit: 500MB, 8GB, 16GiB",
+            hint=f"{option} 8GB",
+        )
+    number, prefix, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** _PREFIXES.index(prefix.lower()))
 
 
 def read_value(value: Any) -> Any:

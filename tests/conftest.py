@@ -108,13 +108,20 @@ def run_tiny(tmp_path: Path) -> RunTiny:
         results: Path = tmp_path / "results",
         stop: Callable[[], bool] = lambda: False,
         compile: bool = False,
+        device_memory: int | None = None,
         **request: Any,
     ) -> Outcome:
         defaults: dict[str, Any] = {"model": "linear-gan", "dataset": "discs", "resolution": 16}
         tiny = {"epochs": 4, "evaluate_every": 2, "batch_size": 8, "metrics": "brightness"}
         request = {**defaults, **request, "settings": {**tiny, **request.get("settings", {})}}
         settings = Settings(
-            Store(results), tmp_path / "cache", device="cpu", workers=1, compile=compile, stop=stop
+            Store(results),
+            tmp_path / "cache",
+            device="cpu",
+            workers=1,
+            compile=compile,
+            device_memory=device_memory,
+            stop=stop,
         )
         return run_cell(RunRequest(**request), settings)
 

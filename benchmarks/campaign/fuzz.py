@@ -219,6 +219,7 @@ KNOWN: dict[str, Callable[[Path], list[object]]] = {
     "metrics": lambda place: ["swd", "swd,ms_ssim", "swd,frd", "nosuch"],
     "res": lambda place: ["32", "32", "64", "32,64", *NUMBERS],
     "device": lambda place: ["cpu", "cpu", "auto", "cuda", "cuda:99", "mps", "xla"],
+    "device_memory": lambda place: ["1GB", "0", "1e9", "-1", "12 parsecs", BIG],
     "precision": lambda place: ["fp32", "bf16", "tf32", "auto", "fp8"],
     "jobs": lambda place: ["1", "auto", "0", "-1", "²", "1e3", BIG],
     "run": _runs,

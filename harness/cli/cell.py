@@ -73,6 +73,7 @@ def cell(
         Store(work.results),
         work.cache,
         device=device,
+        device_memory=work.device_memory,
         workers=threads,
         skip_bad=work.skip_bad,
         weights=weights_of([*work.weights, *(weights or ())], work.cache, offline=False),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import reprlib
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -204,10 +203,11 @@ class _Asked:
     def prepared(self, cache: Path, tell: Callable[[str], None] = tell) -> list[ImageSet]:
         """Its image sets, one for each side, prepared below a cache folder."""
         from ..data.prepare import prepare as build
+        from .progress import Terminal
 
         with StopSignal("stopping after this item; once more to stop at once") as stop:
             try:
-                with heeding(stop), _reading() as progress:
+                with heeding(stop), Terminal(registry().manager, lambda: False) as terminal:
                     sets = build(
                         self.made(),
                         self.dataset,
@@ -215,7 +215,7 @@ class _Asked:
                         cache / "images",
                         workers=self.workers,
                         skip_bad=self.skip_bad,
-                        progress=progress,
+                        progress=terminal.preparing,
                         tell=tell,
                     )
             except Interrupted:
@@ -223,17 +223,6 @@ class _Asked:
 
                 sys.exit(stopped_by(stop.number))
         return list(sets.values())
-
-
-@contextmanager
-def _reading() -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _write_uses(path: Path, uses: dict[str, str]) -> None:

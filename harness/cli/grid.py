@@ -15,6 +15,7 @@ from .options import (
     AsJson,
     Assignments,
     CacheOption,
+    DeviceMemory,
     Resolution,
     Results,
     Roots,
@@ -23,6 +24,7 @@ from .options import (
     Target,
     WeightsOption,
     cache_folder,
+    device_memory_of,
     names_of,
     roots_of,
     settings_of,
@@ -99,6 +101,7 @@ def grid(
     executor: ExecutorName = "local",
     set_executor: ExecutorSettings = None,
     device: DeviceKind = "auto",
+    device_memory: DeviceMemory = None,
     detach: Detach = False,
     cancel: Cancel = False,
     dry_run: DryRun = False,
@@ -121,7 +124,7 @@ def grid(
         source=source,
         target=target,
     )
-    options = _options(preset, assignments, data_root, weights, skip_bad)
+    options = _options(preset, assignments, data_root, weights, skip_bad, device_memory)
     given = settings_of(set_executor, "--set-executor")
     means = Means(executor, given, jobs, per_device, device, detach, cancel, dry_run, watch, as_json)
     means.execute(chosen, options, results, cache_folder(cache))
@@ -146,6 +149,7 @@ def ablate(
     executor: ExecutorName = "local",
     set_executor: ExecutorSettings = None,
     device: DeviceKind = "auto",
+    device_memory: DeviceMemory = None,
     detach: Detach = False,
     cancel: Cancel = False,
     dry_run: DryRun = False,
@@ -163,7 +167,7 @@ def ablate(
         source=source,
         target=target,
     )
-    options = _options(preset, assignments, data_root, weights, skip_bad)
+    options = _options(preset, assignments, data_root, weights, skip_bad, device_memory)
     given = settings_of(set_executor, "--set-executor")
     means = Means(executor, given, jobs, per_device, device, detach, cancel, dry_run, watch, as_json)
     means.execute(chosen, options, results, cache_folder(cache))
@@ -175,11 +179,17 @@ def _options(
     data_root: list[Path] | None,
     weights: list[Path] | None,
     skip_bad: bool,
+    device_memory: str | None,
 ) -> GridOptions:
     from ..grid.planned import GridOptions
 
     return GridOptions(
-        tuple(preset or ()), settings_of(assignments), roots_of(data_root), tuple(weights or ()), skip_bad
+        tuple(preset or ()),
+        settings_of(assignments),
+        roots_of(data_root),
+        tuple(weights or ()),
+        skip_bad,
+        device_memory_of(device_memory),
     )
 
 

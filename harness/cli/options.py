@@ -45,6 +45,15 @@ WeightsOption = Annotated[
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never download weights.")]
 Device = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda or cuda:N.")]
+DeviceMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--device-memory",
+        metavar="BYTES",
+        help="Memory that images may take on the device, such as 8GB; more stream from the disk. "
+        "Default: half of what is free; on a CPU, half of RAM.",
+    ),
+]
 Assignments = Annotated[
     list[str] | None,
     typer.Option(
@@ -176,6 +185,17 @@ def tracking(tensorboard: bool, track: str | None) -> Iterator[None]:
                 raise unknown_name("tracker", name, TRACKERS, hint="--track trackio; or --tensorboard")
             watching.enter_context(TRACKERS[name](manager))
         yield
+
+
+def device_memory_of(text: str | None) -> int | None:
+    """Bytes of ``--device-memory``; None where it was not given.
+
+    Raises:
+        SpecError: It is no amount of memory.
+    """
+    from ..values import bytes_of
+
+    return None if text is None else bytes_of(text, "--device-memory")
 
 
 def settings_of(assignments: list[str] | None, option: str = "--set") -> dict[str, Any]:

@@ -7,16 +7,39 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import pluggy
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from .. import hookimpl
-from ..api import Clock, Run
+
+if TYPE_CHECKING:
+    import pluggy
+
+    from ..api import Clock, Run
 
 LINE_SECONDS = 10.0
 """Between two plain lines, where there is no terminal."""
+
+
+class Pace:
+    """How fast something is done, counted from where this process began with it.
+
+    Args:
+        first: How much was done when it began: what an earlier process did took this one no time.
+    """
+
+    def __init__(self, first: int) -> None:
+        self.first, self.began = first, time.monotonic()
+
+    def words(self, done: int, total: int) -> str:
+        """Speed and the time left, behind a comma; nothing before anything is done."""
+        seconds = time.monotonic() - self.began
+        if done <= self.first or not seconds:
+            return ""
+        speed = (done - self.first) / seconds
+        return f", {speed:.3g} a second, {timedelta(seconds=round((total - done) / speed))} left"
 
 
 class Terminal:
@@ -36,6 +59,7 @@ class Terminal:
         )
         self.task: TaskID | None = None
         self.spoken = 0.0
+        self.pace: Pace | None = None
 
     def __enter__(self) -> Terminal:
         self.manager.register(self)
@@ -56,7 +80,9 @@ class Terminal:
         """Show how far the raw files are read; a stop request ends the reading."""
         if self.stop():
             raise KeyboardInterrupt
-        self._show("reading", done, total, f"{done} of {total} files", always=done == total)
+        self.pace = self.pace or Pace(done)
+        words = f"{done} of {total} files{self.pace.words(done, total)}"
+        self._show("reading", done, total, words, always=done == total)
 
     @hookimpl
     def bench_run_started(self, run: Run) -> None:

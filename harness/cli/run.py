@@ -16,6 +16,7 @@ from .options import (
     CacheOption,
     DatasetName,
     Device,
+    DeviceMemory,
     ModelName,
     Offline,
     Resolution,
@@ -30,6 +31,7 @@ from .options import (
     Workers,
     cache_folder,
     data_root_of,
+    device_memory_of,
     registry,
     settings_of,
     tell,
@@ -74,6 +76,7 @@ def run(
     weights: WeightsOption = None,
     offline: Offline = False,
     device: Device = "auto",
+    device_memory: DeviceMemory = None,
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the networks: a slow start, faster steps.")
     ] = False,
@@ -92,6 +95,7 @@ def run(
     from ..cell.spec import RunRequest
     from ..running.resolve import resolve
 
+    memory = device_memory_of(device_memory)
     plugins = registry()
     named = {
         "epochs": epochs,
@@ -136,6 +140,7 @@ def run(
             results=store,
             cache=cache_path,
             device=device,
+            device_memory=memory,
             workers=workers,
             skip_bad=skip_bad,
             compile=compile,

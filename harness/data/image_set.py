@@ -16,6 +16,7 @@ from ..api import DataError, SpecError, Split
 from ..files import move_aside, read_json, sha256_of_file, unsealed
 from ..shortage import pass_on_shortage
 from .layers import LABELS, PIXELS, SOURCE
+from .stack import Stack
 
 if TYPE_CHECKING:
     import pandas
@@ -35,16 +36,13 @@ class ImageSet:
         name: The data set's registered name.
         fingerprint: Identity of exactly these pixels and rows: it changes with the raw content, the data
             set's version and options, the resolution, and any selection.
-        images: uint8 (N, C, H, W), grey with one channel or RGB with three, read only; a memory map when
-            opened from the cache.
+        stacks: The images as they are stored, by the file that holds them: pixels, and where a set has them
+            those of the source modality, and labels.
         table: One row per image: ``patient``, ``source`` (raw file), ``index`` (slice in that file),
             ``split``, the raw slice's ``height``, ``width`` and ``mode``, its ``conversion`` where something
             was lost, and the names of its ``labels`` between semicolons.
         skipped: ``{"item", "reason"}`` for every damaged item that was left out on request.
         home: The folder it was opened from.
-        source: uint8 (N, C, H, W), the same slices in the source modality; None outside of pairs.
-        labels: uint8 (N, 1, H, W), what each pixel shows: 0 for nothing, k for the k-th of ``label_names``,
-            255 where that is not known; None for a set without a segmentation.
         label_names: What the labels 1, 2, ... mean.
         unions: The labels of each region, by its name.
         libraries: Versions of the libraries that made these pixels from raw files.
@@ -52,28 +50,47 @@ class ImageSet:
 
     name: str
     fingerprint: str
-    images: NDArray[np.uint8]
+    stacks: Mapping[str, Stack]
     table: pandas.DataFrame
     skipped: list[dict[str, str]] = field(default_factory=list)
     home: Path | None = None
-    source: NDArray[np.uint8] | None = None
-    labels: NDArray[np.uint8] | None = None
     label_names: tuple[str, ...] = ()
     unions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.stacks[PIXELS])
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """uint8 (N, C, H, W), grey with one channel or RGB with three, read only.
+
+        A memory map of a whole set; of a selection a copy, made when it is asked for.
+        """
+        return self.stacks[PIXELS].array
+
+    @property
+    def source(self) -> NDArray[np.uint8] | None:
+        """uint8 (N, C, H, W), the same slices in the source modality; None outside of pairs."""
+        return self.stacks[SOURCE].array if SOURCE in self.stacks else None
+
+    @property
+    def labels(self) -> NDArray[np.uint8] | None:
+        """What each pixel shows, uint8 (N, 1, H, W); None for a set without a segmentation.
+
+        0 for nothing, k for the k-th of ``label_names``, 255 where that is not known.
+        """
+        return self.stacks[LABELS].array if LABELS in self.stacks else None
 
     @property
     def resolution(self) -> int:
         """Side of an image, in pixels."""
-        return int(self.images.shape[-1])
+        return self.stacks[PIXELS].shape[-1]
 
     @property
     def channels(self) -> int:
         """1 for grey images, 3 for RGB."""
-        return int(self.images.shape[1])
+        return self.stacks[PIXELS].shape[1]
 
     @property
     def conversions(self) -> dict[str, int]:
@@ -126,10 +143,8 @@ class ImageSet:
         return replace(
             self,
             fingerprint=digest,
-            images=_rows(self.images, rows),
+            stacks={file: stack.select(rows) for file, stack in self.stacks.items()},
             table=self.table.iloc[rows].reset_index(drop=True),
-            source=None if self.source is None else _rows(self.source, rows),
-            labels=None if self.labels is None else _rows(self.labels, rows),
         )
 
     def limit(self, count: int, seed: int = 0) -> ImageSet:
@@ -169,18 +184,16 @@ class ImageSet:
             table = pandas.read_csv(home / TABLE, dtype=kinds, keep_default_na=False)
             side, channels = meta["resolution"], meta["channels"]
             stacks = {
-                file: _opened(home / file, (len(table), count, side, side))
+                file: Stack(_opened(home / file, (len(table), count, side, side)))
                 for file, count in channels.items()
             }
             return cls(
                 meta["name"],
                 meta["fingerprint"],
-                stacks[PIXELS],
+                stacks,
                 table,
                 meta["skipped"],
                 home,
-                stacks.get(SOURCE),
-                stacks.get(LABELS),
                 tuple(meta["labels"]),
                 meta["regions"],
                 meta["libraries"],
@@ -203,12 +216,6 @@ def _opened(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     if array.shape != shape or array.dtype != np.uint8:
         raise ValueError(f"{path.name} holds {array.dtype} {array.shape}, not uint8 {shape}")
     return array
-
-
-def _rows(array: NDArray[np.uint8], rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-    chosen = array[rows]
-    chosen.flags.writeable = False
-    return chosen
 
 
 def read_meta(home: Path) -> dict[str, Any]:

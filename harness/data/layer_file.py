@@ -37,6 +37,10 @@ class LayerFile:
         self._file.write(np.broadcast_to(images, whole).tobytes())
         self.count += len(images)
 
+    def flush(self) -> None:
+        """Leave what was written to the system: it outlasts this process."""
+        self._file.flush()
+
     def finish(self) -> None:
         """Complete the header, and make sure that everything is on the disk."""
         self._file.seek(0)

@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ import pandas as pd
 
 from ..api import ChoiceError, DataError, Dataset
 from ..claims import Claim
+from ..errors import Interrupted
 from ..files import (
     atomic_write,
     leave_aside,
@@ -29,9 +31,11 @@ from ..interrupting import look
 from ..processes import usable_cores
 from . import resize
 from .image_set import COLUMNS, FORMAT, META, TABLE, ImageSet
+from .journal import NAME as JOURNAL
+from .journal import Journal, recovered
 from .layer_file import LayerFile
 from .layers import layers_of
-from .reading import expect, read_items
+from .reading import Item, expect, read_items
 
 ReadingProgress = Callable[[int, int], None]
 
@@ -51,8 +55,9 @@ def prepare(
     """Open the data set at each resolution, building what the cache does not hold yet.
 
     Two processes that want the same set build it once: the second waits. A build that was interrupted
-    leaves nothing that would be opened later, and a set that changed since is left aside and built again.
-    Where somebody asks to stop, it ends between two items (``harness.interrupting``).
+    leaves nothing that would be opened later, and the next one goes on where it was; a set that changed
+    since is left aside and built again. Where somebody asks to stop, it ends between two items
+    (``harness.interrupting``).
 
     Args:
         dataset: Where the slices come from.
@@ -62,7 +67,7 @@ def prepare(
         raw: The data set's fingerprint, if it is known already: raw files may be many gigabytes.
         workers: Processes that read; None for one per usable core.
         skip_bad: Leave out damaged items and record them, instead of stopping at the first.
-        progress: Called with (items done, items in all).
+        progress: Called with (items done, items in all): once for all that an earlier build did.
         tell: Told what was left aside.
 
     Raises:
@@ -157,52 +162,85 @@ class _Build:
         items = self.dataset.items()
         if not items:
             raise DataError(f"{self.name} has no items in {self.dataset.root}", hint=self.dataset.obtain)
-        for side, part in self.parts.items():
-            # The claim is held, so whatever else lies there was left by a build that was killed.
-            for left in part.parent.glob(f".{self.homes[side].name}.*part"):
-                shutil.rmtree(left, ignore_errors=True)
+        # The claim is held, so whatever lies there was left by a build that was cut.
+        self.left = {side: list(home.parent.glob(f".{home.name}.*part")) for side, home in self.homes.items()}
+        for part in self.parts.values():
             part.mkdir(parents=True)
         try:
             rows, skipped = self._write_layers(items, workers, skip_bad, progress)
             self._check(rows, skipped)
             for side in self.homes:
                 self._finish(side, rows, skipped)
-        finally:
+        except (Interrupted, KeyboardInterrupt):
+            raise  # and leave what is done to whoever goes on
+        except BaseException:
             for part in self.parts.values():
                 shutil.rmtree(part, ignore_errors=True)
+            raise
 
     def _write_layers(
         self, items: Sequence[str], workers: int, skip_bad: bool, progress: ReadingProgress | None
     ) -> tuple[list[tuple[Any, ...]], list[dict[str, str]]]:
         rows: list[tuple[Any, ...]] = []
         skipped: list[dict[str, str]] = []
-        files = {
-            (side, name): LayerFile(part / name, channels, side)
-            for side, part in self.parts.items()
-            for name, channels in self.layers.items()
-        }
-        results = read_items(self.dataset, tuple(self.homes), items, workers)
-        try:
-            for done, result in enumerate(results, start=1):
+        with ExitStack() as files:
+            layers = {
+                (side, name): files.enter_context(closing(LayerFile(part / name, channels, side)))
+                for side, part in self.parts.items()
+                for name, channels in self.layers.items()
+            }
+            journals = {
+                side: files.enter_context(closing(Journal(part, self._about(side))))
+                for side, part in self.parts.items()
+            }
+
+            def write(result: Item) -> None:
                 look()
-                if result.fault is not None and (not skip_bad or isinstance(result.fault, ChoiceError)):
-                    raise _fatal(result.fault)
                 if result.fault is not None:
                     skipped.append({"item": result.name, "reason": result.fault.found})
                 for side, stacks in result.layers.items():
                     for name, stack in stacks.items():
-                        files[side, name].append(stack)
-                rows += result.rows
+                        layers[side, name].append(stack)
+                        layers[side, name].flush()
+                for side, journal in journals.items():
+                    journal.append(result, side)
+                rows.extend(result.rows)
+
+            done = 0
+            for result in recovered(self.left, self._about, items):
+                if result.fault is not None and not skip_bad:
+                    break  # it is read once more, and may be whole by now
+                write(result)
+                done += 1
+            self._remove_left()
+            if done and progress is not None:
+                progress(done, len(items))
+            results = files.enter_context(
+                closing(read_items(self.dataset, tuple(self.homes), items[done:], workers))
+            )
+            for result in results:
+                if result.fault is not None and (not skip_bad or isinstance(result.fault, ChoiceError)):
+                    raise _fatal(result.fault)
+                write(result)
+                done += 1
                 if progress is not None:
                     progress(done, len(items))
-            for (_, name), file in files.items():
-                file.finish()
-                self.layers[name] = file.channels
-        finally:
-            results.close()
-            for file in files.values():
-                file.close()
+            for (_, name), layer in layers.items():
+                layer.finish()
+                self.layers[name] = layer.channels
         return rows, skipped
+
+    def _about(self, side: int) -> dict[str, Any]:
+        """What must be the same for a build that goes on where another was cut."""
+        return {"fingerprint": self.keys[side], "libraries": self._libraries()}
+
+    def _libraries(self) -> dict[str, str]:
+        return versions_of(("numpy", "pillow", *self.dataset.libraries))
+
+    def _remove_left(self) -> None:
+        for folders in self.left.values():
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _check(self, rows: list[tuple[Any, ...]], skipped: list[dict[str, str]]) -> None:
         if not rows:
@@ -239,12 +277,13 @@ class _Build:
             "regions": self.dataset.regions,
             "skipped": skipped,
             # No part of the fingerprint: an upgrade of Pillow should not read all raw files again.
-            "libraries": versions_of(("numpy", "pillow", *self.dataset.libraries)),
+            "libraries": self._libraries(),
             "digests": {file: sha256_of_file(part / file) for file in (*self.layers, TABLE)},
         }
         write_json(part / META, sealed(meta))
         part.rename(home)
         sync_folder(home.parent)
+        (home / JOURNAL).unlink(missing_ok=True)
 
 
 def _fatal(fault: DataError) -> DataError:

@@ -66,6 +66,8 @@ def read_items(
     dataset: Dataset, sides: tuple[int, ...], items: Sequence[str], workers: int
 ) -> Generator[Item, None, None]:
     """All items in their order, with no more than a few of them in memory."""
+    if not items:
+        return
     read_one = partial(load, dataset, sides)
     rest = items[1:]
     started = time.perf_counter()

@@ -19,6 +19,7 @@ class Packed(NamedTuple):
     Attributes:
         weights: Files or folders of weights that the user named.
         skip_bad: Leave damaged raw files out, and record them.
+        device_memory: Bytes that its images may take on its device; None where nobody said.
     """
 
     request: RunRequest
@@ -26,6 +27,7 @@ class Packed(NamedTuple):
     cache: Path
     weights: tuple[Path, ...]
     skip_bad: bool
+    device_memory: int | None
 
 
 def pack(
@@ -35,6 +37,7 @@ def pack(
     *,
     weights: Sequence[Path] = (),
     skip_bad: bool = False,
+    device_memory: int | None = None,
     expect: str | None = None,
 ) -> tuple[str, ...]:
     """Arguments with which ``python -m harness`` computes a cell, on any machine that sees these folders.
@@ -45,6 +48,7 @@ def pack(
         cache: Cache folder.
         weights: Files or folders of weights that the user named.
         skip_bad: Leave damaged raw files out.
+        device_memory: Bytes that its images may take on its device.
         expect: The cell's identity: where the request means another cell, by other versions of a plugin or
             other raw files, it is refused; None computes whatever it means there.
     """
@@ -55,6 +59,7 @@ def pack(
         "cache": str(cache.absolute()),
         "weights": [str(path.absolute()) for path in weights],
         "skip_bad": skip_bad,
+        "device_memory": device_memory,
     }
     expected = () if expect is None else (f"--expect={expect}",)
     return ("cell", json.dumps(content, allow_nan=False), *expected)
@@ -78,6 +83,7 @@ def unpack(text: str) -> Packed:
             Path(content["cache"]),
             tuple(Path(path) for path in content["weights"]),
             content["skip_bad"],
+            content.get("device_memory"),  # a job in a queue may be from before there was one
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise SpecError(

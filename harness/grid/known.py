@@ -129,6 +129,7 @@ def _path(grid: Grid, options: GridOptions, results: Path, cache: Path) -> Path:
         "roots": [str(root_of(name, options.roots)) for name in grid.datasets],
         "weights": [str(path.absolute()) for path in options.weights],
         "skip_bad": options.skip_bad,
+        "device_memory": options.device_memory,
         "results": str(results.absolute()),
         "here": str(Path.cwd()),
         "cache": str(cache.absolute()),

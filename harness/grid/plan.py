@@ -83,6 +83,7 @@ def _cell(
             cache,
             weights=options.weights,
             skip_bad=options.skip_bad,
+            device_memory=options.device_memory,
             expect=identity,
         ),
         epochs=completed.protocol.epochs,

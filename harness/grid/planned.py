@@ -142,6 +142,7 @@ class GridOptions:
             the files or a folder with the data set's name.
         weights: Files or folders of weights that the user named.
         skip_bad: Leave damaged raw files out, and record them.
+        device_memory: Bytes that the images of each cell may take on its device; None where nobody said.
     """
 
     presets: tuple[str, ...] = ()
@@ -149,3 +150,4 @@ class GridOptions:
     roots: Mapping[str, Path] = field(default_factory=dict)
     weights: tuple[Path, ...] = ()
     skip_bad: bool = False
+    device_memory: int | None = None

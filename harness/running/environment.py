@@ -14,6 +14,7 @@ import torch
 
 from ..errors import SpecError
 from ..installed import versions_of
+from ..limits import MEMORY_SHARE, memory_for_images
 from ..plugins import Kind, current
 
 _PACKAGES = tuple(
@@ -39,6 +40,14 @@ def pick_device(name: str) -> torch.device:
             hint="bench doctor shows the devices",
         ) from error
     return device
+
+
+def memory_for_training(device: torch.device) -> int:
+    """Bytes that the images of a training may take on a device: half of what is free there, or of all RAM."""
+    if device.type != "cuda":
+        return memory_for_images()
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(MEMORY_SHARE * free)
 
 
 def versions() -> dict[str, str]:

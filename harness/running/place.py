@@ -27,6 +27,9 @@ class Settings:
         weights: Where feature networks' weights are found.
         compile: Compile the networks for training. Like the device it changes rounding and no mathematics, so
             it is no part of a cell's identity; the record tells.
+        device_memory: Bytes that images may take on the device: larger sets stay in their files, and batches
+            are read from there, the same to the last bit. None for half of what is free there; on a CPU, half
+            of RAM.
         stop: Asked before every step, and between parts of preparation and scoring; True saves a checkpoint
             and raises ``Interrupted``.
         job: The job that this process is of, as its queue calls it; None outside of a queue.
@@ -41,6 +44,7 @@ class Settings:
     skip_bad: bool = False
     weights: Weights | None = None
     compile: bool = False
+    device_memory: int | None = None
     stop: Callable[[], bool] = field(default=lambda: False)
     job: str | None = None
     preparing: Callable[[int, int], None] | None = None

@@ -15,6 +15,7 @@ from ..scoring.scorer import Scorer
 from ..tasks import Task
 from ..training.arithmetic import effective_precision
 from ..training.augmentation import augmentation_caveats
+from ..training.feed import Streamed
 from ..training.loop import Trainer
 from .environment import brought_by, describe, source_commit, versions
 from .resolve import ResolvedCell
@@ -76,6 +77,7 @@ def make_record(
             **describe(trainer.device),
             "precision": effective_precision(spec.protocol.precision, trainer.device),
             "compiled": trainer.compiled,
+            "streamed": isinstance(trainer.feed, Streamed),
         },
         timing={
             "prepare": round(prepare_seconds, 3),

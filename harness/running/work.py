@@ -6,7 +6,6 @@ import time
 import traceback
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from .. import plugins
@@ -20,8 +19,10 @@ from ..scoring.scorer import Scorer
 from ..tasks import Task
 from ..training.augmentation import augmented_once
 from ..training.checkpoints import load_networks
+from ..training.feed import make_feed
 from ..training.loop import Trainer
 from ..training.observers import Observers
+from .environment import memory_for_training
 from .images import open_task
 from .model import load_model, make_model
 from .place import Settings
@@ -146,10 +147,11 @@ class Work:
         judge = scorer
         if task.evaluated_against is not task.train:
             judge = self._scorer([selecting], task, task.evaluated_against)
-        stacks = [torch.from_numpy(np.array(stack)).to(self.device) for stack in task.stacks(task.train)]
+        most = self.settings.device_memory
+        most = memory_for_training(self.device) if most is None else most
         return Trainer(
             model,
-            stacks,
+            make_feed(task.stacks(task.train), self.device, most),
             task.shown,
             self.spec,
             self.folder,

@@ -15,7 +15,9 @@ from torch import Tensor
 from ..api import UNKNOWN_LABEL, Dataset, Pair, Synthesizer
 from ..cell.spec import RunRequest, RunSpec
 from ..data.image_set import ImageSet
+from ..data.layers import LABELS, PIXELS
 from ..data.pictures import evenly, save_comparison
+from ..data.stack import Stack
 from ..errors import DataError, PluginError, SpecError
 from .synthesis import Synthesis
 from .task import Outputs, chosen
@@ -77,10 +79,9 @@ class LabelledSynthesis(Synthesis):
                 hint=f"bench check {model.registered_name} --labels {len(self.names)}; or leave out --labels",
             )
 
-    def stacks(self, images: ImageSet) -> list[NDArray[np.uint8]]:
+    def stacks(self, images: ImageSet) -> list[Stack]:
         """Images, and what their pixels show."""
-        assert images.labels is not None
-        return [images.images, images.labels]
+        return [images.stacks[PIXELS], images.stacks[LABELS]]
 
     def shown(self, stacks: Sequence[Tensor]) -> list[Tensor]:
         """Images with their label maps as further channels."""

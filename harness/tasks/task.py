@@ -15,8 +15,10 @@ from torch import Tensor
 from ..api import Batch, Dataset, Model, Pair, Targets
 from ..cell.spec import RunRequest, RunSpec
 from ..data.image_set import ImageSet
+from ..data.layers import PIXELS, SOURCE
 from ..data.pictures import overlaid
 from ..data.pixels import to_model_range
+from ..data.stack import Stack
 from ..errors import DataError
 
 
@@ -112,9 +114,9 @@ class Task(abc.ABC):
             PluginError: It can't.
         """
 
-    def stacks(self, images: ImageSet) -> list[NDArray[np.uint8]]:
+    def stacks(self, images: ImageSet) -> list[Stack]:
         """What a model is shown of real images, (N, 1 or ``channels``, H, W) each, as it is stored."""
-        return [stack for stack in (images.images, images.source) if stack is not None]
+        return [images.stacks[file] for file in (PIXELS, SOURCE) if file in images.stacks]
 
     def shown(self, stacks: Sequence[Tensor]) -> list[Tensor]:
         """Rows of these stacks as ``Batch`` has them: float32 (n, C, H, W) in [-1, 1] each."""
@@ -122,7 +124,7 @@ class Task(abc.ABC):
 
     def batch(self, images: ImageSet, device: torch.device) -> Batch:
         """Real images as a batch."""
-        stacks = [torch.from_numpy(np.array(stack)).to(device) for stack in self.stacks(images)]
+        stacks = [torch.from_numpy(np.array(stack.array)).to(device) for stack in self.stacks(images)]
         return Batch(*self.shown(stacks))
 
     def as_outputs(self, images: ImageSet) -> Outputs:

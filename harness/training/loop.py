@@ -1,7 +1,8 @@
 """The one training loop.
 
-The whole set lies on the device as uint8; a step gathers its batch, converts and augments it there, and
-calls the model. Nothing in a step waits for the device: losses are read every ``LOG_EVERY`` steps.
+A step takes its batch as uint8 from wherever the images lie (``harness.training.feed``), converts and
+augments it on the device, and calls the model. Nothing in a step waits for the device: losses are read
+every ``LOG_EVERY`` steps.
 
 A training can be cut anywhere. Which images a step sees is a function of (seed, epoch) alone, everything
 else that a step depends on is in the checkpoint, so on a CPU a resumed run ends with the same bits.
@@ -12,10 +13,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..api import Batch, Clock, Goal, Model, Run
@@ -28,6 +31,7 @@ from .arithmetic import arithmetic
 from .augmentation import compose
 from .checkpoints import load_state, restore_networks, save_networks, save_state
 from .compilation import begin_step, compile_networks
+from .feed import Feed
 from .log import Log
 from .loss_check import check_losses
 from .observers import Observers
@@ -67,8 +71,8 @@ class Trainer:
 
     Args:
         model: On its device, freshly made.
-        stacks: uint8 (N, ...) each, on the same device: what there is of the real images.
-        show: From rows of the stacks to what a model sees of them, float32 (n, C, H, W) in [-1, 1] each.
+        feed: What there is of the real images, for the same device.
+        show: From a batch of the feed to what a model sees of them, float32 (n, C, H, W) in [-1, 1] each.
         spec: The cell.
         folder: Where its checkpoint and its best networks go.
         evaluate: Scores the model as it stands.
@@ -78,7 +82,7 @@ class Trainer:
     def __init__(
         self,
         model: Model,
-        stacks: Sequence[Tensor],
+        feed: Feed,
         show: Callable[[Sequence[Tensor]], Sequence[Tensor]],
         spec: RunSpec,
         folder: RunFolder,
@@ -86,14 +90,13 @@ class Trainer:
         select: tuple[str, Goal],
     ) -> None:
         self.model = model
-        self.stacks, self.show = stacks, show
+        self.feed, self.show = feed, show
         self.spec = spec
         self.folder = folder
         self.evaluate = evaluate
         self.select, self.goal = select
         self.progress = TrainingProgress()
-        self.count = len(stacks[0])
-        batch_size = min(spec.protocol.batch_size, self.count)
+        batch_size = min(spec.protocol.batch_size, feed.count)
         self.run = Run(
             model=spec.model.name,
             dataset=spec.dataset.label,
@@ -104,7 +107,7 @@ class Trainer:
             folder=folder.path,
             epochs=spec.protocol.epochs,
             batch_size=batch_size,
-            steps_per_epoch=self.count // batch_size,
+            steps_per_epoch=feed.count // batch_size,
         )
         self.log = Log(folder.log)
         self._augment = compose(model.augmentations, spec.protocol.shift_reach)
@@ -116,7 +119,7 @@ class Trainer:
     @property
     def device(self) -> torch.device:
         """Where the training happens."""
-        return self.stacks[0].device
+        return self.feed.device
 
     def resume(self) -> None:
         """Go back to the last good checkpoint, where there is one.
@@ -218,34 +221,34 @@ class Trainer:
     def _train_epoch(self, observers: Observers, stop: Callable[[], bool]) -> None:
         """Train what is left of the epoch that ``progress`` stands in."""
         epoch, first = divmod(self.progress.step, self.run.steps_per_epoch)
-        order = self._order(epoch)
+        size, steps = self.run.batch_size, self.run.steps_per_epoch
         before = self.progress.train_seconds
         started = time.monotonic()
-        for number in range(first, self.run.steps_per_epoch):
-            clock = self.clock
-            self.progress.train_seconds = before + time.monotonic() - started
-            if stop():
-                # Whoever sees a new checkpoint may believe that the training got further.
-                if self.progress.step != self._saved_step:
+        with closing(self.feed.batches(self._order(epoch)[first * size : steps * size], size)) as batches:
+            for number in range(first, steps):
+                clock = self.clock
+                self.progress.train_seconds = before + time.monotonic() - started
+                if stop():
+                    # Whoever sees a new checkpoint may believe that the training got further.
+                    if self.progress.step != self._saved_step:
+                        self.save()
+                    raise Interrupted(clock.step)
+                if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                     self.save()
-                raise Interrupted(clock.step)
-            if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
-                self.save()
-            losses = self._step(order[number * self.run.batch_size :][: self.run.batch_size], clock)
-            self.progress.step += 1
-            if self.progress.step % LOG_EVERY == 0 or number == self.run.steps_per_epoch - 1:
-                values = self._read(losses)
-                self.log.losses(self.clock, values)
-                observers.step(self.run, self.clock, values)
+                losses = self._step(next(batches), clock)
+                self.progress.step += 1
+                if self.progress.step % LOG_EVERY == 0 or number == steps - 1:
+                    values = self._read(losses)
+                    self.log.losses(self.clock, values)
+                    observers.step(self.run, self.clock, values)
         self.progress.train_seconds = before + time.monotonic() - started
 
-    def _order(self, epoch: int) -> Tensor:
+    def _order(self, epoch: int) -> NDArray[np.intp]:
         """The epoch's permutation: a function of (seed, epoch), so that resuming needs no history."""
-        order = np.random.default_rng([self.spec.seed, epoch]).permutation(self.count)
-        return torch.from_numpy(order).to(self.device)
+        return np.random.default_rng([self.spec.seed, epoch]).permutation(self.feed.count)
 
-    def _step(self, chosen: Tensor, clock: Clock) -> dict[str, Tensor]:
-        shown = self.show([stack[chosen] for stack in self.stacks])
+    def _step(self, stored: Sequence[Tensor], clock: Clock) -> dict[str, Tensor]:
+        shown = self.show(stored)
         if self.compiled:
             begin_step(self.device)
         losses = self.model.train_step(Batch(*self._augment(*shown)), clock)

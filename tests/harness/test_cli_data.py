@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.cli.progress import Pace
 from harness.data.image_set import PIXELS
 from harness.errors import BenchError, DataError, SpecError
 
@@ -35,6 +36,22 @@ def bench(*arguments: str) -> str:
     result = CliRunner().invoke(app, ["data", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def test_preparing_tells_its_own_speed_and_the_time_left(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("harness.cli.progress.time.monotonic", lambda: now)
+    pace = Pace(40)  # an earlier process did these
+    assert pace.words(40, 100) == ""
+    now = 110.0
+    assert pace.words(60, 100) == ", 2 a second, 0:00:20 left"
+
+
+def test_preparing_tells_how_far_it_is_where_there_is_no_terminal(workplace: Path) -> None:
+    result = CliRunner().invoke(app, ["data", "prepare", *TINY, "--res", "16"], catch_exceptions=False)
+    assert "reading: 6 of 6 files" in result.stderr
 
 
 def pictures(folder: Path, count: int) -> Path:

@@ -177,7 +177,8 @@ def test_weights_and_skipping_reach_every_cell(
 
     monkeypatch.setattr("harness.running.cell.run_cell", run_cell)
     monkeypatch.setattr("harness.cli.cell.StopSignal", lambda raises: lambda: False)
-    for cell in plan(grid, tmp_path, weights=(Path("mine.pth"),), skip_bad=True).cells:
+    given_on_the_way = {"weights": (Path("mine.pth"),), "skip_bad": True, "device_memory": 10**9}
+    for cell in plan(grid, tmp_path, **given_on_the_way).cells:
         with pytest.raises(SystemExit, match=str(BUSY)):
             compute(cell.arguments[1])
     assert len(given) == 4
@@ -185,6 +186,7 @@ def test_weights_and_skipping_reach_every_cell(
         assert settings.weights is not None
         assert settings.weights.given == (tmp_path / "mine.pth",)
         assert settings.skip_bad
+        assert settings.device_memory == 10**9
 
 
 def test_ablation_rows_are_cells(tmp_path: Path, registry: Registry) -> None:

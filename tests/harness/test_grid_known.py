@@ -49,7 +49,8 @@ def test_what_was_identified_once_is_known(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"settings": {"lr": "0.5"}}, {"presets": ("smoke",)}, {"skip_bad": True}]
+    "options",
+    [{"settings": {"lr": "0.5"}}, {"presets": ("smoke",)}, {"skip_bad": True}, {"device_memory": 0}],
 )
 def test_another_question_has_another_answer(ask: Ask, options: dict[str, Any]) -> None:
     plain = ask()[0]

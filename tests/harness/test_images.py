@@ -18,6 +18,7 @@ from harness.data.layers import PIXELS
 from harness.data.pixels import to_model_range, to_store_range, to_uint8
 from harness.data.prepare import prepare
 from harness.data.resize import resized, squared
+from harness.data.stack import Stack
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def make_set(patients: list[str], splits: list[str]) -> ImageSet:
     count = len(patients)
     table = pd.DataFrame({"patient": patients, "source": "a", "index": range(count), "split": splits})
     images = np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, 1, 8, 8), dtype=np.uint8)
-    return ImageSet("toy", "f00", images, table)
+    return ImageSet("toy", "f00", {PIXELS: Stack(images)}, table)
 
 
 def test_stored_pixels_reach_both_ends_of_a_models_range() -> None:

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +22,10 @@ from harness_datasets.phantom import Phantom, PhantomConfig
 from harness.api import DataError, Dataset, PluginConfig, Slice, Split, setting
 from harness.data import reading
 from harness.data.image_set import META, ImageSet, read_meta
+from harness.data.journal import NAME as JOURNAL
 from harness.data.prepare import prepare
-from harness.errors import StorageError
+from harness.errors import Interrupted, StorageError
+from harness.interrupting import heeding
 
 
 class StripesConfig(PluginConfig):
@@ -138,6 +142,88 @@ def test_skipping_leaves_the_whole_item_out_and_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="truncated"):
         prepare(bad, "stripes", [16], tmp_path)
     assert len(prepare(bad, "stripes", [16], tmp_path, skip_bad=True)[16]) == 8
+
+
+def files_of(images: ImageSet) -> dict[str, bytes]:
+    assert images.home is not None
+    return {path.name: path.read_bytes() for path in images.home.iterdir()}
+
+
+def cut_after(items: int, dataset: Dataset, cache: Path, **options: Any) -> list[Path]:
+    """Stop a build once so many items are written; returns what it left."""
+    asked = iter(range(-1, 10**9))  # the first question is put before there is anything to do
+    with heeding(lambda: next(asked) >= items), pytest.raises(Interrupted):
+        prepare(dataset, "stripes", [16, 32], cache, **options)
+    return sorted(cache.glob(".*.part"))
+
+
+@pytest.mark.parametrize("cuts", [(0,), (1,), (4,), (2, 3)])
+def test_a_build_that_was_cut_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuts: Sequence[int]
+) -> None:
+    widening(monkeypatch)
+    whole = prepare(Stripes(), "stripes", [16, 32], tmp_path / "whole")
+    for cut in cuts:
+        assert len(cut_after(cut, Stripes(), tmp_path / "cut")) == 2
+    again, steps = Stripes(), list[tuple[int, int]]()
+    resumed = prepare(again, "stripes", [16, 32], tmp_path / "cut", progress=lambda *step: steps.append(step))
+    assert again.reads == list(again.items())[max(cuts) :]
+    assert steps == [(done, 5) for done in range(max(1, max(cuts)), 6)]
+    for side in (16, 32):
+        assert files_of(resumed[side]) == files_of(whole[side])
+    assert not list((tmp_path / "cut").glob(".*.part"))
+
+
+def widening(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the third item have colours, so that the two before it are written again in three channels."""
+    read = Stripes.read
+
+    def coloured(self: Stripes, item: str) -> Iterator[Slice]:
+        for piece in read(self, item):
+            is_grey = item != "item2"
+            yield piece if is_grey else replace(piece, pixels=piece.pixels[:, :, None].repeat(3, 2))
+
+    monkeypatch.setattr(Stripes, "read", coloured)
+    monkeypatch.setattr(Stripes, "colour", "any", raising=False)
+
+
+@pytest.mark.parametrize("damage", ["pixels", "line", "libraries", "one side"])
+def test_what_a_cut_build_left_is_believed_as_far_as_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    (left, _) = cut_after(4, Stripes(), tmp_path / "cut")
+    kept = 2
+    if damage == "pixels":
+        layer = bytearray((left / "images.npy").read_bytes())
+        layer[-3 * 16 * 16] ^= 1  # in the second slice of the third item
+        (left / "images.npy").write_bytes(layer)
+    elif damage == "line":
+        lines = (left / JOURNAL).read_text().splitlines(keepends=True)
+        (left / JOURNAL).write_text("".join([*lines[:3], lines[3][:-20]]))
+    elif damage == "libraries":
+        monkeypatch.setattr("harness.data.prepare.versions_of", lambda names: dict.fromkeys(names, "99"))
+        kept = 0
+    else:
+        shutil.rmtree(left)
+        kept = 0
+    again = Stripes()
+    resumed = prepare(again, "stripes", [16, 32], tmp_path / "cut")
+    assert again.reads == list(again.items())[kept:]
+    assert levels(resumed[16]) == [round(level * 25.5) for level in range(10)]
+
+
+def test_items_that_a_cut_build_left_out_are_read_again_unless_that_is_asked_for_again(
+    tmp_path: Path,
+) -> None:
+    bad = Stripes(bad=["item1"])
+    cut_after(3, bad, tmp_path, skip_bad=True)
+    with pytest.raises(DataError, match=r"item1\.png is truncated"):
+        prepare(Stripes(bad=["item1"]), "stripes", [16, 32], tmp_path)
+    cut_after(3, bad, tmp_path, skip_bad=True)
+    again = Stripes(bad=["item1"])
+    images = prepare(again, "stripes", [16, 32], tmp_path, skip_bad=True)[16]
+    assert again.reads == ["item3", "item4"]
+    assert images.skipped == [{"item": "item1", "reason": "item1.png is truncated"}]
 
 
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:
@@ -263,7 +349,9 @@ def test_a_killed_build_leaves_nothing_that_is_believed(
     first.communicate(timeout=20)
     assert list((tmp_path / "cache").glob(".slow-16-*.part"))
     assert not list((tmp_path / "cache").glob("slow-16-*"))
+    before = len(reads.read_text().split())
     assert start(program, 0.0, 1e9).communicate(timeout=120)[0].strip() == "10"
+    assert len(reads.read_text().split()) < before + 10, "what was done was not read again"
     (home,) = (tmp_path / "cache").glob("slow-16-*")
     ImageSet.open(home)
     assert read_meta(home)["skipped"] == []
