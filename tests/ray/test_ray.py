@@ -95,7 +95,7 @@ def sessions(tmp_path: Path) -> list[dict[str, Any]]:
 
 
 def test_asking_a_grid_to_end_saves_its_cells(start: Start, tmp_path: Path) -> None:
-    grid = start("--seeds", "0", "--set", "pause=1")
+    grid = start("--seeds", "0", "--set", "pause=4")
     wait_until(lambda: list(tmp_path.glob("results/runs/*/log.jsonl")))
     grid.send_signal(signal.SIGTERM)
     _, errors = grid.communicate(timeout=60)
@@ -106,7 +106,7 @@ def test_asking_a_grid_to_end_saves_its_cells(start: Start, tmp_path: Path) -> N
 
 
 def test_a_grid_that_is_killed_leaves_no_cell_behind(start: Start, tmp_path: Path) -> None:
-    grid = start("--seeds", "0", "--set", "pause=1")
+    grid = start("--seeds", "0", "--set", "pause=4")
     wait_until(lambda: list(tmp_path.glob("results/runs/*/log.jsonl")))
     (pid,) = {json.loads(path.read_text())["pid"] for path in tmp_path.glob("results/runs/*/.holder.json")}
     grid.kill()
