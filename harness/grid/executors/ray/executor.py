@@ -18,6 +18,8 @@ from .task import STARTED, compute
 
 LOOK_SECONDS = 0.2
 """Between two questions to Ray, and two looks at a log: for all cells at once."""
+AGAIN_SECONDS = 5.0
+"""After which a task that goes on is asked to end once more: on a busy machine Ray may lose the first word."""
 
 _ASKED: dict[int, Reason] = {PAUSED: "timeout", STOPPED: "cancelled"}
 
@@ -68,6 +70,9 @@ class Ray(Executor[RayConfig]):
             return
         self._asked = time.monotonic()
         ray = _ray()
+        for reference, task in self._pending.items():
+            if task.cancelled is not None and time.monotonic() - task.cancelled > AGAIN_SECONDS:
+                task.cancel(force=False)
         over, _ = ray.wait(list(self._pending), num_returns=len(self._pending), timeout=0)
         for reference in over:
             self._pending.pop(reference).end(ray, reference)
@@ -115,9 +120,11 @@ class RayJob(SubmittedJob):
 
     Attributes:
         reference: Ray's word for it.
+        cancelled: When it was last asked to end; None where it was not.
     """
 
     reference: Any
+    cancelled: float | None = None
 
     def __init__(self, executor: Ray, name: str) -> None:
         self.executor = executor
@@ -150,7 +157,12 @@ class RayJob(SubmittedJob):
     def stop(self, *, now: bool) -> None:
         """Cancel the task: the cell saves. ``now`` kills its worker: the cell notices, and saves too."""
         if self._ended is None:
-            _ray().cancel(self.reference, force=now)
+            self.cancel(force=now)
+
+    def cancel(self, *, force: bool) -> None:
+        """Ask Ray to end it."""
+        self.cancelled = time.monotonic()
+        _ray().cancel(self.reference, force=force)
 
     def end(self, ray: Any, reference: Any) -> None:
         """Keep how it ended."""

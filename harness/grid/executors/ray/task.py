@@ -19,7 +19,8 @@ def compute(arguments: Sequence[str], log: str) -> int:
     """Compute a cell; returns its exit code.
 
     Ray cancels a task by an exception in its main thread, which no ``wait`` for a process hears: so the cell
-    is looked after instead. It saves and ends when it is asked to, and when the worker is gone.
+    is looked after instead. It saves and ends when it is asked to, which may be more than once, and when the
+    worker is gone.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     with open(log, "ab") as output:
@@ -33,11 +34,15 @@ def compute(arguments: Sequence[str], log: str) -> int:
             env={**os.environ, "HAGAN_BENCH_JOB": f"ray:{_task()}"},
             start_new_session=True,
         )
+        is_asked = False
         while process.poll() is None:
             try:
                 time.sleep(LOOK_SECONDS)
             except KeyboardInterrupt:
-                process.terminate()
+                # A second signal would end the cell before it has saved.
+                if not is_asked:
+                    process.terminate()
+                is_asked = True
         return process.returncode
 
 
