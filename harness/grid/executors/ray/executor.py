@@ -19,7 +19,7 @@ from .task import STARTED, compute
 LOOK_SECONDS = 0.2
 """Between two questions to Ray, and two looks at a log: for all cells at once."""
 AGAIN_SECONDS = 5.0
-"""After which a task that goes on is asked to end once more: on a busy machine Ray may lose the first word."""
+"""After which a task that goes on is asked to end once more: a busy machine's Ray may lose the first word."""
 
 _ASKED: dict[int, Reason] = {PAUSED: "timeout", STOPPED: "cancelled"}
 
@@ -70,7 +70,7 @@ class Ray(Executor[RayConfig]):
             return
         self._asked = time.monotonic()
         ray = _ray()
-        for reference, task in self._pending.items():
+        for task in self._pending.values():
             if task.cancelled is not None and time.monotonic() - task.cancelled > AGAIN_SECONDS:
                 task.cancel(force=False)
         over, _ = ray.wait(list(self._pending), num_returns=len(self._pending), timeout=0)
