@@ -29,16 +29,14 @@ from harness.data.prepare import usable_cores
 from harness.files import write_json
 from harness.grid.definition import load_grid
 from harness.grid.jobs import pack
-from harness.plugins import Registry
 from harness.tables.scores import score_sheet
 from harness.tables.sheets import render
 from harness.tables.survey import survey
 
 BENCH = (sys.executable, "-m", "harness")
 BLOCKS = 4
-REGISTRY = Registry()
 SETTINGS = {"width": 64}
-TARGETS = {"overhead": 0.10, "memory_mib": 300.0, "table_seconds": 5.0}
+TARGETS = {"overhead": 0.10, "memory_mib": 300.0, "table_seconds": 5.0, "command_seconds": 2.5}
 
 
 def main() -> None:
@@ -140,12 +138,12 @@ def many_records(here: Path, count: int) -> dict[str, Any]:
 
 def sheet(store: Store, grid: Path) -> str:
     """The table of a grid, from files to text."""
-    return render(score_sheet(load_grid(str(grid)), survey(store), REGISTRY), "md")
+    return render(score_sheet(load_grid(str(grid)), survey(store)), "md")
 
 
 def command(store: Store, grid: Path) -> str:
     """The same by ``bench table``, its start included."""
-    words = [*BENCH, "table", str(grid), f"--results={store.root}"]
+    words = [*BENCH, "table", str(grid), f"--results={store.root}", f"--cache={store.root.parent / 'cache'}"]
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
@@ -174,6 +172,7 @@ def report(options: argparse.Namespace, numbers: dict[str, Any]) -> None:
         ("overhead", f"a grid of {options.cells} cells, beyond the same cells as bare processes", "{:.1%}"),
         ("memory_mib", "peak memory of the grid's own process", "{:.0f} MiB"),
         ("table_seconds", f"reading {options.records} records into a table", "{:.2f} s"),
+        ("command_seconds", f"`bench table` of {options.records} records, its start included", "{:.2f} s"),
     ]
     table = "\n".join(
         f"| {what} | {form.format(numbers[name])} | ≤ {form.format(TARGETS[name])} "
@@ -193,7 +192,7 @@ Made by `python benchmarks/grid.py`: smoke cells of DCGAN on the phantom, {optio
 {table}
 
 Writing a record takes {few:.2f} ms beside {options.cells} others and {many:.2f} ms beside {options.records}.
-`bench table` of {options.records} records takes {numbers["command_seconds"]:.2f} s from start to end.
+`bench table` knows what plugins say, as from the second time on.
 """
     _report.publish("grid", {"cells": options.cells, **numbers}, text)
 

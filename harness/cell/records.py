@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +160,7 @@ class RunFolder:
     def is_one(self) -> bool:
         """Whether this is a run's folder, or may be: one that can't be looked into is not passed over."""
         try:
-            names = {path.name for path in self.path.iterdir()}
+            names = set(os.listdir(self.path))
         except NotADirectoryError:
             return False
         except OSError:
@@ -272,10 +273,10 @@ class Store:
     def folders(self) -> list[RunFolder]:
         """Every run folder, by name."""
         try:
-            paths = sorted(self.runs.iterdir())
+            names = sorted(os.listdir(self.runs))
         except FileNotFoundError:
             return []
-        return [folder for folder in map(RunFolder, paths) if folder.is_one]
+        return [folder for folder in (RunFolder(self.runs / name) for name in names) if folder.is_one]
 
     def records(self) -> Iterator[tuple[RunFolder, Record]]:
         """Every finished cell."""

@@ -245,7 +245,7 @@ def tabled(command: Literal["table", "compare"], sheet: Sheet) -> Tabled:
         label=sheet.label,
         caption=sheet.caption,
         notes=list(sheet.notes),
-        rows=[_plain_row(row.items()) for row in sheet.numbers.astype(object).to_dict(orient="records")],
+        rows=[_plain_row(line.items()) for line in sheet.numbers],
     )
 
 

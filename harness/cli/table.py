@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,11 +11,13 @@ import typer
 from .options import (
     RESULTS,
     AsJson,
+    CacheOption,
     OneResolution,
     Results,
     Source,
     Target,
     Where,
+    cache_folder,
     names_of,
     registry,
     settings_of,
@@ -66,6 +69,7 @@ def table(
     form: Form = "md",
     as_json: AsJson = False,
     results: Results = RESULTS,
+    cache: CacheOption = None,
 ) -> None:
     """Print a table: 1 counts parameters and operations, the others show the scores of records."""
     from ..grid.definition import load_grid
@@ -77,7 +81,9 @@ def table(
         rows = names_of(models) or [entry.name for entry in plugins.entries("models")]
         _show("table", complexity_sheet(rows, res or 64), form, as_json)
         return
+    from ..tables.remembered import remembering
     from ..tables.scores import score_sheet
+    from ..tables.survey import collecting_nothing
 
     grid = load_grid(f"table{name}" if name.isdigit() else name).narrowed(
         models=names_of(models),
@@ -86,13 +92,15 @@ def table(
         source=source,
         target=target,
     )
-    sheet = score_sheet(
-        grid,
-        survey_of(results, where),
-        scores=names_of(metric) or (),
-        which=which,
-        against_published=against == "published",
-    )
+    with remembering(cache_folder(cache)), collecting_nothing():
+        sheet = score_sheet(
+            grid,
+            survey_of(results, where),
+            scores=names_of(metric) or (),
+            which=which,
+            against_published=against == "published",
+        )
+        gc.freeze()  # all of it is there until the command ends
     _show("table", sheet, form, as_json)
 
 
@@ -107,20 +115,23 @@ def compare(
     form: Form = "md",
     as_json: AsJson = False,
     results: Results = RESULTS,
+    cache: CacheOption = None,
 ) -> None:
     """Compare two models by cells that share data, conditions and seed; fewer than 6 pairs are no test."""
     from ..tables import compare as comparing
     from ..tables.comparison_sheet import comparison_sheet
+    from ..tables.remembered import remembering
     from ..tables.survey import Installed
 
     registry()
-    installed = Installed()
     found = survey_of(results, where)
     for problem in found.problems:
         tell(problem)
     ours, theirs = (comparing.Side(name, _selected(found.results, name)) for name in (first, second))
-    scores = installed.scores(names_of(metric) or ("fid",))
-    comparisons = [comparing.compare(ours, theirs, score, installed, which) for score in scores]
+    with remembering(cache_folder(cache)):
+        installed = Installed()
+        scores = installed.scores(names_of(metric) or ("fid",))
+        comparisons = [comparing.compare(ours, theirs, score, installed, which) for score in scores]
     _show("compare", comparison_sheet(first, second, comparisons), form, as_json)
 
 

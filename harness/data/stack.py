@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..api import DataError
 from ..files import open_file
+from ..shortage import pass_on_shortage
 
 Reader = Callable[[NDArray[np.intp], NDArray[np.uint8]], None]
 """Reads the images of some rows into memory that is there."""
@@ -75,6 +76,7 @@ class Stack:
             with open_file(path) as file:
                 yield read
         except OSError as error:
+            pass_on_shortage(error)
             raise DataError(
                 f"{path} can't be read any more: {error.strerror or error}",
                 needed="the prepared images, for as long as somebody trains on them",

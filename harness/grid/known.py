@@ -8,12 +8,8 @@ anew.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import platform
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from pydantic import TypeAdapter
 
@@ -21,7 +17,7 @@ from .. import plugins
 from ..data.roots import root_of
 from ..errors import BenchError
 from ..files import atomic_write, read_file, sha256_of_json
-from ..installed import versions_of
+from ..plugin_sources import sources_digest
 from ..running.datasets import open_dataset
 from .definition import Grid
 from .helper import identify, in_helper
@@ -29,7 +25,6 @@ from .planned import GridOptions, Identified, Source
 
 FOLDER = "plans"
 DIGITS = 32
-SOURCES = ("*.py", "*.so", "*.pyd")
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ def check_known(known: Identified, grid: Grid, options: GridOptions, results: Pa
 def _identify(
     path: Path, grid: Grid, options: GridOptions, results: Path, cache: Path, *, check: bool
 ) -> Identified:
-    made_by = _sources_digest()
+    made_by = sources_digest()
     found = in_helper(identify, grid, options, results, cache, check=check)
     try:
         content = _KEPT.dump_json(_Kept(made_by, found))
@@ -102,7 +97,7 @@ def _read(path: Path) -> Identified | None:
         kept = _KEPT.validate_json(content)
     except (OSError, ValueError):
         return None
-    if kept.made_by != _sources_digest() or not all(map(_is_unchanged, kept.identified.sources)):
+    if kept.made_by != sources_digest() or not all(map(_is_unchanged, kept.identified.sources)):
         return None
     return kept.identified
 
@@ -135,35 +130,3 @@ def _path(grid: Grid, options: GridOptions, results: Path, cache: Path) -> Path:
         "cache": str(cache.absolute()),
     }
     return cache / FOLDER / sha256_of_json(asked)[:DIGITS]
-
-
-def _sources_digest() -> str:
-    """What plugins, and all that completes a request, are made of: names, sizes and times of their files."""
-    registry = plugins.current()
-    entries = [entry for kind in get_args(plugins.Kind) for entry in registry.entries(kind)]
-    packages = {"harness", *(entry.target.partition(":")[0].partition(".")[0] for entry in entries)}
-    return sha256_of_json(
-        {
-            "python": platform.python_version(),
-            "versions": versions_of(("pydantic", "pluggy")),
-            "entries": sorted((entry.name, entry.target, entry.distribution) for entry in entries),
-            "files": [list(file) for package in sorted(packages) for file in _files(package)],
-        }
-    )
-
-
-def _files(package: str) -> Iterator[tuple[str, int, int]]:
-    """Path, size and time of every file of a package's source."""
-    spec = importlib.util.find_spec(package)
-    if spec is None:
-        return
-    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    found = [path for folder in folders for pattern in SOURCES for path in folder.rglob(pattern)]
-    if not folders and spec.origin is not None:
-        found = [Path(spec.origin)]
-    for path in sorted(found):
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        yield str(path), status.st_size, status.st_mtime_ns

@@ -12,9 +12,7 @@ from ..api import Goal
 from ..errors import SpecError
 from .entries import chosen_setup, is_usable
 from .statistics import Floats, comparable, paired_t, why_no_test
-from .survey import Installed, Result, Which, conditions, differing
-
-Conditions = tuple[str, str]
+from .survey import Conditions, Installed, Result, Which, conditions, differing
 
 
 class Side(NamedTuple):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas
 
 from .compare import Comparison, Pairs
 from .sheets import Column, Sheet, SheetCell, arrow, number
@@ -60,7 +59,7 @@ def comparison_sheet(first: str, second: str, comparisons: Sequence[Comparison])
         caption=". ".join(parts) + ".",
         columns=[Column(name) for name in ("score", first, second, "difference", "p", "pairs")],
         rows=rows,
-        numbers=pandas.DataFrame(lines),
+        numbers=[line._asdict() for line in lines],
         notes=_notes(comparisons),
     )
 

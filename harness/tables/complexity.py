@@ -193,11 +193,12 @@ def complexity_sheet(names: Sequence[str], resolution: int) -> Sheet:
     """Table 1: each model's size beside the published one."""
     frame, problems = measure(names, resolution)
     notes = [
-        f"{row['model']} {row['metric']} (published {row['value']}): "
+        f"{row['model']} {row['metric']} (published {float(row['value'])}): "
         + "; ".join(part for part in (row["note"], row["source"]) if part)
-        for row in published().query("table == 'I'").to_dict("records")
-        if row["model"] in set(names)
-        and row["resolution"] == resolution
+        for row in published()
+        if row["table"] == "I"
+        and row["model"] in set(names)
+        and row["resolution"] == str(resolution)
         and (row["note"] or row["source"] != _TABLES)
     ]
     columns = [name for name in frame.columns if name.startswith(("params_", "flops_"))]
@@ -215,7 +216,7 @@ def complexity_sheet(names: Sequence[str], resolution: int) -> Sheet:
             [SheetCell(str(row["model"])), *(_cell(row, column) for column in columns)]
             for _, row in frame.iterrows()
         ],
-        numbers=frame,
+        numbers=[{str(name): value for name, value in row.items()} for row in frame.to_dict("records")],
         notes=[*notes, *problems],
     )
 

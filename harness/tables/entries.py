@@ -7,18 +7,16 @@ same conditions; whatever else there is is left out and named.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import mean, stdev
 from typing import Any
 
 from ..api import Goal
-from ..cell.spec import label_of
-from ..errors import BenchError, PluginError
-from ..grid.definition import Grid
-from ..grid.planned import GridOptions
-from ..grid.requests import requests_at
-from ..running.resolve import complete, model_class
+from ..errors import BenchError
+from .asked import Row
+from .remembered import remembered
 from .sheets import number
 from .survey import Installed, Result, Which, conditions
 
@@ -28,28 +26,6 @@ LIMITED = "‡"
 """Marks scores near what real images score after the augmentation that a model was trained with."""
 NEAR = 0.1
 """How near that is, relative to it; on the better side everything is."""
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One row of a table.
-
-    Attributes:
-        label: What it is called.
-        model: The plugin.
-        switches: Settings by which its records are told from those of other rows.
-    """
-
-    label: str
-    model: str
-    switches: Mapping[str, Any]
-
-    def owns(self, result: Result) -> bool:
-        """Whether a result belongs in this row."""
-        config = result.spec.model.config
-        return result.spec.model.name == self.model and all(
-            config.get(name) == value for name, value in self.switches.items()
-        )
 
 
 @dataclass(frozen=True)
@@ -72,12 +48,12 @@ class Entry:
     augmented_real: float | None = None
     is_limited: bool = False
 
-    @property
+    @cached_property
     def mean(self) -> float | None:
         """Mean over seeds; None without any."""
         return mean(self.values) if self.values else None
 
-    @property
+    @cached_property
     def deviation(self) -> float | None:
         """Standard deviation over seeds; None with fewer than two."""
         return stdev(self.values) if len(self.values) > 1 else None
@@ -90,50 +66,6 @@ class Place:
     dataset: str
     resolution: int
     score: str
-
-
-def rows_of(grid: Grid) -> list[Row]:
-    """The rows of a grid's table: its models, or the rows of their ablations."""
-    if not grid.ablation:
-        return [Row(model, model, _asked_for(grid, model)) for model in grid.models]
-    rows = []
-    for name in grid.models:
-        model = model_class(name)
-        switched = {key for switches in model.ablation.values() for key in switches}
-        for label, switches in model.ablation.items():
-            config = model.Config(**switches).model_dump(mode="json")
-            label = f"{name}: {label}" if len(grid.models) > 1 else label
-            rows.append(Row(label, name, {key: config[key] for key in sorted(switched)}))
-    return rows
-
-
-def _asked_for(grid: Grid, model: str) -> dict[str, Any]:
-    """The model's settings that a grid names for all of its data sets and resolutions."""
-    configs = []
-    for point in grid.points():
-        if (point.model, point.seed) == (model, grid.seeds[0]):
-            try:
-                completed = [complete(asked.request) for asked in requests_at(grid, point, GridOptions())]
-            except PluginError:
-                return {}  # a record of a plugin that is not installed is still a record
-            for one in completed:
-                config = one.model_config.model_dump(mode="json")
-                configs.append({key: config[key] for key in one.named.model})
-    first, *others = configs
-    return {key: value for key, value in first.items() if all(o.get(key) == value for o in others)}
-
-
-def terms_of(grid: Grid) -> Mapping[tuple[str, int], set[str]]:
-    """The terms (``RunSpec.terms``) that a grid asks for, by its data sets' labels and resolutions."""
-    found: dict[tuple[str, int], set[str]] = {}
-    for point in grid.points():
-        place = (label_of(point.dataset, grid.pair), point.resolution)
-        try:
-            for asked in requests_at(grid, point, GridOptions()):
-                found.setdefault(place, set()).add(complete(asked.request).terms)
-        except BenchError:
-            continue  # as above
-    return found
 
 
 def same_conditions(
@@ -278,7 +210,13 @@ def _is_near(value: float, limit: float, goal: Goal) -> bool:
 
 
 def _defaults(model: str) -> dict[str, Any] | None:
-    try:
-        return model_class(model).Config().model_dump(mode="json")
-    except BenchError:
-        return None  # a record of a plugin that is not installed is still a record
+    def find() -> dict[str, Any] | None:
+        from ..running.resolve import model_class
+
+        try:
+            return model_class(model).Config().model_dump(mode="json")
+        except BenchError:
+            return None  # a record of a plugin that is not installed is still a record
+
+    found: dict[str, Any] | None = remembered("defaults", {"model": model}, find)
+    return found

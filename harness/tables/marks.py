@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .entries import Entry, Place, Row
+from .asked import Row
+from .entries import Entry, Place
 from .sheets import Rank
 from .statistics import MIN_PAIRS, level_with, told_apart
 

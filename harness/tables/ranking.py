@@ -11,7 +11,8 @@ from scipy import stats
 
 from ..api import Goal
 from ..errors import SpecError
-from .entries import Entry, Place, Row, column_of
+from .asked import Row
+from .entries import Entry, Place, column_of
 from .statistics import MIN_PAIRS, comparable, told_apart, too_few
 from .survey import Installed, Result, Which
 

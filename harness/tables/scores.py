@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-
-import pandas
+from typing import Any
 
 from ..cell.spec import label_of
 from ..grid.definition import Grid
-from .entries import CAVEAT, LIMITED, Entry, Place, Row, column_of, rows_of, terms_of
+from .asked import Row, rows_of, terms_of
+from .entries import CAVEAT, LIMITED, Entry, Place, column_of
 from .marks import describe_marks, marks_of
 from .published import lookup
 from .sheets import Column, Rank, Sheet, SheetCell, arrow, decimals_of, number
@@ -226,7 +226,7 @@ def _numbers(
     table: Mapping[tuple[Row, Place], Entry],
     published: Mapping[tuple[Row, Place], float | None],
     which: Which,
-) -> pandas.DataFrame:
+) -> list[dict[str, Any]]:
     lines = []
     for (row, place), entry in table.items():
         record = entry.used[0].record if entry.used else None
@@ -253,4 +253,4 @@ def _numbers(
                 "caveats": "; ".join(record.caveats) if record else "",
             }
         )
-    return pandas.DataFrame(lines)
+    return lines

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal
 
-import pandas
-
 from ..api import Goal
 
 Format = Literal["md", "latex", "csv", "html"]
@@ -50,14 +48,14 @@ class Sheet:
         columns: Heads; the first one stands over the names of the rows.
         rows: Cells, as many as columns in each.
         notes: Footnotes, each printed on its own line below.
-        numbers: The same as plain numbers, for CSV.
+        numbers: The same as plain numbers, one mapping for each line, for CSV and JSON.
     """
 
     label: str
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[SheetCell]]
-    numbers: pandas.DataFrame
+    numbers: Sequence[Mapping[str, Any]]
     notes: Sequence[str] = field(default=())
 
 
@@ -97,7 +95,9 @@ def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
 
 def _csv(sheet: Sheet) -> str:
     """Comma-separated values that no spreadsheet takes for formulas, whatever a name begins with."""
-    safe = sheet.numbers.map(_no_formula).rename(columns=_no_formula)
+    import pandas  # other formats do without
+
+    safe = pandas.DataFrame(list(sheet.numbers)).map(_no_formula).rename(columns=_no_formula)
     return safe.to_csv(index=False, lineterminator="\n")
 
 

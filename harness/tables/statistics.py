@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Floats = NDArray[np.float64]
 
@@ -43,6 +42,8 @@ def paired_t(differences: Floats) -> PairedT:
     Args:
         differences: (..., seeds, sets), of at least two seeds.
     """
+    from scipy import stats  # a table without a test does without
+
     by_seed = differences.mean(axis=-1)
     mean = by_seed.mean(axis=-1)
     # Equal but for rounding: no seed says anything that the others don't.

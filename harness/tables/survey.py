@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from .. import plugins
 from ..api import Goal
@@ -14,9 +16,11 @@ from ..cell.records import Record, RunFolder, Store
 from ..cell.spec import RunSpec
 from ..errors import BenchError, PluginError, SpecError
 from ..plugins import Kind, Registry
+from .remembered import remembered
 
 Which = Literal["best", "last", "selected"]
 T = TypeVar("T")
+Conditions = tuple[str, frozenset[tuple[str, str]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +30,7 @@ class Result:
     folder: RunFolder
     record: Record
 
-    @property
+    @cached_property
     def spec(self) -> RunSpec:
         """The cell."""
         return self.record.spec
@@ -52,6 +56,23 @@ class Survey:
 
 def survey(store: Store) -> Survey:
     """Read every record; one that is damaged costs itself and is named."""
+    with collecting_nothing():
+        return _survey(store)
+
+
+@contextmanager
+def collecting_nothing() -> Iterator[None]:
+    """Don't look for garbage in the context: thousands of records are made there, and all are kept."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _survey(store: Store) -> Survey:
     results: dict[str, Result] = {}
     problems = []
     for folder in store.folders():
@@ -119,8 +140,7 @@ class Installed:
 
     def space_of(self, metric: str) -> str:
         """Name of the feature space that a metric is computed in."""
-        needs: str = self._metrics()[metric].needs
-        return needs
+        return self._metrics()[metric].needs
 
     def _metric_of(self, score: str) -> str:
         """Name of the metric that gives a score, or a part of one: psnr/brain is a part of psnr.
@@ -140,8 +160,7 @@ class Installed:
 
     def goal(self, score: str) -> Goal:
         """Whether lower or higher is better."""
-        goal: Goal = self._metrics()[self.metric_of(score)].goals[_whole(score)]
-        return goal
+        return self._metrics()[self.metric_of(score)].goals[_whole(score)]
 
     def scores(self, names: Iterable[str]) -> list[str]:
         """Names of scores, where each name is a score or a metric that stands for all of its scores."""
@@ -153,26 +172,41 @@ class Installed:
             found |= dict.fromkeys([name] if metric is None else metric.goals)
         return list(found)
 
-    def _metrics(self) -> Mapping[str, Any]:
+    def _metrics(self) -> Mapping[str, _Judge]:
         return self._all_metrics(self.registry)
 
     @staticmethod
     @cache
-    def _all_metrics(registry: Registry) -> Mapping[str, Any]:
-        metrics = {}
-        for entry in registry.entries("metrics"):
-            try:
-                metrics[entry.name] = registry.make("metrics", entry.name)
-            except PluginError:
-                continue  # a broken plugin takes its own scores away and no others
-        return metrics
+    def _all_metrics(registry: Registry) -> Mapping[str, _Judge]:
+        def find() -> dict[str, tuple[str, dict[str, Goal]]]:
+            metrics = {}
+            for entry in registry.entries("metrics"):
+                try:
+                    metric = registry.make("metrics", entry.name)
+                except PluginError:
+                    continue  # a broken plugin takes its own scores away and no others
+                metrics[entry.name] = metric.needs, dict(metric.goals)
+            return metrics
+
+        return {name: _Judge(*facts) for name, facts in remembered("metrics", {}, find).items()}
 
     def _find_version(self, kind: Kind, name: str) -> int | None:
-        try:
-            version: int = self.registry.load(kind, name).version
-        except BenchError:
-            return None
+        def find() -> int | None:
+            try:
+                version: int = self.registry.load(kind, name).version
+            except BenchError:
+                return None
+            return version
+
+        version: int | None = remembered("version", {"kind": kind, "name": name}, find)
         return version
+
+
+class _Judge(NamedTuple):
+    """What tables need to know of a metric: which features it needs, and the goal of each of its scores."""
+
+    needs: str
+    goals: Mapping[str, Goal]
 
 
 def _whole(score: str) -> str:
@@ -185,6 +219,9 @@ def matching(results: Iterable[Result], where: Mapping[str, Any]) -> Iterator[Re
     Raises:
         SpecError: No result has a setting of that name.
     """
+    if not where:
+        yield from results
+        return
     results = list(results)
     known = {name for result in results for name in result.spec.settings}
     if unknown := sorted(set(where) - known):
@@ -206,14 +243,14 @@ def differing(settings: Mapping[T, Mapping[str, Any]]) -> dict[T, str]:
     return {thing: " ".join(f"{key}={own.get(key)}" for key in apart) for thing, own in settings.items()}
 
 
-def conditions(result: Result, features: Mapping[str, str] | None) -> tuple[str, str]:
+def conditions(result: Result, features: Mapping[str, str] | None) -> Conditions:
     """All but the model and the seed: scores compare where this is equal.
 
     Args:
         result: The record.
         features: What names the features that the score was computed in; None for one of images.
     """
-    return result.spec.conditions, json.dumps(features, sort_keys=True)
+    return result.spec.conditions, frozenset((features or {}).items())
 
 
 def _parsed(value: Any) -> Any:

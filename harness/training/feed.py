@@ -110,7 +110,7 @@ class _Buffer:
         """The images, where they are wanted."""
         images = [memory[: self.count] for memory in self.memory]
         if self.copying is None:
-            return images
+            return [part.to(self.device) for part in images]
         steps = torch.cuda.current_stream(self.device)
         with torch.cuda.stream(self.copying):
             sent = [part.to(self.device, non_blocking=True) for part in images]

@@ -19,7 +19,7 @@ from ..running.images import CellImages
 from ..running.model import load_model
 from ..scoring.cache import FeatureCache
 from ..scoring.spaces.radiomics.space import NAMES, radiomic_features
-from ..tables.entries import Row, rows_of, terms_of
+from ..tables.asked import Row, rows_of, terms_of
 from ..tables.ranking import ranking
 from ..tables.survey import Installed, Result, Which
 from .figures import (

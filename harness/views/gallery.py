@@ -10,7 +10,8 @@ import torch
 from ..cell.spec import RunSpec
 from ..errors import BenchError
 from ..running.model import load_model
-from ..tables.entries import Row, chosen_setup, same_conditions
+from ..tables.asked import Row
+from ..tables.entries import chosen_setup, same_conditions
 from ..tables.survey import Result, conditions
 from ..tasks import Outputs, Task, task_of
 

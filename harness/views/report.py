@@ -29,7 +29,7 @@ from ..errors import BenchError, DataError
 from ..grid.definition import Grid, load_grid, shipped
 from ..running.images import CellImages
 from ..running.model import load_model
-from ..tables.entries import Row
+from ..tables.asked import Row
 from ..tables.scores import score_sheet
 from ..tables.sheets import render
 from ..tables.survey import Installed, Result, Survey

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..tables.entries import Entry, Place, Row, column_of
+from ..tables.asked import Row
+from ..tables.entries import Entry, Place, column_of
 from ..tables.marks import Marks, marks_of
 from ..tables.sheets import number
 from ..tables.statistics import MIN_PAIRS

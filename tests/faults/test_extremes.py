@@ -83,16 +83,15 @@ def test_a_pipe_is_no_grid(tmp_path: Path) -> None:
 
 
 def test_a_spreadsheet_takes_no_name_for_a_formula() -> None:
-    numbers = pandas.DataFrame(
-        {"row": ["=1+1", "@x", "-", "+1", "plain"], "mean": [-1.5, 0.0, 1.0, 2.0, 3.0]}
-    )
+    names, means = ["=1+1", "@x", "-", "+1", "plain"], [-1.5, 0.0, 1.0, 2.0, 3.0]
+    numbers = [{"row": name, "mean": mean} for name, mean in zip(names, means, strict=True)]
     sheet = Sheet(
         label="50 %} of_it", caption="", columns=[Column("row")], rows=[[SheetCell("x")]], numbers=numbers,
         notes=[],
     )  # fmt: skip
     frame = pandas.read_csv(io.StringIO(render(sheet, "csv")))
     assert list(frame["row"]) == ["'=1+1", "'@x", "-", "'+1", "plain"]
-    assert list(frame["mean"]) == [-1.5, 0.0, 1.0, 2.0, 3.0]
+    assert list(frame["mean"]) == means
     assert r"\label{tab:50----of_it}" in render(sheet, "latex")
 
 

@@ -23,7 +23,7 @@ from harness.errors import DataError, SpecError
 from harness.plugins import Registry
 from harness.running.cell import Outcome
 from harness.running.images import CellImages
-from harness.tables.entries import Row
+from harness.tables.asked import Row
 from harness.tables.survey import Result, survey
 from harness.tasks import Task
 from harness.views.figures import (

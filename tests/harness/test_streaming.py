@@ -84,6 +84,12 @@ def test_batches_come_in_order_from_both(discs: ImageSet) -> None:
         assert all(map(torch.equal, one, other))
 
 
+def test_batches_are_on_the_device_that_was_asked_for(discs: ImageSet) -> None:
+    elsewhere = torch.device("meta")
+    (batch, *_) = Streamed(stacks_of(discs), elsewhere).batches(np.arange(len(discs)), 8)
+    assert [part.device for part in batch] == [elsewhere] * 3
+
+
 def test_a_set_streams_where_it_takes_more_than_it_may(discs: ImageSet) -> None:
     stacks = stacks_of(discs)
     size = 30 * 16 * 16 * 3

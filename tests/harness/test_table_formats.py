@@ -29,7 +29,7 @@ NASTY = Sheet(
     caption="50 % of a_b & <c>",
     columns=[Column("model"), Column("fid ↓", "set_1"), Column("kid", "set_1")],
     rows=[[SheetCell("a|b"), SheetCell("1.0 ± 0.5", "best", 1.0), SheetCell("<i>", "second")]],
-    numbers=pandas.DataFrame({"model": ["a|b"]}),
+    numbers=[{"model": "a|b"}],
     notes=["# 1 ~ ^ \\"],
 )
 
