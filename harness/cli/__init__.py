@@ -30,6 +30,7 @@ from . import (
     share,
     status,
     table,
+    verify,
     watch,
 )
 from .ending import DEBUG, end
@@ -71,6 +72,7 @@ app.command("figure")(figure.figure)
 app.command("report")(report.report)
 app.command("export")(share.export)
 app.command("import")(share.import_)
+app.command("verify")(verify.verify)
 app.command("board")(share.board)
 app.command("publish")(share.publish)
 app.add_typer(data.app)

@@ -72,6 +72,10 @@ class Synthesis(Task):
         """Samples of fresh seeds: those after the ones that every evaluation looked at."""
         return self.outputs(model, sample_images(model, self.count, first_seed=self.count))
 
+    def kept(self, images: NDArray[np.uint8]) -> Outputs:
+        """Samples that somebody kept."""
+        return Outputs(images)
+
     def preview(self, model: Synthesizer) -> Outputs:
         """Samples of the first seeds, by the model's shorter way."""
         return self.outputs(model, sample_images(model, self.count, preview=True))

@@ -144,6 +144,14 @@ class Task(abc.ABC):
     def generate(self, model: Any) -> Outputs:
         """What the scores of a record are of."""
 
+    @abc.abstractmethod
+    def kept(self, images: NDArray[np.uint8]) -> Outputs:
+        """What ``generate`` gave, from its images alone, uint8 (N, ``channels``, H, W).
+
+        Raises:
+            SpecError: Images are not all of it.
+        """
+
     def preview(self, model: Any) -> Outputs:
         """What evaluations during training look at, to choose the best networks."""
         return self.generate(model)
