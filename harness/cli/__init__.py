@@ -30,6 +30,7 @@ from . import (
     share,
     status,
     table,
+    tune,
     verify,
     watch,
 )
@@ -62,6 +63,7 @@ app.command("run")(run.run)
 app.command("watch")(watch.watch)
 app.command("grid")(grid.grid)
 app.command("ablate")(grid.ablate)
+app.command("tune")(tune.tune)
 app.command("status")(status.status)
 app.command("sample")(sample.sample)
 app.command("score")(score.score)

@@ -37,6 +37,7 @@ class Synthesis(Task):
         if protocol.limit:
             self.train = self.train.limit(protocol.limit, spec.seed)
         self.evaluated_against = validation if validation is not None and len(validation) else self.train
+        self.chooser = "training patients" if self.evaluated_against is self.train else "validation patients"
         self.samples = protocol.samples
 
     @classmethod

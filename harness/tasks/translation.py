@@ -43,6 +43,7 @@ class Translation(Task):
             # The same slices for every seed.
             validation, self.held_out = (side.limit(protocol.samples) for side in (validation, self.held_out))
         self.choosing = validation if len(validation) else self.held_out
+        self.chooser = "test patients" if self.choosing is self.held_out else "validation patients"
         self.evaluated_against = self.train
 
     @classmethod
