@@ -134,41 +134,60 @@ class _Tuning:
 
     def run(self, trials: int) -> None:
         """Train what the search is compared with, then every trial; write the best, and print a table."""
-        from ..tuning.search import best_of, search
+        from ..tuning.search import best_of, is_better, sampler_package, search, value_of
 
+        sampler_package()
         experiment = self.experiment
-        print(
-            f"{self.score} of {experiment.chooser(self.settings)} chooses, {self.goal} is better",
-            file=sys.stderr,
-        )
-        rows = [self._row("default", "", self._run(experiment.request))]
+        chooser = experiment.chooser(self.settings)
+        print(f"{self.score} of {chooser} chooses, {self.goal} is better", file=sys.stderr)
+        shown = [("default", "", self._run(experiment.request))]
         if experiment.reference is not None:
-            rows.append(self._row("reference", "the preset", self._run(experiment.reference)))
+            shown.append(("reference", "the preset", self._run(experiment.reference)))
         done: list[Trial] = []
-        request = experiment.request
         for trial in search(
             experiment.space,
             lambda settings: self._run(experiment.trial(settings)),
             self.score,
             self.goal,
             trials=trials,
-            seed=request.seed,
+            seed=experiment.request.seed,
         ):
             done.append(trial)
             words = trial.record.status if trial.value is None else f"{trial.value:.6g}"
             print(f"trial {trial.number + 1} of {trials}: {words}  {_words(trial.settings)}", file=sys.stderr)
         best = best_of(done, self.goal)
         if best is not None:
-            rows.append(self._row("tuned", _words(best.settings), best.record))
-        print_columns([("", self.score, "test patients", "settings"), *rows])
+            shown.append(("tuned", _words(best.settings), best.record))
+        self._print(shown, chooser)
         if best is None:
             print("no trial completed", file=sys.stderr)
             sys.exit(UNFINISHED)
-        path = self.results / "tuned" / f"{request.model}-{request.dataset}-{request.resolution}.toml"
-        what = f"{request.dataset} at {request.resolution} px"
-        title = f"{request.model} as tuned on {what}: the best of {trials} trials"
-        experiment.write(path, best, title)
+        as_it_is = value_of(shown[0][-1], self.score)
+        if as_it_is is not None and best.value is not None and not is_better(best.value, as_it_is, self.goal):
+            print("no trial is better than the default, by whoever chooses")
+        path = experiment.write(self.results / "tuned", best, trials)
         print(f"wrote {path}; next: {typed('bench', 'grid', path, '--seeds', '0,1,2,3,4,5')}")
+
+    def _print(self, shown: list[tuple[str, str, Record]], chooser: str) -> None:
+        """The score that chose, the same of fresh samples, and all distances to the test patients."""
+        from ..tuning.search import value_of
+
+        apart = dict.fromkeys(
+            name for *_, record in shown for name in record.scores["best"] if name.endswith("_held_out")
+        )
+        columns = [self.score, *apart]
+        rows = [
+            (
+                name,
+                record.status
+                if value_of(record, self.score) is None
+                else _number(value_of(record, self.score)),
+                *(_number(record.scores["best"].get(column)) for column in columns),
+                words,
+            )
+            for name, words, record in shown
+        ]
+        print_columns([("", f"{self.score}, {chooser}", *columns, "settings"), *rows])
 
     def _run(self, request: RunRequest) -> Record:
         from dataclasses import replace
@@ -179,17 +198,9 @@ class _Tuning:
         with Terminal(registry().manager, self.settings.stop) as terminal:
             return run_cell(request, replace(self.settings, preparing=terminal.preparing)).record
 
-    def _row(self, name: str, words: str, record: Record) -> tuple[str, str, str, str]:
-        from ..tuning.experiment import on_test_patients
-        from ..tuning.search import value_of
 
-        value, test = value_of(record, self.score), on_test_patients(record, self.score)
-        return (
-            name,
-            record.status if value is None else f"{value:.6g}",
-            "" if test is None else f"{test:.6g}",
-            words,
-        )
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
 
 
 def _words(settings: Mapping[str, Any]) -> str:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..api import Goal, SpecError, tunable
-from ..cell.records import Record
-from ..cell.spec import RunRequest
+from ..cell.spec import RunRequest, label_of, pair_of
 from ..files import atomic_write
 from ..running.images import open_task
 from ..running.place import Settings
@@ -96,9 +95,12 @@ class Experiment:
             return None
         return replace(self.request, presets=(*self.request.presets, REFERENCE))
 
-    def write(self, path: Path, trial: Trial, title: str) -> None:
-        """Write what a trial found, as a grid: ``bench grid FILE --seeds 0,1,2`` trains with it."""
+    def write(self, folder: Path, trial: Trial, trials: int) -> Path:
+        """Write what the best of so many trials found, as a grid that trains with it, and return its path."""
         request = self.request
+        label = label_of(request.dataset, pair_of(request.source, request.target))
+        path = folder / f"{request.model}-{label.replace(' ', '-')}-{request.resolution}.toml"
+        title = f"{request.model} as tuned on {label} at {request.resolution} px: the best of {trials} trials"
         named = {name: read_value(value) for name, value in {**request.settings, **trial.settings}.items()}
         lines = [
             f"title = {_toml(title)}",
@@ -117,12 +119,7 @@ class Experiment:
         ]
         with atomic_write(path) as file:
             file.write(("\n".join(lines) + "\n").encode())
-
-
-def on_test_patients(record: Record, score: str) -> float | None:
-    """A score against the patients that were kept apart, where the metric gives one."""
-    name = f"{score}_held_out"
-    return record.scores["best"].get(name, record.context.get(name))
+        return path
 
 
 def _toml(value: Any) -> str:

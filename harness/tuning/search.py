@@ -10,7 +10,7 @@ Source: Bergstra et al. 2011, "Algorithms for hyper-parameter optimization", as 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,15 +63,7 @@ def search(
     Raises:
         SpecError: Optuna is not installed.
     """
-    try:
-        import optuna
-    except ImportError as error:
-        raise SpecError(
-            f"optuna can't be used: {error}",
-            needed="the package optuna",
-            hint='pip install "hagan-bench[tune]"',
-        ) from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna = sampler_package()
     study = optuna.create_study(
         direction="minimize" if goal == "lower" else "maximize", sampler=optuna.samplers.TPESampler(seed=seed)
     )
@@ -90,19 +82,42 @@ def search(
         yield Trial(number, settings, record, value)
 
 
+def sampler_package() -> Any:
+    """Optuna, which proposes; asked for before anything is trained.
+
+    Raises:
+        SpecError: It is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise SpecError(
+            f"optuna can't be used: {error}",
+            needed="the package optuna",
+            hint='pip install "hagan-bench[tune]"',
+        ) from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
 def value_of(record: Record, score: str) -> float | None:
     """What a cell is judged by: the score that its networks were chosen by."""
     return record.scores["selected"].get(score) if record.status == "complete" else None
 
 
-def best_of(trials: list[Trial], goal: Goal) -> Trial | None:
+def is_better(value: float, other: float, goal: Goal) -> bool:
+    """Whether a score is better than another."""
+    return value < other if goal == "lower" else value > other
+
+
+def best_of(trials: Iterable[Trial], goal: Goal) -> Trial | None:
     """The best trial, the first of equals; None where none completed."""
-    done = [
-        (trial.value if goal == "lower" else -trial.value, trial)
-        for trial in trials
-        if trial.value is not None
-    ]
-    return min(done, key=lambda pair: pair[0])[1] if done else None
+    best: Trial | None = None
+    for trial in trials:
+        if trial.value is not None:
+            if best is None or best.value is None or is_better(trial.value, best.value, goal):
+                best = trial
+    return best
 
 
 def _distribution(tune: Between | OneOf) -> BaseDistribution:

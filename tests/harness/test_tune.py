@@ -70,6 +70,13 @@ def test_what_it_found_is_a_grid_of_the_best_trial() -> None:
         float(rate): float(value)
         for value, rate in re.findall(r"^trial \d of 2: (\S+)  lr=(\S+)$", told, re.M)
     }
+    rows = {
+        line.split()[0]: float(line.split()[1])
+        for line in told.splitlines()
+        if line.startswith(("def", "tuned"))
+    }
+    assert rows["tuned"] == min(trials.values())
+    assert ("no trial is better" in told) == (rows["default"] <= rows["tuned"])
     (path,) = Path("results/tuned").glob("*.toml")
     settings = tomllib.loads(path.read_text())["settings"]
     assert trials[settings["lr"]] == min(trials.values())
@@ -155,6 +162,10 @@ def test_a_search_keeps_away_from_where_trainings_diverge() -> None:
     best = best_of(trials, "lower")
     assert best is not None
     assert best.value == 1.1
+    assert best is next(one for one in trials if one.value == 1.1)
+    assert (best_of(trials, "higher") or best).value == max(
+        one.value for one in trials if one.value is not None
+    )
     assert best_of([one for one in trials if one.value is None], "lower") is None
 
 
