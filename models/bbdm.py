@@ -14,7 +14,7 @@ from .diffusion.model import DiffusionTranslator
 from .diffusion.networks import Layout, level_channels, unet
 from .diffusion.settings import DiffusionConfig, LevelChannels
 from .latents import SeededDraws
-from .settings import AveragingConfig
+from .settings import RATES, AveragingConfig
 
 BBDM_CODE = "reference: xuekt98/BBDM"
 
@@ -29,7 +29,7 @@ STEPS: dict[str, Any] = {"ge": 3, "le": BRIDGE_STEPS}
 class BBDMConfig(DiffusionConfig, AveragingConfig):
     """Options of the Brownian bridge."""
 
-    lr: float = setting(1e-4, "learning rate", source=BBDM_CODE, gt=0)
+    lr: float = setting(1e-4, "learning rate", source=BBDM_CODE, tune=RATES, gt=0)
     ema_decay: float = setting(
         0.9999,
         "decay of the averaged network that samples",

@@ -10,14 +10,16 @@ from .initialisation import initialise_normal
 from .latents import NoiseLaw, latent_dimension
 from .layers import Discriminator, Generator
 from .losses import CROSS_ENTROPY
-from .settings import Betas
+from .settings import BETAS, Betas
 from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 
 class DCGANConfig(SynthesisConfig):
     """Options of DCGAN."""
 
-    betas: Betas = setting((0.5, 0.999), "Adam's betas", source="reference: pytorch/examples dcgan")
+    betas: Betas = setting(
+        (0.5, 0.999), "Adam's betas", source="reference: pytorch/examples dcgan", tune=BETAS
+    )
     spectral_norm: bool = setting(
         True,
         "divide the weights of both networks by their spectral norm",

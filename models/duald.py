@@ -18,6 +18,7 @@ from harness.api import Batch, setting
 from .adversarial import Terms
 from .judges import GlobalDiscriminator, LocalDiscriminator
 from .losses import absolute_error, gradient_difference
+from .settings import around
 from .translation import Judge, TranslationConfig, UNetTranslator, side_by_side
 
 
@@ -40,6 +41,7 @@ class DualDConfig(TranslationConfig):
         0.05,
         "weight of the gradient-difference loss",
         source="ours; inferred: Nie et al. 2018 train with such a loss",
+        tune=around(0.05),
         ge=0,
     )
     gradient_power: float = setting(
@@ -49,12 +51,14 @@ class DualDConfig(TranslationConfig):
         0.05,
         "weight of the global discriminator's opinion in the generator's loss",
         source="inferred: related work of the first author; published: a global discriminator",
+        tune=around(0.05),
         ge=0,
     )
     local_weight: float = setting(
         0.05,
         "weight of the local discriminator's opinion in the generator's loss",
         source="inferred: related work of the first author; published: a dense local discriminator",
+        tune=around(0.05),
         ge=0,
     )
 

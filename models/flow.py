@@ -11,7 +11,7 @@ from .diffusion.backbone import LAYOUTS, LIGHT, SMALLEST, BackboneConfig, backbo
 from .diffusion.model import DiffusionSynthesizer
 from .diffusion.settings import STEPS
 from .diffusion.straight import StraightPath, TimeLaw
-from .settings import AveragingConfig
+from .settings import RATES, AveragingConfig
 
 Sampler = Literal["euler", "heun"]
 
@@ -19,7 +19,7 @@ Sampler = Literal["euler", "heun"]
 class FlowConfig(BackboneConfig, AveragingConfig):
     """Options of rectified flow."""
 
-    lr: float = setting(2e-4, "learning rate", source="reference: gnobitab/RectifiedFlow", gt=0)
+    lr: float = setting(2e-4, "learning rate", source="reference: gnobitab/RectifiedFlow", tune=RATES, gt=0)
     ema_decay: float = setting(
         0.9999,
         "decay of the averaged network that samples",

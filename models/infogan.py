@@ -15,7 +15,7 @@ from .initialisation import initialise_normal
 from .latents import Distribution, LatentLaw, NoiseLaw
 from .layers import Discriminator, Generator
 from .losses import CROSS_ENTROPY, squared_error
-from .settings import Betas
+from .settings import BETAS, Betas, around
 from .synthesis import AdversarialSynthesizer, SynthesisConfig
 
 
@@ -28,7 +28,7 @@ class InfoGANConfig(SynthesisConfig):
         source="inferred: 62 + 12 gives the published operation count at 64 px; published: 1000 at 256 px",
         ge=1,
     )
-    betas: Betas = setting((0.5, 0.999), "Adam's betas", source="reference: openai/InfoGAN")
+    betas: Betas = setting((0.5, 0.999), "Adam's betas", source="reference: openai/InfoGAN", tune=BETAS)
     categories: int = setting(
         10, "values of the categorical code", source="reference: openai/InfoGAN, PyTorch-GAN", ge=2
     )
@@ -36,10 +36,18 @@ class InfoGANConfig(SynthesisConfig):
         2, "continuous codes, each uniform in [-1, 1]", source="reference: openai/InfoGAN, PyTorch-GAN", ge=0
     )
     info_categorical: float = setting(
-        1.0, "weight of the categorical code's cross-entropy", source="reference: PyTorch-GAN", ge=0
+        1.0,
+        "weight of the categorical code's cross-entropy",
+        source="reference: PyTorch-GAN",
+        tune=around(1.0),
+        ge=0,
     )
     info_continuous: float = setting(
-        0.1, "weight of the continuous codes' squared error", source="reference: PyTorch-GAN", ge=0
+        0.1,
+        "weight of the continuous codes' squared error",
+        source="reference: PyTorch-GAN",
+        tune=around(0.1),
+        ge=0,
     )
 
 

@@ -19,7 +19,7 @@ from .diffusion.model import DiffusionSynthesizer
 from .diffusion.networks import Layout, level_channels, norm_groups, unet
 from .diffusion.settings import STEPS, DiffusionConfig, LevelChannels
 from .optimizers import adam
-from .settings import AveragingConfig, Betas
+from .settings import RATES, AveragingConfig, Betas
 
 LDM_CODE = "reference: CompVis/latent-diffusion"
 
@@ -39,9 +39,13 @@ ATTENTION = (32, 16, 8, 4)
 class LDMConfig(DiffusionConfig, AveragingConfig):
     """Options of latent diffusion."""
 
-    lr: float = setting(5e-5, "learning rate of the denoiser", source=LDM_CODE, gt=0)
+    lr: float = setting(5e-5, "learning rate of the denoiser", source=LDM_CODE, tune=RATES, gt=0)
     lr_autoencoder: float = setting(
-        1e-4, "learning rate of the autoencoder", source=f"{LDM_CODE}, for batches of 24", gt=0
+        1e-4,
+        "learning rate of the autoencoder",
+        source=f"{LDM_CODE}, for batches of 24",
+        tune=RATES,
+        gt=0,
     )
     betas_autoencoder: Betas = setting((0.5, 0.9), "Adam's betas for the autoencoder", source=LDM_CODE)
     autoencoder_share: float = setting(

@@ -13,6 +13,7 @@ from .adversarial import Terms
 from .initialisation import initialise_normal
 from .judges import PatchDiscriminator
 from .losses import absolute_error
+from .settings import around
 from .translation import Judge, TranslationConfig, UNetTranslator
 
 
@@ -20,7 +21,11 @@ class Pix2PixConfig(TranslationConfig):
     """Options of pix2pix."""
 
     l1_weight: float = setting(
-        100.0, "weight of the mean absolute error", source="reference: Isola et al. 2017", ge=0
+        100.0,
+        "weight of the mean absolute error",
+        source="reference: Isola et al. 2017",
+        tune=around(100.0),
+        ge=0,
     )
     patch_weight: float = setting(
         1.0, "weight of the adversarial loss", source="reference: Isola et al. 2017", ge=0

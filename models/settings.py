@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from harness.api import PluginConfig, setting
+from harness.api import Between, OneOf, PluginConfig, setting
 
 
 def split_at_commas(value: object) -> object:
@@ -29,6 +29,17 @@ SeenAugmentations = Annotated[
     tuple[Plain | Literal["diffaugment", "pipeline"], ...], BeforeValidator(named_or_none)
 ]
 Betas = Annotated[tuple[float, float], BeforeValidator(split_at_commas)]
+
+
+#: What ``bench tune`` tries: learning rates from below the smallest of any model's default to thrice the
+#: published one, and Adam's betas as one or the other model has them.
+RATES = Between(2e-5, 3e-3, log=True)
+BETAS = OneOf(((0.0, 0.9), (0.0, 0.99), (0.0, 0.999), (0.5, 0.9), (0.5, 0.999), (0.9, 0.999)))
+
+
+def around(weight: float) -> Between:
+    """A tenth to ten times a weight."""
+    return Between(weight / 10, weight * 10, log=True)
 
 
 class DescentConfig(PluginConfig):

@@ -19,7 +19,15 @@ from .diffaugment import Change, diff_augment
 from .latents import Distribution, LatentLaw, SeededDraws
 from .losses import AdversarialLoss
 from .optimizers import adam
-from .settings import Augmentations, AveragingConfig, Betas, DescentConfig, split_at_commas
+from .settings import (
+    BETAS,
+    RATES,
+    Augmentations,
+    AveragingConfig,
+    Betas,
+    DescentConfig,
+    split_at_commas,
+)
 
 Changes = Annotated[tuple[Change, ...], BeforeValidator(split_at_commas)]
 
@@ -55,12 +63,17 @@ class LatentConfig(DescentConfig):
         ge=64,
         multiple_of=64,
     )
-    betas: Betas = setting((0.0, 0.9), "Adam's betas", source="reference: heykeetae/Self-Attention-GAN")
-    lr: float = setting(1e-3, "learning rate of both networks", source="published: 1e-3 for G and D", gt=0)
+    betas: Betas = setting(
+        (0.0, 0.9), "Adam's betas", source="reference: heykeetae/Self-Attention-GAN", tune=BETAS
+    )
+    lr: float = setting(
+        1e-3, "learning rate of both networks", source="published: 1e-3 for G and D", tune=RATES, gt=0
+    )
     lr_discriminator: float | None = setting(
         None,
         "learning rate of the discriminator where it differs; none means lr",
         source="published: one rate",
+        tune=RATES,
         gt=0,
     )
 

@@ -14,7 +14,7 @@ from .adversarial import AdversarialModel, Fake, Terms
 from .judges import Judges
 from .losses import CROSS_ENTROPY, absolute_error
 from .optimizers import adam
-from .settings import Betas, DescentConfig, PlainAugmentations
+from .settings import BETAS, RATES, Betas, DescentConfig, PlainAugmentations
 from .unet import Norm, ResidualUNet
 
 
@@ -43,8 +43,10 @@ class TranslationConfig(DescentConfig):
         "a long-term residual: the generator adds to the source instead of starting from nothing",
         source="ours: off; Nie et al. 2018 explore one",
     )
-    lr: float = setting(2e-4, "learning rate of all networks", source="reference: Isola et al. 2017", gt=0)
-    betas: Betas = setting((0.5, 0.999), "Adam's betas", source="reference: Isola et al. 2017")
+    lr: float = setting(
+        2e-4, "learning rate of all networks", source="reference: Isola et al. 2017", tune=RATES, gt=0
+    )
+    betas: Betas = setting((0.5, 0.999), "Adam's betas", source="reference: Isola et al. 2017", tune=BETAS)
 
 
 class Judge(NamedTuple):

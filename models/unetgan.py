@@ -17,7 +17,7 @@ from .layers import Generator, Trunk, spectrally_normalised
 from .losses import CROSS_ENTROPY, squared_error
 from .mixing import box_masks, mix
 from .optimizers import adam
-from .settings import Betas
+from .settings import BETAS, Betas, around
 from .synthesis import AdversarialSynthesizer, LatentConfig, SynthesisConfig
 
 SLOPE = 0.1
@@ -26,7 +26,9 @@ SLOPE = 0.1
 class UNetGANConfig(SynthesisConfig):
     """Options of UNetGAN."""
 
-    betas: Betas = setting((0.0, 0.999), "Adam's betas", source="reference: boschresearch/unetgan")
+    betas: Betas = setting(
+        (0.0, 0.999), "Adam's betas", source="reference: boschresearch/unetgan", tune=BETAS
+    )
     attention: bool = setting(
         True, "self-attention on the generator's 16 x 16 and 32 x 32 maps", source="published: as SAGAN"
     )
@@ -50,7 +52,11 @@ class UNetGANConfig(SynthesisConfig):
         ge=0,
     )
     consistency: float = setting(
-        1.0, "weight of the consistency loss in these steps", source="reference: boschresearch/unetgan", ge=0
+        1.0,
+        "weight of the consistency loss in these steps",
+        source="reference: boschresearch/unetgan",
+        tune=around(1.0),
+        ge=0,
     )
 
 

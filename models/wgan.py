@@ -14,7 +14,7 @@ from .adversarial import Terms
 from .latents import NoiseLaw, latent_dimension
 from .layers import Discriminator, Generator
 from .losses import WASSERSTEIN
-from .settings import Betas
+from .settings import Betas, around
 from .synthesis import AdversarialSynthesizer, LatentConfig, SynthesisConfig
 
 SLOPE = 0.2
@@ -35,6 +35,7 @@ class WGANConfig(SynthesisConfig):
         0.01,
         "bound on the critic's weights, kept after each of its steps",
         source="reference: PyTorch-GAN",
+        tune=around(0.01),
         gt=0,
     )
     gradient_penalty: float = setting(

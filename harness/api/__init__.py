@@ -36,7 +36,7 @@ from .executor import (
 from .features import FeatureSpace, WeightsFile, WeightsLocator
 from .metric import Curve, Goal, Metric, Population, Targets
 from .observer import Run
-from .settings import ConfigT, PluginConfig, setting
+from .settings import Between, ConfigT, OneOf, PluginConfig, setting, tunable
 
 if TYPE_CHECKING:
     from .model import AUGMENTATIONS, Batch, Clock, ImageShape, Model, Synthesizer, Translator
@@ -52,6 +52,7 @@ __all__ = [
     "USER_ERROR",
     "Batch",
     "BenchError",
+    "Between",
     "ChoiceError",
     "Clock",
     "Colour",
@@ -69,6 +70,7 @@ __all__ = [
     "JobState",
     "Metric",
     "Model",
+    "OneOf",
     "Pair",
     "PluginConfig",
     "PluginError",
@@ -95,6 +97,7 @@ __all__ = [
     "is_kernel_device",
     "pass_on_shortage",
     "setting",
+    "tunable",
 ]
 
 

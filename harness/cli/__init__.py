@@ -30,6 +30,8 @@ from . import (
     share,
     status,
     table,
+    tune,
+    verify,
     watch,
 )
 from .ending import DEBUG, end
@@ -61,6 +63,7 @@ app.command("run")(run.run)
 app.command("watch")(watch.watch)
 app.command("grid")(grid.grid)
 app.command("ablate")(grid.ablate)
+app.command("tune")(tune.tune)
 app.command("status")(status.status)
 app.command("sample")(sample.sample)
 app.command("score")(score.score)
@@ -71,6 +74,7 @@ app.command("figure")(figure.figure)
 app.command("report")(report.report)
 app.command("export")(share.export)
 app.command("import")(share.import_)
+app.command("verify")(verify.verify)
 app.command("board")(share.board)
 app.command("publish")(share.publish)
 app.add_typer(data.app)

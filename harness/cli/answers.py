@@ -186,6 +186,33 @@ class CheckedPlugin(Answer):
     checks: list[Check]
 
 
+class Finding(Part):
+    """What came of one part of a record: ``harness.sharing.verify.Finding``."""
+
+    what: str
+    verdict: Literal["equal", "rounding", "differs", "unchecked"]
+    words: str
+    needed: bool
+    recorded: float | None
+    recomputed: float | None
+    tolerance: float | None
+
+
+class VerifiedRecord(Part):
+    """A record; ``holds`` is null where nothing differs and something that it takes could not be checked."""
+
+    name: str
+    holds: bool | None
+    findings: list[Finding]
+
+
+class VerifiedRecords(Answer):
+    """Whether records hold."""
+
+    command: Literal["verify"] = "verify"
+    records: list[VerifiedRecord]
+
+
 class Variable(Part):
     """A variable of the environment that commands read; a value of None is not set."""
 
@@ -213,6 +240,7 @@ ANSWERS: Final[Mapping[str, type[BaseModel]]] = {
     "doctor": Health,
     "score": Scored,
     "check": CheckedPlugin,
+    "verify": VerifiedRecords,
     "config": Config,
     "status": GridStatus,
 }

@@ -92,7 +92,7 @@ def read_items(
     except BrokenProcessPool as error:
         raise DataError(
             "a process that reads the raw files ended at once, or was killed for want of memory",
-            hint="the same again with --workers 1; a script's calls belong below `if __name__ == '__main__':`",
+            hint="the same again with --workers 1; a script's calls go below `if __name__ == '__main__':`",
         ) from error
     finally:
         with (

@@ -90,15 +90,25 @@ class CellImages:
         return self._opened[spec.identity]
 
     def _open(self, spec: RunSpec) -> Task:
-        part = spec.dataset
-        root = root_of(part.name, self.roots)
-        dataset = make_dataset(part.name, part.config, root, part.pair)
-        if dataset.fingerprint() != part.fingerprint:
-            raise DataError(
-                f"the raw files of {part.name} are not those of {spec.folder_name}",
-                needed="the same files",
-                hint=f"--data-root {part.name}=DIR",
-            )
+        dataset = reopened(spec, self.roots)
         # Whoever ran the cell decided about damaged files, and its record names what was left out.
         kind = model_class(spec.model.name)
         return open_task(spec, kind, dataset, self.cache, skip_bad=True, tell=self.tell)
+
+
+def reopened(spec: RunSpec, roots: Mapping[str, Path]) -> Dataset:
+    """The data set of a finished cell, on the raw files that it had.
+
+    Raises:
+        SpecError: A data root is needed and none was named.
+        DataError: The raw files are missing, or are not those of the run.
+    """
+    part = spec.dataset
+    dataset = make_dataset(part.name, part.config, root_of(part.name, roots), part.pair)
+    if dataset.fingerprint() != part.fingerprint:
+        raise DataError(
+            f"the raw files of {part.name} are not those of {spec.folder_name}",
+            needed="the same files",
+            hint=f"--data-root {part.name}=DIR",
+        )
+    return dataset

@@ -51,9 +51,9 @@ class Work:
             Interrupted: Somebody asked to stop; the state is saved.
         """
         started = time.monotonic()
-        task = self._task()
+        task = self.task()
         prepare_seconds = time.monotonic() - started
-        scorer = self._scorer(self.spec.protocol.metrics, task, task.train)
+        scorer = self.scorer(self.spec.protocol.metrics, task, task.train)
         # Not earlier: what was refused is no run.
         self.folder.write_spec(self.spec)
         model = make_model(self.spec, self.cell.model, self.cell.model_config, self.device)
@@ -71,8 +71,8 @@ class Work:
 
     def add_scores(self, record: Record, metrics: list[str]) -> Record:
         """Score the networks of a finished cell by further metrics, without training again."""
-        task = self._task()
-        scorer = self._scorer(metrics, task, task.train)
+        task = self.task()
+        scorer = self.scorer(metrics, task, task.train)
         models = [load_model(self.folder, self.device, which) for which in ("best", "last")]
         best, last = (scorer.report(*task.generate(model)) for model in models)
         best.context.update(self._augmented_real(scorer, task, models[0]))
@@ -128,7 +128,7 @@ class Work:
         best.context.update(self._augmented_real(scorer, task, model))
         return best, last or best.scores
 
-    def _task(self) -> Task:
+    def task(self) -> Task:
         """What the model is asked for, with the images of the cell."""
         return open_task(
             self.spec,
@@ -144,9 +144,7 @@ class Work:
     def _trainer(self, model: Model, task: Task, scorer: Scorer) -> Trainer:
         """The training of a model, with evaluations by the metric that selects and no other."""
         selecting = self.spec.protocol.selecting_metric
-        judge = scorer
-        if task.evaluated_against is not task.train:
-            judge = self._scorer([selecting], task, task.evaluated_against)
+        judge = self.judge(task, scorer)
         most = self.settings.device_memory
         most = memory_for_training(self.device) if most is None else most
         return Trainer(
@@ -159,7 +157,13 @@ class Work:
             _selection(scorer, selecting),
         )
 
-    def _scorer(self, metrics: Sequence[str], task: Task, real: ImageSet) -> Scorer:
+    def judge(self, task: Task, scorer: Scorer) -> Scorer:
+        """Who scores evaluations during training; ``scorer`` itself where they see the same real images."""
+        if task.evaluated_against is task.train:
+            return scorer
+        return self.scorer([self.spec.protocol.selecting_metric], task, task.evaluated_against)
+
+    def scorer(self, metrics: Sequence[str], task: Task, real: ImageSet) -> Scorer:
         """A scorer against these real images. Nobody should learn after days that a score can't be had."""
         channels, held_out = self.spec.protocol.channels, task.held_out
         scorer = make_scorer(

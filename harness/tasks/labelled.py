@@ -98,6 +98,10 @@ class LabelledSynthesis(Synthesis):
             np.ascontiguousarray(images), labels=maps.argmax(axis=1, keepdims=True).astype(np.uint8)
         )
 
+    def kept(self, images: NDArray[np.uint8]) -> Outputs:
+        """Images do not tell what their model says that they show."""
+        raise SpecError("samples with label maps are more than images", needed="the networks that made them")
+
     def picture(self, path: Path, outputs: Outputs) -> None:
         """Samples beside real images, each with its labels in colours."""
         real = self.as_outputs(chosen(self.train, evenly(len(self.train), 36)))

@@ -37,6 +37,7 @@ class Synthesis(Task):
         if protocol.limit:
             self.train = self.train.limit(protocol.limit, spec.seed)
         self.evaluated_against = validation if validation is not None and len(validation) else self.train
+        self.chooser = "training patients" if self.evaluated_against is self.train else "validation patients"
         self.samples = protocol.samples
 
     @classmethod
@@ -71,6 +72,10 @@ class Synthesis(Task):
     def generate(self, model: Synthesizer) -> Outputs:
         """Samples of fresh seeds: those after the ones that every evaluation looked at."""
         return self.outputs(model, sample_images(model, self.count, first_seed=self.count))
+
+    def kept(self, images: NDArray[np.uint8]) -> Outputs:
+        """Samples that somebody kept."""
+        return Outputs(images)
 
     def preview(self, model: Synthesizer) -> Outputs:
         """Samples of the first seeds, by the model's shorter way."""

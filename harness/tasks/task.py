@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -61,6 +61,7 @@ class Task(abc.ABC):
         train: What the model is trained on.
         held_out: Patients that are kept apart; None where there are none.
         evaluated_against: Real images that evaluations during training compare with, to choose the best.
+        chooser: Whose images choose the best evaluation.
         imitates: Whether a perfect model makes images such as it was trained on, augmentation included.
         notes: What a reader of the scores must be told, one line each.
         facts: What a record says of the data, beyond what it says of all.
@@ -77,6 +78,7 @@ class Task(abc.ABC):
     train: ImageSet
     held_out: ImageSet | None
     evaluated_against: ImageSet
+    chooser: Literal["validation patients", "training patients", "test patients"]
     notes: Sequence[str] = ()
     facts: Mapping[str, Any] = {}
 
@@ -143,6 +145,14 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def generate(self, model: Any) -> Outputs:
         """What the scores of a record are of."""
+
+    @abc.abstractmethod
+    def kept(self, images: NDArray[np.uint8]) -> Outputs:
+        """What ``generate`` gave, from its images alone, uint8 (N, ``channels``, H, W).
+
+        Raises:
+            SpecError: Images are not all of it.
+        """
 
     def preview(self, model: Any) -> Outputs:
         """What evaluations during training look at, to choose the best networks."""

@@ -43,6 +43,7 @@ class Translation(Task):
             # The same slices for every seed.
             validation, self.held_out = (side.limit(protocol.samples) for side in (validation, self.held_out))
         self.choosing = validation if len(validation) else self.held_out
+        self.chooser = "test patients" if self.choosing is self.held_out else "validation patients"
         self.evaluated_against = self.train
 
     @classmethod
@@ -88,6 +89,10 @@ class Translation(Task):
         """Translations of the held-out slices."""
         return self._translated(model, self.held_out)
 
+    def kept(self, images: NDArray[np.uint8]) -> Outputs:
+        """Translations of the held-out slices that somebody kept."""
+        return self._beside(self.held_out, images)
+
     def preview(self, model: Translator) -> Outputs:
         """Translations of the validation slices, by the model's shorter way."""
         return self._translated(model, self.choosing, preview=True)
@@ -123,9 +128,12 @@ class Translation(Task):
         }
 
     def _translated(self, model: Translator, pairs: ImageSet, *, preview: bool = False) -> Outputs:
+        return self._beside(pairs, translate_images(model, _source(pairs), preview=preview))
+
+    def _beside(self, pairs: ImageSet, made: NDArray[np.uint8]) -> Outputs:
+        """Translations beside what they should have been."""
         shape = (len(pairs), self.channels, *pairs.images.shape[2:])
         targets = Targets(np.broadcast_to(pairs.images, shape), pairs.regions, pairs.patients)
-        made = translate_images(model, _source(pairs), preview=preview)
         return Outputs(made, targets, pairs.labels)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..api import PluginConfig
+from ..api import OneOf, PluginConfig, tunable
 
 SOURCES = ("published", "reference", "inferred", "ours")
 """What the source of a default may begin with."""
@@ -32,3 +32,9 @@ def faults_of_config(plugin: Any) -> Iterator[str]:
             yield f"setting {name!r} has no description: declare it with harness.api.setting"
         elif not str(extra.get("source", "")).startswith(SOURCES):
             yield f"setting {name!r} does not say where its default comes from: source={' or '.join(SOURCES)}"
+    for name, tune in tunable(config).items():
+        for value in tune.values if isinstance(tune, OneOf) else (tune.low, tune.high):
+            try:
+                config(**{name: value})
+            except ValueError:
+                yield f"setting {name!r} takes no {value!r}, which it declares for bench tune"

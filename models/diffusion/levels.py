@@ -7,6 +7,7 @@ from typing import Literal
 from harness.api import Clock, setting
 
 from ..averaging import decay_of_half_life
+from ..settings import RATES
 from .backbone import BackboneConfig
 from .model import DiffusionModel
 from .preconditioned import Preconditioned
@@ -20,7 +21,7 @@ KARRAS = "reference: NVlabs/edm"
 class LevelsConfig(BackboneConfig):
     """Options of diffusion by levels of noise."""
 
-    lr: float = setting(2e-4, "learning rate", source=f"{KARRAS}, for 64 px", gt=0)
+    lr: float = setting(2e-4, "learning rate", source=f"{KARRAS}, for 64 px", tune=RATES, gt=0)
     ema_half_life: float = setting(
         500_000,
         "how long the averaged network that samples takes to forget half",

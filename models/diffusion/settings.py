@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 
 from harness.api import setting
 
-from ..settings import Betas, DescentConfig, PlainAugmentations, split_at_commas
+from ..settings import BETAS, RATES, Betas, DescentConfig, PlainAugmentations, split_at_commas
 
 LevelChannels = Annotated[tuple[int, ...] | None, BeforeValidator(split_at_commas)]
 
@@ -32,9 +32,10 @@ class DiffusionConfig(DescentConfig):
         2e-4,
         "learning rate",
         source="reference: Ho et al. 2020; the published 1e-3 is for generators and discriminators",
+        tune=RATES,
         gt=0,
     )
-    betas: Betas = setting((0.9, 0.999), "Adam's betas", source="reference: Ho et al. 2020")
+    betas: Betas = setting((0.9, 0.999), "Adam's betas", source="reference: Ho et al. 2020", tune=BETAS)
     dropout: float = setting(0.0, "dropout in the residual blocks", source="reference: diffusers", ge=0, lt=1)
     level_channels: LevelChannels = setting(
         None,

@@ -17,7 +17,7 @@ from ..initialisation import initialise_normal
 from ..latents import Distribution, NoiseLaw, SeededDraws
 from ..light import light_caveats
 from ..losses import HINGE, absolute_error
-from ..settings import Augmentations, Betas
+from ..settings import BETAS, RATES, Augmentations, Betas, around
 from ..synthesis import AdversarialSynthesizer, Changes, SynthesisConfig
 from .discriminator import Discriminator, Judgement, quarter, shrunk
 from .generator import Generator
@@ -47,8 +47,8 @@ class FastGANConfig(SynthesisConfig):
         ge=64,
         multiple_of=64,
     )
-    betas: Betas = setting((0.5, 0.999), "Adam's betas", source=CODE)
-    lr: float = setting(2e-4, "learning rate of both networks", source=CODE, gt=0)
+    betas: Betas = setting((0.5, 0.999), "Adam's betas", source=CODE, tune=BETAS)
+    lr: float = setting(2e-4, "learning rate of both networks", source=CODE, tune=RATES, gt=0)
     ema_decay: float | None = setting(
         0.999,
         "decay of an averaged network that samples; none samples with the network itself",
@@ -60,6 +60,7 @@ class FastGANConfig(SynthesisConfig):
         8.0,
         "weight of the mean absolute errors of the three reconstructions in the discriminator's loss",
         source="ours: the original has a perceptual distance, which needs weights, summed over 8 images",
+        tune=around(8.0),
         ge=0,
     )
 

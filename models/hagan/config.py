@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from harness.api import setting
 
-from ..settings import Augmentations
+from ..settings import Augmentations, around
 from ..synthesis import SynthesisConfig
 from .discriminator import PixelBranch
 from .reverse_skip import SamplingSource
@@ -47,7 +47,11 @@ class HAGANConfig(SynthesisConfig):
         source="inferred: published is a contrast loss between maps, without its form",
     )
     beta_consistency: float = setting(
-        1.0, "weight of the consistency losses (beta_2 of Eq. 7)", source="inferred: not published", ge=0
+        1.0,
+        "weight of the consistency losses (beta_2 of Eq. 7)",
+        source="inferred: not published",
+        tune=around(1.0),
+        ge=0,
     )
 
     pixel_branch: PixelBranch = setting(
@@ -59,10 +63,15 @@ class HAGANConfig(SynthesisConfig):
         1.0,
         "weight of the discriminator's pixel loss (beta_1 of Eq. 7)",
         source="inferred: not published",
+        tune=around(1.0),
         ge=0,
     )
     beta_pixel_generator: float = setting(
-        1.0, "weight of the generator's pixel loss (beta of Eq. 8)", source="inferred: not published", ge=0
+        1.0,
+        "weight of the generator's pixel loss (beta of Eq. 8)",
+        source="inferred: not published",
+        tune=around(1.0),
+        ge=0,
     )
 
     reverse_skip: bool = setting(

@@ -17,7 +17,7 @@ from ..latents import Distribution, NoiseLaw
 from ..light import light_caveats
 from ..optimizers import rate_factor
 from ..penalties import squared_slopes
-from ..settings import Betas, SeenAugmentations
+from ..settings import BETAS, RATES, Betas, SeenAugmentations
 from ..synthesis import LatentConfig, LatentSynthesizer
 from .networks import Discriminator, Generator
 from .schedule import along
@@ -52,9 +52,9 @@ class R3GANConfig(LatentConfig):
         ge=16,
         multiple_of=16,
     )
-    lr: float = setting(2e-4, "learning rate of both networks at first", source=CODE, gt=0)
+    lr: float = setting(2e-4, "learning rate of both networks at first", source=CODE, tune=RATES, gt=0)
     lr_end: float = setting(5e-5, "learning rate after the burn-in", source=CODE, gt=0)
-    betas: Betas = setting((0.0, 0.9), "Adam's betas at first", source=CODE)
+    betas: Betas = setting((0.0, 0.9), "Adam's betas at first", source=CODE, tune=BETAS)
     beta_end: float = setting(0.99, "Adam's second beta after the burn-in", source=CODE, ge=0, lt=1)
     gamma: float | None = setting(
         None,

@@ -18,7 +18,7 @@ from ..light import light_caveats
 from ..losses import CROSS_ENTROPY
 from ..optimizers import adam
 from ..penalties import squared_slopes
-from ..settings import Betas, SeenAugmentations
+from ..settings import BETAS, RATES, Betas, SeenAugmentations, around
 from ..synthesis import LatentConfig, LatentSynthesizer
 from .adaptation import Adaptation
 from .discriminator import Discriminator
@@ -57,10 +57,12 @@ class StyleGAN2ADAConfig(LatentConfig):
         ge=16,
         multiple_of=16,
     )
-    lr: float = setting(2.5e-3, "learning rate of both networks", source=AUTO, gt=0)
-    betas: Betas = setting((0.0, 0.99), "Adam's betas", source=CODE)
+    lr: float = setting(2.5e-3, "learning rate of both networks", source=AUTO, tune=RATES, gt=0)
+    betas: Betas = setting((0.0, 0.99), "Adam's betas", source=CODE, tune=BETAS)
     gamma: float | None = setting(None, "weight of R1; none means 0.0002 side^2 / batch", source=AUTO, ge=0)
-    path_weight: float = setting(2.0, "weight of the path length regularisation", source=CODE, ge=0)
+    path_weight: float = setting(
+        2.0, "weight of the path length regularisation", source=CODE, tune=around(2.0), ge=0
+    )
     style_mixing: float = setting(
         0.9, "share of batches whose later layers take the styles of other latents", source=CODE, ge=0, le=1
     )

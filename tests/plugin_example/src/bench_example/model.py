@@ -5,12 +5,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from harness.api import Batch, Clock, ImageShape, PluginConfig, Synthesizer, setting
+from harness.api import Batch, Between, Clock, ImageShape, PluginConfig, Synthesizer, setting
 
 
 class LinearGANConfig(PluginConfig):
     # Each hyper-parameter with its default, what it is, and where the default comes from.
-    lr: float = setting(0.01, "learning rate of both networks", source="ours", gt=0)
+    # What `bench tune` may try instead, where you say it.
+    lr: float = setting(
+        0.01, "learning rate of both networks", source="ours", tune=Between(1e-3, 0.3, log=True), gt=0
+    )
     latent_dim: int = setting(8, "length of the noise", source="ours", ge=1)
 
 
