@@ -6,9 +6,16 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from harness.files import unsealed
+import pytest
 
-CHOICES = Path(__file__).parents[1] / "results" / "hagan-choices"
+from harness.files import unsealed
+from harness.grid.definition import load_grid
+from harness.grid.requests import requests_of
+from harness.running.resolve import complete
+from harness.tables.survey import Installed
+
+RESULTS = Path(__file__).parents[1] / "results"
+CHOICES = RESULTS / "hagan-choices"
 
 
 def test_the_choices_of_hagan_are_those_of_their_records() -> None:
@@ -34,3 +41,20 @@ def test_the_choices_of_hagan_are_those_of_their_records() -> None:
             ("swd", "kid_random", "ms_ssim_gap"), (1, 3, 2), by_metric, strict=True
         ):
             assert shown == ", ".join(f"{found[choice][seed][name]:.{digits}f}" for seed in (0, 1, 2)), choice
+
+
+@pytest.mark.parametrize(
+    "path", sorted(RESULTS.glob("*/*.toml")), ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+def test_every_grid_is_one_that_can_be_run_and_shown(path: Path) -> None:
+    grid = load_grid(str(path))
+    scores = set(Installed().scores(grid.table.scores))
+    for asked in requests_of(grid.narrowed(seeds=grid.seeds[:1])):
+        computed = complete(asked.request).protocol.metrics
+        assert {Installed().metric_of(score) for score in scores} <= set(computed)
+
+
+def test_every_folder_is_told_of() -> None:
+    told = (RESULTS / "README.md").read_text()
+    for page in RESULTS.glob("*/README.md"):
+        assert f"({page.parent.name}/README.md)" in told
