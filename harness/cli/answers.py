@@ -187,7 +187,7 @@ class CheckedPlugin(Answer):
 
 
 class Finding(Part):
-    """What came of one part of a record: ``harness.sharing.verify.Finding``."""
+    """What came of one part of a record: ``harness.sharing.findings.Finding``."""
 
     what: str
     verdict: Literal["equal", "rounding", "differs", "unchecked"]

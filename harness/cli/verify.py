@@ -29,7 +29,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..sharing.verify import Finding, Place, Verified
+    from ..sharing.findings import Finding, Verified
+    from ..sharing.verify import Place
 
 VERDICTS = {"equal": "equal", "rounding": "rounding", "differs": "DIFFERS", "unchecked": "not checked"}
 

@@ -4,66 +4,23 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..api import ScoreError
 from ..cell.logs import LogError, finished_log
 from ..cell.protocol import PROTOCOL_VERSION
 from ..cell.records import Record, RecordError, RunFolder
-from ..errors import BenchError, CheckpointError, Diverged, SpecError
-from ..running.again import Again, Rescored
+from ..errors import BenchError, SpecError
+from ..running.again import Again
 from ..running.images import reopened
 from ..running.place import Settings
-from ..scoring.selection import make_metrics
-from ..scoring.weights import Weights
 from .archive import SharedCell
-
-Verdict = Literal["equal", "rounding", "differs", "unchecked"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What came of one part of a record.
-
-    Attributes:
-        what: The part: ``record``, ``identity``, ``log``, ``networks``, ``images``, or a score: ``best swd``.
-        verdict: ``rounding`` is a difference that rounding explains; ``unchecked``: nobody can tell here.
-        words: Why, or what it was held against.
-        needed: Whether the record holds only if this does. Not so for what no table shows by default.
-        recorded: The score in the record; None where the part is none, or has none.
-        recomputed: The score as it is here.
-        tolerance: By how much rounding may move it, where that was needed.
-    """
-
-    what: str
-    verdict: Verdict
-    words: str = ""
-    needed: bool = True
-    recorded: float | None = None
-    recomputed: float | None = None
-    tolerance: float | None = None
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What came of a record, part by part."""
-
-    name: str
-    findings: Sequence[Finding]
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether it does; None where something that it takes could not be checked and nothing differs."""
-        if any(one.verdict == "differs" for one in self.findings):
-            return False
-        is_whole = all(one.verdict != "unchecked" for one in self.findings if one.needed)
-        return True if is_whole else None
+from .findings import Finding, Verified
+from .rescoring import Rescoring
 
 
 @dataclass(frozen=True)
@@ -105,12 +62,15 @@ def verify(
     name: str, record: Record, folder: RunFolder, place: Place, samples: NDArray[np.uint8] | None = None
 ) -> Verified:
     """Verify a record that was read, and so is what was written, with what ``folder`` may hold of its run."""
+    identity = _identity(record)
     findings = [
         Finding("record", "equal", f"as it was written, {record.finished}"),
-        _identity(record),
+        identity,
         _log(record, folder),
-        *_scores(record, folder, place, samples),
     ]
+    # Of another version of the protocol its scores are of other samples.
+    if identity.verdict == "equal":
+        findings += _scores(record, folder, place, samples)
     return Verified(name, findings)
 
 
@@ -161,7 +121,11 @@ def _scores(
         yield Finding("networks", "unchecked", "they were not kept here")
         yield Finding("scores", "unchecked", "there are neither networks nor samples to compute them from")
     try:
-        again = Again(folder, record, reopened(record.spec, place.roots), place.settings)
+        dataset = reopened(record.spec, place.roots)
+        part = record.spec.dataset
+        if dataset.version != part.version:
+            raise SpecError(f"{part.name} was version {part.version}, and is {dataset.version} here")
+        again = Again(folder, record, dataset, place.settings)
     except BenchError as error:
         yield Finding("images", "unchecked", error.found)
         return
@@ -178,109 +142,3 @@ def _images(record: Record, again: Again) -> Finding:
     return Finding(
         "images", "differs", "the raw files give others here: what reads them may be of another version"
     )
-
-
-class Rescoring:
-    """Every score of a record beside the same score here."""
-
-    def __init__(self, record: Record, again: Again, settings: Settings) -> None:
-        self.record, self.again = record, again
-        self.metrics, self.reasons = _usable(record, settings.scoring_place(again.device).weights)
-
-    def findings(self, samples: NDArray[np.uint8] | None) -> Iterator[Finding]:
-        """The networks, the scores of the best and of the last, and what the best were chosen by."""
-        record, again = self.record, self.again
-        task, scores = again.task, record.scores
-        if samples is not None:
-            best = again.final(task.kept(_as_scored(samples, record, task.channels)), self.metrics)
-            yield from self._compared("best", scores["best"], best, share=0.0)
-        else:
-            try:
-                model = again.networks("best")
-            except CheckpointError as error:
-                yield Finding("networks", "differs", error.found)
-                return
-            except BenchError as error:
-                yield Finding("networks", "unchecked", error.found)
-                return
-            yield Finding("networks", "equal", (record.best_networks or "")[:8])
-            try:
-                best = again.final(task.generate(model), self.metrics)
-            except Diverged as error:
-                yield Finding("networks", "differs", f"they make no images here: {error}")
-                return
-            yield from self._compared("best", scores["best"], best, share=again.share)
-            yield from self._compared(
-                "selected", scores["selected"], again.selected(model), share=again.share
-            )
-        if record.best_epoch == record.spec.protocol.epochs:
-            yield from self._compared(
-                "last", scores["last"], best, share=0.0 if samples is not None else again.share
-            )
-            return
-        try:
-            last = again.final(task.generate(again.networks("last")), self.metrics)
-        except (BenchError, Diverged) as error:
-            yield Finding("last", "unchecked", getattr(error, "found", str(error)), needed=False)
-            return
-        yield from self._compared("last", scores["last"], last, share=again.share)
-
-    def _compared(
-        self, side: str, recorded: Mapping[str, float], here: Rescored, *, share: float
-    ) -> Iterator[Finding]:
-        """Each score of a side; ``share`` of the pixels may be rounded otherwise."""
-        tolerances: Mapping[str, float] = {}
-        for name in {**recorded, **here.scores}:
-            what, told, found = f"{side} {name}", recorded.get(name), here.scores.get(name)
-            if found is None:
-                yield Finding(what, "unchecked", "; ".join(self.reasons), recorded=told)
-            elif told is None:
-                yield Finding(what, "differs", "the record lacks it", recomputed=found)
-            elif found == told:
-                yield Finding(what, "equal", recorded=told, recomputed=found)
-            else:
-                tolerances = tolerances or here.tolerances(share)
-                within = abs(found - told) <= tolerances[name]
-                verdict: Verdict = "rounding" if within else "differs"
-                yield Finding(what, verdict, recorded=told, recomputed=found, tolerance=tolerances[name])
-
-
-def _usable(record: Record, weights: Weights) -> tuple[list[str], list[str]]:
-    """The metrics that compute here what they did there, and why the others don't."""
-    usable, reasons = [], []
-    for name, version in record.score_versions["metrics"].items():
-        try:
-            metrics, spaces = make_metrics([name], weights)
-            for space in spaces.values():
-                space.check()
-        except BenchError as error:
-            reasons.append(f"{name}: {error.found}")
-            continue
-        others = [
-            one
-            for one, space in spaces.items()
-            if {**space.identity(), "version": str(space.version)}
-            != record.score_versions["features"].get(one)
-        ]
-        if metrics[name].version != version:
-            reasons.append(f"{name} was version {version}, and is {metrics[name].version} here")
-        elif others:
-            reasons.append(f"{name}: {', '.join(others)} is another network here")
-        else:
-            usable.append(name)
-    return usable, reasons
-
-
-def _as_scored(samples: NDArray[np.uint8], record: Record, channels: int) -> NDArray[np.uint8]:
-    """Kept samples as the cell had them: all of them, in as many channels.
-
-    Raises:
-        ScoreError: They are of another number.
-    """
-    if len(samples) != record.n_generated:
-        raise ScoreError(
-            f"{len(samples)} samples, and the scores are of {record.n_generated}",
-            needed="the samples that were scored",
-            hint=f"bench sample RUN --count {record.n_generated} --first-seed {record.n_generated}",
-        )
-    return np.broadcast_to(samples, (len(samples), channels, *samples.shape[2:]))
