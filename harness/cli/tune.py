@@ -20,6 +20,7 @@ from .options import (
     CacheOption,
     DatasetName,
     Device,
+    DeviceMemory,
     Offline,
     Resolution,
     Results,
@@ -32,6 +33,7 @@ from .options import (
     cache_folder,
     completing,
     data_root_of,
+    device_memory_of,
     registry,
     settings_of,
     tell,
@@ -71,6 +73,7 @@ def tune(
     weights: WeightsOption = None,
     offline: Offline = False,
     device: Device = "auto",
+    device_memory: DeviceMemory = None,
     workers: Workers = None,
     skip_bad: SkipBad = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be tried, and stop.")] = False,
@@ -85,6 +88,7 @@ def tune(
     from ..running.place import Settings
     from ..tuning.experiment import Experiment
 
+    memory = device_memory_of(device_memory)
     registry()
     named = {"epochs": epochs, "metrics": metrics, "held_out": True}
     experiment = Experiment(
@@ -110,6 +114,7 @@ def tune(
             results=Store(results),
             cache=folder,
             device=device,
+            device_memory=memory,
             workers=workers,
             skip_bad=skip_bad,
             weights=weights_of(weights, folder, offline),
