@@ -13,7 +13,6 @@ from ..errors import Interrupted
 from ..files import typed
 from ..limits import SEEDS
 from .catalogue import print_columns
-from .exits import UNFINISHED
 from .options import (
     RESULTS,
     Assignments,
@@ -165,6 +164,8 @@ class _Tuning:
             shown.append(("tuned", _words(best.settings), best.record))
         self._print(shown, chooser)
         if best is None:
+            from .exits import UNFINISHED
+
             print("no trial completed", file=sys.stderr)
             sys.exit(UNFINISHED)
         as_it_is = value_of(shown[0][-1], self.score)
