@@ -5,8 +5,8 @@
 Images of 256 px are random bytes: what they show costs nothing here. Both sides take turns in one process,
 in steps of a model and in reading alone; the streamed side reads from a warm page cache and, where its file
 was dropped from that before each round, from the disk. Memory is that of a process which streams alone.
-200,000 images are 13 GB on the disk, and as much memory for the side that holds them. Linux only. Regenerates
-``streaming.json`` and ``streaming.md`` in ``benchmarks/results``.
+200,000 images are 13 GB on the disk, and as much memory for the side that holds them, unless ``--held`` says
+fewer. Linux only. Regenerates ``streaming.json`` and ``streaming.md`` in ``benchmarks/results``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from _loops import Rounds, allocate_states, interleave, spread
 
-from harness.api import Batch, Clock, ImageShape
+from harness.api import Batch, Clock, ImageShape, Model
 from harness.data.layer_file import LayerFile
 from harness.data.pixels import to_model_range
 from harness.data.stack import Stack
@@ -37,6 +37,9 @@ SIDE = 256
 CPU = torch.device("cpu")
 #: A step may take so many times as long, and a process so many MiB more than the images may take.
 WANTED = {"ratio": 1.05, "mib": 600.0}
+HEAD = (
+    "of one", "in memory ms", "streamed ms", "ratio", "of processor time", "from the disk ms", "ratio", "n",
+)  # fmt: skip
 #: Batches that are read in a round without a model.
 READ = 50
 
@@ -45,6 +48,7 @@ def main() -> None:
     parser = _report.arguments(__doc__)
     parser.add_argument("--images", type=int, default=200_000)
     parser.add_argument("--memory", default="1GB", help="what images may take in memory")
+    parser.add_argument("--held", type=int, help="how many of them the side in memory holds; default: all")
     parser.add_argument("--model", default="dcgan", help="a fast one: what a step costs hides the reading")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=25)
@@ -65,9 +69,14 @@ def main() -> None:
         memory = _report.in_process(__file__, "memory", **case, most=most, steps=options.steps)
         print(memory, flush=True)
         numbers = {
-            **{"images": options.images, "bytes": file.stat().st_size, "most": most, "memory": memory},
-            **compare(file, options.model, options.batch, options.repeats),
-            **{"model": options.model, "batch_size": options.batch},
+            "images": options.images,
+            "held": options.held or options.images,
+            "bytes": file.stat().st_size,
+            "most": most,
+            "memory": memory,
+            "model": options.model,
+            "batch_size": options.batch,
+            **compare(file, options.held, options.model, options.batch, options.repeats),
         }
     _report.publish("streaming", numbers, page(numbers), out=options.out)
 
@@ -104,12 +113,17 @@ class Epochs:
         return images
 
 
-def trainer(name: str, size: int, feed: Feed) -> Callable[[Clock], Any]:
-    """Steps of a model, each on the next batch."""
+def make_model(name: str) -> Model:
+    """A model that has stepped before."""
     torch.manual_seed(0)
     kind = Registry().load("models", name)
-    model = kind(ImageShape(3, SIDE, SIDE), kind.Config()).train()
+    model: Model = kind(ImageShape(3, SIDE, SIDE), kind.Config()).train()
     allocate_states(list(model.optimizers().values()))
+    return model
+
+
+def trainer(model: Model, size: int, feed: Feed) -> Callable[[Clock], Any]:
+    """Steps of a model, each on the next batch."""
     epochs = Epochs(feed, size)
 
     def step(clock: Clock) -> Any:
@@ -124,8 +138,21 @@ def reader(size: int, feed: Feed) -> Callable[[Clock], Any]:
     return lambda clock: {"": to_model_range(epochs.next())[0, 0, 0, 0]}
 
 
-class Dropping(Rounds):
-    """Rounds, before each of which a file is dropped from the page cache: it is read from the disk."""
+class Working(Rounds):
+    """Rounds whose processor time counts too, that of the thread that reads included."""
+
+    def __init__(self, take: Callable[[Clock], Any], steps: int) -> None:
+        super().__init__(take, steps)
+        self.work: list[float] = []
+
+    def run(self) -> None:
+        started = time.process_time()
+        super().run()
+        self.work.append((time.process_time() - started) / self.steps)
+
+
+class Dropping(Working):
+    """The same, a file being dropped from the page cache before each: it is read from the disk."""
 
     def __init__(self, take: Callable[[Clock], Any], steps: int, path: Path) -> None:
         super().__init__(take, steps)
@@ -137,25 +164,30 @@ class Dropping(Rounds):
         super().run()
 
 
-def compare(path: Path, model: str, batch: int, repeats: int) -> dict[str, Any]:
+def compare(path: Path, held: int | None, model: str, batch: int, repeats: int) -> dict[str, Any]:
     """Seconds of a step, and of reading a batch, of images in memory, in the page cache and on the disk."""
-    resident, streamed = Resident([opened(path)], CPU), Streamed([opened(path)], CPU)
+    # One for all sides: two equal ones differ by several percent, by where in memory they lie.
+    made = make_model(model)
+    resident, streamed = Resident([Stack(opened(path).stored[:held])], CPU), Streamed([opened(path)], CPU)
     found = {}
     for what, make, steps in (
-        ("step", lambda feed: trainer(model, batch, feed), 2),
+        ("step", lambda feed: trainer(made, batch, feed), 2),
         ("batch", lambda feed: reader(batch, feed), READ),
     ):
         sides = [
-            Rounds(make(resident), steps),
-            Rounds(make(streamed), steps),
+            Working(make(resident), steps),
+            Working(make(streamed), steps),
             Dropping(make(streamed), steps, path),
         ]
         interleave(sides, repeats, 300)
         memory, warm, cold = (side.seconds for side in sides)
+        # Those of the rounds that count: the first ones are left out of the seconds.
+        own, other = (side.work[-len(memory) :] for side in sides[:2])
         found[what] = {
             "resident_seconds": spread(memory),
             "streamed_seconds": spread(warm),
             "ratio": spread([b / a for a, b in zip(memory, warm, strict=True)]),
+            "work_ratio": spread([b / a for a, b in zip(own, other, strict=True)]),
             "cold_seconds": spread(cold),
             "cold_ratio": spread([b / a for a, b in zip(memory, cold, strict=True)]),
         }
@@ -167,7 +199,7 @@ def memory_of_a_stream(file: str, model: str, batch: int, most: int, steps: int)
     """What a process that streams has in memory: the most ever, and what it is of."""
     feed = make_feed([opened(Path(file))], CPU, most)
     before = memory_mib()
-    step = trainer(model, batch, feed)
+    step = trainer(make_model(model), batch, feed)
     seen, seconds = [], []
     for number in range(steps):
         started = time.perf_counter()
@@ -191,35 +223,43 @@ def memory_mib() -> dict[str, float]:
 def page(numbers: dict[str, Any]) -> str:
     """All of it in Markdown."""
     memory, most = numbers["memory"], numbers["most"] / 2**20
-    peak, ratio = memory["peak"], numbers["step"]["ratio"]["median"]
+    peak, step = memory["peak"], numbers["step"]
+    fits = peak["VmRSS"] <= most + WANTED["mib"]
     wanted = [
-        ("a step takes 5 % longer at most, from the page cache", ratio <= WANTED["ratio"]),
-        ("and from the disk", numbers["step"]["cold_ratio"]["median"] <= WANTED["ratio"]),
+        ("a step takes 5 % longer at most, from the page cache", verdict(step["ratio"])),
+        ("and no more of the processor than that", verdict(step["work_ratio"])),
+        ("nor longer from the disk", verdict(step["cold_ratio"])),
         (
             f"the process takes less than the {most:.0f} MiB that images may take, and 600 MiB",
-            peak["VmRSS"] <= most + WANTED["mib"],
+            "yes" if fits else "**no**",
         ),
     ]
     parts = [
         "# Sets larger than memory, measured",
-        f"Made by `python benchmarks/streaming.py --images {numbers['images']}`. "
+        f"Made by `python benchmarks/streaming.py --images {numbers['images']} --held {numbers['held']}`. "
         f"{_report.machine_words('cpu')}",
-        f"{numbers['images']:,} random images of {SIDE} px, {numbers['bytes'] / 1e9:.1f} GB on the disk; "
+        f"{numbers['images']:,} random images of {SIDE} px, {numbers['bytes'] / 1e9:.1f} GB on the disk, "
+        f"{numbers['held']:,} of them held by the side in memory; "
         f"steps of `{numbers['model']}` in batches of {numbers['batch_size']}, and batches alone, in turn in "
         "one process: medians, and quartiles of the ratio to images in memory. *From the disk*: the file was "
         "dropped from the page cache before each round.",
         _report.table(
-            ["of one", "in memory ms", "streamed ms", "ratio", "from the disk ms", "ratio", "n"],
+            HEAD,
             [row(what, numbers[what]) for what in ("step", "batch")],
         ),
         f"A process that only streams, at most after each of its steps: {peak['VmRSS']:.0f} MiB resident, "
         f"{peak['RssAnon']:.0f} MiB of its own and {peak['RssFile']:.0f} MiB of files, libraries among them; "
         f"{memory['before']['VmRSS']:.0f} MiB before it made its networks.",
-        _report.table(
-            ["wanted", "reached"], [(what, "yes" if is_so else "**no**") for what, is_so in wanted]
-        ),
+        _report.table(["wanted", "reached"], wanted),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def verdict(ratio: dict[str, float]) -> str:
+    """Whether a ratio is what is wanted, as far as its spread lets that be said."""
+    if ratio["median"] <= WANTED["ratio"]:
+        return "yes"
+    return "no, within the spread" if ratio["low"] <= WANTED["ratio"] else "**no**"
 
 
 def row(what: str, found: dict[str, Any]) -> list[object]:
@@ -230,7 +270,8 @@ def row(what: str, found: dict[str, Any]) -> list[object]:
     resident, streamed, cold = (
         f"{1000 * found[f'{name}_seconds']['median']:.2f}" for name in ("resident", "streamed", "cold")
     )
-    return [what, resident, streamed, ratio("ratio"), cold, ratio("cold_ratio"), found["ratio"]["n"]]
+    times, work, slow = (ratio(name) for name in ("ratio", "work_ratio", "cold_ratio"))
+    return [what, resident, streamed, times, work, cold, slow, found["ratio"]["n"]]
 
 
 if __name__ == "__main__":

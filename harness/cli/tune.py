@@ -13,13 +13,13 @@ from ..errors import Interrupted
 from ..files import typed
 from ..limits import SEEDS
 from .catalogue import print_columns
-from .exits import UNFINISHED
 from .options import (
     RESULTS,
     Assignments,
     CacheOption,
     DatasetName,
     Device,
+    DeviceMemory,
     Offline,
     Resolution,
     Results,
@@ -32,6 +32,7 @@ from .options import (
     cache_folder,
     completing,
     data_root_of,
+    device_memory_of,
     registry,
     settings_of,
     tell,
@@ -71,6 +72,7 @@ def tune(
     weights: WeightsOption = None,
     offline: Offline = False,
     device: Device = "auto",
+    device_memory: DeviceMemory = None,
     workers: Workers = None,
     skip_bad: SkipBad = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be tried, and stop.")] = False,
@@ -85,6 +87,7 @@ def tune(
     from ..running.place import Settings
     from ..tuning.experiment import Experiment
 
+    memory = device_memory_of(device_memory)
     registry()
     named = {"epochs": epochs, "metrics": metrics, "held_out": True}
     experiment = Experiment(
@@ -110,6 +113,7 @@ def tune(
             results=Store(results),
             cache=folder,
             device=device,
+            device_memory=memory,
             workers=workers,
             skip_bad=skip_bad,
             weights=weights_of(weights, folder, offline),
@@ -160,6 +164,8 @@ class _Tuning:
             shown.append(("tuned", _words(best.settings), best.record))
         self._print(shown, chooser)
         if best is None:
+            from .exits import UNFINISHED
+
             print("no trial completed", file=sys.stderr)
             sys.exit(UNFINISHED)
         as_it_is = value_of(shown[0][-1], self.score)
