@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import SpecError
-from .options import RESULTS, AsJson, Results, registry
+from .options import RESULTS, AsJson, Results, registry, runs_to_type
 from .user_file import executor_settings, user_file
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ SHOWN = ("protocol", "model", "dataset", "metric", "features", "executor", "run"
 def names_to_show(ctx: typer.Context) -> list[str]:
     """What a shell may complete the name to."""
     what = ctx.params.get("what")
+    if what == "run":
+        return runs_to_type(ctx)
     return [entry.name for kind in KINDS if kind in (what, f"{what}s") for entry in registry().entries(kind)]
 
 
