@@ -129,9 +129,8 @@ def presets_to_type(ctx: typer.Context) -> list[str]:
 
 def runs_to_type(ctx: typer.Context) -> list[str]:
     """What a shell may complete a run to: the folders of the results."""
-    return sorted(
-        path.parent.name for path in (ctx.params.get("results") or RESULTS).glob("runs/*/spec.json")
-    )
+    results = Path(ctx.params.get("results") or RESULTS)
+    return sorted(spec.parent.name for spec in results.glob("runs/*/spec.json"))
 
 
 ModelName = Annotated[
