@@ -42,7 +42,6 @@ class Folder(Dataset[FolderConfig]):
     citation = "whatever the folder's owner says"
     obtain = f"name a folder of {IMAGES}: --data-root DIR"
     libraries = ("nibabel", "pydicom")
-    published_count = "not in the published work"
 
     def __init__(self, root: Path | None, config: FolderConfig) -> None:
         super().__init__(root, config)

@@ -28,7 +28,7 @@ def stage(folder: Path) -> None:
         text = path.read_text(encoding="utf-8")
         _put(folder / path.relative_to(DOCS), text, site=folder if is_top else None)
     shutil.copytree(DOCS / "pictures", folder / "pictures")
-    for path in (*DOCS.glob("*.json"), *DOCS.glob("*.css")):
+    for path in (*DOCS.glob("*.json"), *DOCS.glob("*.css"), *DOCS.glob("*.js")):
         shutil.copy(path, folder)
     for path in (ROOT / "benchmarks" / "results").glob("*.png"):
         shutil.copy(path, folder / "benchmarks" / "results")

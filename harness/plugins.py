@@ -254,7 +254,8 @@ def using(registry: Registry) -> Iterator[Registry]:
 def unknown_name(what: str, name: str, known: Iterable[str], *, hint: str) -> SpecError:
     """The error for a name that does not exist, with the likely intended ones."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    folded = {one.lower(): one for one in known}
+    close = [folded[one] for one in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.5)]
     needed = f"did you mean {' or '.join(close)}?" if close else f"one of {', '.join(known) or '(none)'}"
     return SpecError(f"unknown {what} {name!r}", needed=needed, hint=hint)
 

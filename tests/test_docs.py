@@ -80,9 +80,13 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, regi
     monkeypatch.chdir(tmp_path)
     grid, *others = re.findall(r"^```toml\n(.*?)^```$", TUTORIAL, re.MULTILINE | re.DOTALL)
     assert not others
-    Path("mine.toml").write_text(grid)
     said = ""
     tiny = ["--set", "dataset.images=24", "--set", "dataset.size=64", "--set", "epochs=1"]
+    smaller = 'settings = { "dataset.images" = 24, "dataset.size" = 64, epochs = 1 }'
+    narrow = '[[overrides]]\nmodel = "hagan"\nsettings = { width = 64 }\n'
+    assert 'presets = ["quick"]\n' in grid
+    shorter = grid.replace('presets = ["quick"]\n', f'presets = ["smoke"]\n{smaller}\n')
+    Path("mine.toml").write_text(f"{shorter}\n{narrow}")
     for block in re.findall(r"^```bash\n(.*?)^```$", TUTORIAL, re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
             words = shlex.split(line.replace("--preset quick", "--preset smoke"))[1:]
@@ -94,6 +98,8 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, regi
             assert answer.exit_code == 0, f"{line}\n{answer.output}"
             said += answer.stdout
     assert "| hagan |" in said
+    planned = CliRunner().invoke(app, ["grid", "mine.toml", "--dry-run"], catch_exceptions=False)
+    assert "4 cells, 4 done" in planned.stdout  # the grid's cells are those that were trained by hand
     assert "\\begin{tabular}" in said
     assert "No test is made" in said
     assert Path("results/report.html").exists()

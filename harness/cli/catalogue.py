@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import SpecError
-from .options import RESULTS, AsJson, Results, registry
+from .options import RESULTS, AsJson, Results, registry, runs_to_type
 from .user_file import executor_settings, user_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..api import PluginConfig
     from ..plugins import Kind, Registry
     from .answers import Setting, Shown
@@ -25,6 +27,8 @@ SHOWN = ("protocol", "model", "dataset", "metric", "features", "executor", "run"
 def names_to_show(ctx: typer.Context) -> list[str]:
     """What a shell may complete the name to."""
     what = ctx.params.get("what")
+    if what == "run":
+        return runs_to_type(ctx)
     return [entry.name for kind in KINDS if kind in (what, f"{what}s") for entry in registry().entries(kind)]
 
 
@@ -78,7 +82,10 @@ def show(
     results: Results = RESULTS,
     as_json: AsJson = False,
 ) -> None:
-    """Show every setting of the protocol or a plugin, with default, unit and source; or a run's record."""
+    """Show every setting of the protocol or a plugin, with default, unit and source; or how a run ended.
+
+    ``bench show run NAME --json`` prints the whole record.
+    """
     from .answers import emit
 
     plugins = registry()
@@ -99,9 +106,7 @@ def show(
     if as_json:
         emit(shown)
     elif what == "run":
-        if shown.record is None:
-            print(f"{shown.facts['folder']} is not done; its spec:")
-        print(json.dumps(shown.record or shown.spec, indent=2, ensure_ascii=False))
+        _print_run(name, results)
     else:
         _print_shown(shown)
 
@@ -187,11 +192,24 @@ def _run(name: str, results: Any) -> Shown:
     )
 
 
+def _print_run(name: str, results: Path) -> None:
+    """How a run ended; of one that did not, what shows how far it is."""
+    from ..cell.records import Store
+    from .outcome import print_outcome
+
+    folder = Store(results).find(name)
+    record = folder.read_record()
+    if record is None:
+        print(f"{folder.path} is not done: bench watch {folder.path.name} shows how far it is")
+    else:
+        print_outcome(folder, record)
+
+
 def _print_shown(shown: Shown) -> None:
     version = "" if shown.version is None else f" (version {shown.version})"
     print(f"{shown.name}{version}: {shown.summary}")
     if shown.what in ("metric", "features", "executor"):
-        print(shown.description)
+        print(shown.description.replace("``", "`"))
     for title, fact in shown.facts.items():
         if shown.what != "executor":
             print(f"{title}: {fact if isinstance(fact, str) else ', '.join(fact)}")

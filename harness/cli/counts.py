@@ -65,11 +65,11 @@ def _print_set(images: PreparedSet) -> None:
         print(f"lost on the way: {name}, in {number} images")
     for name, number in images.labels.items():
         print(f"label {name}: in {number} images")
-    print(f"skipped: {len(images.skipped)}")
+    print(f"damaged and skipped: {len(images.skipped)}")
     for item, reason in images.skipped.items():
         print(f"  {item}: {reason}")
     print(f"fingerprint: {images.fingerprint}\nprepared in: {images.home}")
-    print(f"contact sheet: {images.contact_sheet}")
+    print(f"contact sheet, to look at: {images.contact_sheet}")
 
 
 def _labelled(images: ImageSet) -> dict[str, int]:
@@ -86,7 +86,11 @@ def _count(table: pd.DataFrame) -> ImageCount:
 
 
 def _told(count: ImageCount) -> str:
-    return f"{count.images} images of {count.patients} patients"
+    images, patients = (
+        f"{number} {noun}{'s' if number != 1 else ''}"
+        for number, noun in ((count.images, "image"), (count.patients, "patient"))
+    )
+    return f"{images} of {patients}"
 
 
 def _listed(counts: Iterable[tuple[str, int]]) -> str:

@@ -118,6 +118,21 @@ def completing(kind: Kind) -> Callable[[], list[str]]:
     return lambda: [entry.name for entry in registry().entries(kind)]
 
 
+def presets_to_type(ctx: typer.Context) -> list[str]:
+    """What a shell may complete ``--preset`` to: the core's, and those of the model that is named."""
+    from ..cell.protocol import CORE_PRESETS
+
+    model = ctx.params.get("model")
+    own = registry().load("models", model).presets if model else {}
+    return sorted({*CORE_PRESETS, *own})
+
+
+def runs_to_type(ctx: typer.Context) -> list[str]:
+    """What a shell may complete a run to: the folders of the results."""
+    results = Path(ctx.params.get("results") or RESULTS)
+    return sorted(spec.parent.name for spec in results.glob("runs/*/spec.json"))
+
+
 ModelName = Annotated[
     str,
     typer.Option("--model", help="Model to train: bench list models.", autocompletion=completing("models")),

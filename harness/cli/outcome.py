@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,28 @@ def report(folder: RunFolder, record: Record, results: Path, presets: tuple[str,
         results: The results folder, for what to type next.
         presets: Those that the cell was asked for with.
     """
+    further = []
+    if record.status == "complete":
+        further = [("learnt", line) for line in _learnt(folder, record)]
+        further.append(("next", _next(record.spec, results, presets)))
+    print_outcome(folder, record, further)
+    if record.status != "complete":
+        reason = (record.error or "").strip().splitlines()
+        print(f"error: the cell {record.status}: {reason[-1] if reason else ''}", file=sys.stderr)
+        sys.exit(UNFINISHED)
+
+
+def print_outcome(folder: RunFolder, record: Record, further: Sequence[tuple[str, str]] = ()) -> None:
+    """Print how a cell ended, its scores of the best and the last networks, and where its files are."""
+    best, last, goals = record.scores["best"], record.scores["last"], _goals(record)
     rows: list[tuple[str, Any]] = [("status", record.status)]
     if record.best_epoch is not None:
         rows.append(("best at", f"epoch {record.best_epoch} of {record.spec.protocol.epochs}"))
-    last = record.scores["last"]
-    rows += [
-        (name, f"{value:<12.6g} last {last[name]:.6g}" if name in last else f"{value:.6g}")
-        for name, value in record.scores["best"].items()
-    ]
+    if best:
+        rows.append(("score", f"{'best':<12} {'last':<12} {'better' if goals else ''}"))
+    for name, value in best.items():
+        of_last = f"{last[name]:.6g}" if name in last else ""
+        rows.append((name, f"{value:<12.6g} {of_last:<12} {goals.get(name, '')}"))
     rows += [(name, f"{value:.6g}") for name, value in record.context.items()]
     rows.append(("images", f"{record.n_generated} generated against {record.n_real} real"))
     rows += [("note", note) for note in record.notes]
@@ -39,16 +54,18 @@ def report(folder: RunFolder, record: Record, results: Path, presets: tuple[str,
     rows.append(("record", folder.record))
     if folder.samples.exists():
         rows.append(("samples", folder.samples))
-    if record.status == "complete":
-        rows += [("learnt", line) for line in _learnt(folder, record)]
-        rows.append(("next", _next(record.spec, results, presets)))
+    rows += further
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        print(f"{name:<{width}}  {value}")
-    if record.status != "complete":
-        reason = (record.error or "").strip().splitlines()
-        print(f"error: the cell {record.status}: {reason[-1] if reason else ''}", file=sys.stderr)
-        sys.exit(UNFINISHED)
+        print(f"{name:<{width}}  {value}".rstrip())
+
+
+def _goals(record: Record) -> dict[str, str]:
+    """Which scores are better where they are lower or higher; the others are there to be read."""
+    from ..tables.survey import Installed
+
+    installed = Installed()
+    return {name: installed.goal(name) for name in record.scores["best"] if installed.is_score(name)}
 
 
 def _learnt(folder: RunFolder, record: Record) -> list[str]:

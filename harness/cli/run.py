@@ -32,6 +32,7 @@ from .options import (
     cache_folder,
     data_root_of,
     device_memory_of,
+    presets_to_type,
     registry,
     settings_of,
     tell,
@@ -67,7 +68,10 @@ def run(
         str | None, typer.Option(help="Arithmetic: fp32, tf32, bf16; auto: tf32 on CUDA, else fp32.")
     ] = None,
     preset: Annotated[
-        list[str] | None, typer.Option(help="Preset: quick, smoke, or one of the model's. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Preset: quick, smoke, or one of the model's. Repeatable.", autocompletion=presets_to_type
+        ),
     ] = None,
     assignments: Assignments = None,
     data_root: Roots = None,

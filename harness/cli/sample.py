@@ -10,11 +10,25 @@ import typer
 from ..errors import SpecError
 from ..files import is_partial, read_json, typed, write_json
 from ..limits import IMAGES, SEEDS
-from .options import RESULTS, CacheOption, Device, Results, Roots, cache_folder, registry, roots_of, tell
+from .options import (
+    RESULTS,
+    CacheOption,
+    Device,
+    Results,
+    Roots,
+    cache_folder,
+    registry,
+    roots_of,
+    runs_to_type,
+    tell,
+)
 
 
 def sample(
-    run: Annotated[str, typer.Argument(help="A run: its folder, its name, or the start of it.")],
+    run: Annotated[
+        str,
+        typer.Argument(help="A run: its folder, its name, or the start of it.", autocompletion=runs_to_type),
+    ],
     out: Annotated[
         Path,
         typer.Option(

@@ -47,7 +47,7 @@ def export(
     texts["README.md"] = card(chosen, title=what)
     facts = {"by": f"hagan-bench {harness.__version__}", "samples": with_samples, "cleared": cleared}
     write_archive(out, cells, texts, facts)
-    print(f"{len(cells)} cells in {out}; samples: {'yes' if with_samples else 'none'}")
+    print(f"{_cells(len(cells))} in {out}; samples: {'yes' if with_samples else 'none'}")
 
 
 def import_(
@@ -63,7 +63,7 @@ def import_(
     new = take_in(read_archive(file), Store(results), tell)
     for path in new:
         print(path)
-    print(f"{len(new)} cells are new in {results}")
+    print(f"new in {results}: {_cells(len(new))}")
 
 
 def board(
@@ -156,3 +156,7 @@ def _check_cleared(results: list[Result], cleared: str | None) -> None:
             needed="somebody who looked at them (bench figure copies) and at the data's licence",
             hint="--cleared 'NAME, DATE, and why they may be passed on'",
         )
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell{'s' if count != 1 else ''}"

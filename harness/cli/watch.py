@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import RESULTS, Results, registry
+from .options import RESULTS, Results, registry, runs_to_type
 
 if TYPE_CHECKING:
     from ..cell.logs import Line
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 
 def watch(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run: its folder, or the start of its name.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="A run: its folder, or the start of its name.",
+            autocompletion=runs_to_type,
+        ),
+    ],
     once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
     results: Results = RESULTS,

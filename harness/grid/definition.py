@@ -196,6 +196,12 @@ def load_grid(name: str) -> Grid:
     if name in shipped():
         text = (files(__package__) / "shipped" / f"{name}.toml").read_text(encoding="utf-8")
     elif path.suffix == ".toml" or os.path.isfile(path):
+        if not os.path.lexists(path):
+            raise SpecError(
+                f"there is no file {path}",
+                needed=f"a grid's TOML file, or a grid that is shipped: {', '.join(shipped())}",
+                hint="bench table FILE.toml; the tutorial (docs/tutorial.md) has such a file to copy",
+            )
         try:
             check_regular(path, SpecError)
             text = path.read_text(encoding="utf-8")

@@ -67,9 +67,7 @@ def preset_settings(name: str, model_name: str, model: type[Model], resolution: 
     """
     known = {*CORE_PRESETS, *model.presets}
     if name not in known:
-        raise unknown_name(
-            f"preset of model {model_name}", name, known, hint=f"bench show model {model_name}"
-        )
+        raise unknown_name("preset", name, known, hint=f"bench show model {model_name}")
     task = task_of(model)
     settings = {**CORE_PRESETS.get(name, {}), **task.presets.get(name, {}), **model.presets.get(name, {})}
     for side, others in sorted(model.presets_from.get(name, {}).items()):

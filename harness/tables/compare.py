@@ -85,7 +85,7 @@ def compare(first: Side, second: Side, score: str, installed: Installed, which: 
             f"no two cells with {score} share data, conditions and seed "
             f"({len(ours)} against {len(theirs)} usable cells{stale})",
             needed="the same grid for both models",
-            hint="bench grid table2 --models A,B; --metric NAME where other scores were computed",
+            hint=_instead(first, second, score, installed),
         )
     if any(ours[key] is theirs[key] for key in common):
         raise SpecError(
@@ -120,6 +120,16 @@ def compare(first: Side, second: Side, score: str, installed: Installed, which: 
         np.stack([pairs.of(complete) for pairs in sets], axis=-1), lower_is_better=goal == "lower"
     )
     return Comparison(score, goal, sets, scale[0] - scale[1], is_relative, list(notes))
+
+
+def _instead(first: Side, second: Side, score: str, installed: Installed) -> str:
+    """What to type where a score has no pairs: the scores that both have, if there are any."""
+    given = [
+        {name for result in side.results for name in result.record.scores["best"]} for side in (first, second)
+    ]
+    both = sorted(name for name in given[0] & given[1] - {score} if installed.is_score(name))
+    computed = f"--metric {','.join(both)}, which both have; or " if both else ""
+    return f"{computed}bench grid table2 --models A,B"
 
 
 def _stale(results: Iterable[Result], score: str, installed: Installed) -> str:

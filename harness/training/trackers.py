@@ -43,7 +43,7 @@ class Tracker(abc.ABC):
             ) from error
 
     def __enter__(self) -> Tracker:
-        self.manager.register(self)
+        self.manager.register(self, name=self.package)
         return self
 
     def __exit__(
@@ -102,7 +102,7 @@ class Trackio(Tracker):
 
 
 class MLflow(Tracker):
-    """Writes to wherever ``MLFLOW_TRACKING_URI`` says."""
+    """Writes to wherever ``MLFLOW_TRACKING_URI`` says; without it, to ``mlflow.db`` in the working folder."""
 
     package = "mlflow"
 

@@ -36,7 +36,7 @@ class TensorBoard:
         self._writer: SummaryWriter | None = None
 
     def __enter__(self) -> TensorBoard:
-        self.manager.register(self)
+        self.manager.register(self, name="tensorboard")
         return self
 
     def __exit__(

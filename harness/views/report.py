@@ -5,8 +5,6 @@ Without ``real`` images are samples alone: a report is passed on more easily tha
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,10 +15,7 @@ import numpy as np
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..cell.records import Record
 from ..cell.spec import RunSpec
@@ -36,6 +31,7 @@ from ..tables.survey import Installed, Result, Survey
 from ..tasks import Task
 from .figures import curves_figure, explanation_figure, logs_of, translations
 from .gallery import samples_of, shown_runs
+from .inline import drawn, picture, plotted
 from .summary import verdicts
 from .utility import bars_figure, has_utility
 
@@ -74,17 +70,17 @@ def make_report(found: Survey, folder: Path, device: torch.device, *, real: Cell
         for name, outputs in made.items():
             spec = result.spec
             title = f"{spec.model.name} on {spec.dataset.label}, {spec.resolution} px, seed {spec.seed}"
-            pictures.append((name, title, _picture(mosaic(outputs.pictures[: SIDE * SIDE], SIDE))))
+            pictures.append((name, title, picture(mosaic(outputs.pictures[: SIDE * SIDE], SIDE))))
             if real:
                 try:
                     task = opened(spec)
                     train = np.asarray(task.train.images)
-                    neighbours.append((name, _picture(nearest_pairs(outputs.images, train))))
+                    neighbours.append((name, picture(nearest_pairs(outputs.images, train))))
                     shown = task.real_beside(SIDE, 0)
                     if shown.source is not None:
                         model: Any = load_model(result.folder, device, "best")
-                        drawn = explanation_figure(translations(model, task, shown), name)
-                        pairs.append((name, _drawn(drawn)))
+                        figure = explanation_figure(translations(model, task, shown), name)
+                        pairs.append((name, drawn(figure)))
                 except BenchError as error:
                     problems.append(f"{name}: {error.found}")
     curves = _curves(results, problems)
@@ -209,7 +205,7 @@ def _curves(results: Sequence[Result], problems: list[str]) -> list[tuple[str, s
             more = f"; so are {len(complaints) - 1} more logs" if len(complaints) > 1 else ""
             problems.append(f"{complaints[0]}{more}")
         if figure := curves_figure(logs, name):
-            curves.append((name, _drawn(figure)))
+            curves.append((name, plotted(figure)))
     return curves
 
 
@@ -220,7 +216,7 @@ def _utility(results: Sequence[Result]) -> list[tuple[str, str]]:
     for label, resolution in sorted({(one.spec.dataset.label, one.spec.resolution) for one in scored}):
         rows = [Row(model, model, {}) for model in sorted({one.spec.model.name for one in scored})]
         name = f"{label}, {resolution} px"
-        figures.append((name, _drawn(bars_figure(shown_runs(scored, rows, label, resolution), name))))
+        figures.append((name, plotted(bars_figure(shown_runs(scored, rows, label, resolution), name))))
     return figures
 
 
@@ -232,8 +228,12 @@ def _protocols(results: Sequence[Result]) -> list[tuple[dict[str, str], int]]:
         content = {
             "dataset": f"{part.label} version {part.version}, {part.fingerprint[:16]}",
             "resolution": f"{spec.resolution} px",
-            **{name: str(value) for name, value in spec.protocol.model_dump(mode="json").items()},
-            "metrics and features": json.dumps(record.score_versions, sort_keys=True),
+            **{name: _worded(value) for name, value in spec.protocol.model_dump(mode="json").items()},
+            "versions of scores": _listed(record.score_versions["metrics"]),
+            **{
+                f"features {name}": _listed(identity)
+                for name, identity in record.score_versions["features"].items()
+            },
             "packages": _listed(record.versions),
             "plugins": _distributions(record),
             "raw files read with": _listed(record.dataset.get("libraries")),
@@ -244,6 +244,15 @@ def _protocols(results: Sequence[Result]) -> list[tuple[dict[str, str], int]]:
     return [(json.loads(content), count) for content, count in counts.most_common()]
 
 
+def _worded(value: Any) -> str:
+    """A setting, for people who read no Python."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "not set" if value is None else str(value)
+
+
 def _listed(facts: Mapping[str, Any] | None) -> str:
     return "not recorded" if facts is None else ", ".join(f"{name} {value}" for name, value in facts.items())
 
@@ -251,22 +260,3 @@ def _listed(facts: Mapping[str, Any] | None) -> str:
 def _distributions(record: Record) -> str:
     """Everything installed that brought a plugin which took part."""
     return ", ".join(sorted({brought for kind in record.plugins.values() for brought in kind.values()}))
-
-
-def _picture(pixels: NDArray[np.uint8]) -> str:
-    """uint8 (C, height, width) as a data address."""
-    buffer = io.BytesIO()
-    image = pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
-    Image.fromarray(image).save(buffer, format="PNG")
-    return _address(buffer.getvalue())
-
-
-def _drawn(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", dpi=110)
-    return _address(buffer.getvalue())
-
-
-def _address(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -80,7 +80,7 @@ def test_info_counts_splits_sizes_modes_and_what_was_skipped(workplace: Path) ->
     told = bench("info", "--dataset", "folder", "--data-root", str(root), "--res", "16", "--skip-bad")
     assert "folder at 16 px: 4 images of 3 patients" in told
     assert "train: 3 images of 2 patients" in told
-    assert "test: 1 images of 1 patients" in told
+    assert "test: 1 image of 1 patient\n" in told
     assert "raw sizes: 20 to 24 pixels wide, 16 to 16 high" in told
     assert "raw modes: L 4" in told
     assert "skipped: 1" in told

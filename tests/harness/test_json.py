@@ -131,12 +131,20 @@ def test_no_colours_where_nobody_wants_them(monkeypatch: pytest.MonkeyPatch) -> 
     assert not coloured.search(bench("run", "--help"))
 
 
-def test_a_shell_completes_commands_and_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shell_completes_commands_and_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("results/runs/mine-s0", "elsewhere/runs/theirs-s0"):
+        Path(name).mkdir(parents=True)
+        Path(name, "spec.json").write_text("{}")
     monkeypatch.setenv("_BENCH_COMPLETE", "complete_bash")
     for typed, last, expected in (
         ("bench ta", "ta", "table"),
         ("bench run --model ha", "ha", "hagan"),
         ("bench show model dc", "dc", "dcgan"),
+        ("bench run --model hagan --preset q", "q", "quick"),
+        ("bench watch mi", "mi", "mine-s0"),
+        ("bench show run mi", "mi", "mine-s0"),
+        ("bench sample --results elsewhere th", "th", "theirs-s0"),
     ):
         monkeypatch.setenv("COMP_WORDS", typed)
         monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from importlib.metadata import version
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -59,7 +60,8 @@ def parsed(text: str) -> Tags:
 
 def test_nothing_is_fetched_from_elsewhere(results: Path, registry: Registry) -> None:
     tags = parsed(report(results))
-    assert all(address.startswith(("#", "data:image/png;base64,")) for address in tags.addresses)
+    inline = ("#", "data:image/png;base64,", "data:image/svg+xml;base64,")
+    assert all(address.startswith(inline) for address in tags.addresses)
     assert "link" not in tags.tags
     assert "iframe" not in tags.tags
 
@@ -81,9 +83,19 @@ def test_pictures_are_whole(results: Path, registry: Registry) -> None:
         Image.open(io.BytesIO(base64.b64decode(found))).size
         for found in re.findall(r"data:image/png;base64,([^\"]+)", report(results))
     ]
-    # One figure of curves, and for each of two cells 6 x 6 samples of 16 px with gaps of 2.
-    assert sizes.count((106, 106)) == 2
-    assert len(sizes) == 3
+    # For each of two cells 6 x 6 samples of 16 px with gaps of 2.
+    assert sizes == [(106, 106)] * 2
+
+
+def test_curves_are_readable_on_light_and_dark_pages(results: Path, registry: Registry) -> None:
+    (found,) = re.findall(r"data:image/svg\+xml;base64,([^\"]+)", report(results))
+    curves = base64.b64decode(found).decode()
+    root = ElementTree.fromstring(curves)  # whole, and no page of its own
+    assert root.tag.endswith("svg")
+    assert "prefers-color-scheme:dark" in curves
+    assert "currentColor" in curves
+    assert "#ffffff" not in curves  # nothing is painted white behind them
+    assert "#000000" not in curves
 
 
 def test_real_images_are_shown_on_request_alone(results: Path, registry: Registry, tmp_path: Path) -> None:

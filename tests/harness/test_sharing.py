@@ -53,7 +53,7 @@ def test_a_run_travels_with_its_log_and_card_and_without_pixels(run_tiny: RunTin
     assert "Memorisation: not looked for" in card
     assert "brightness" in card
     told = bench("import", "one.zip", "--results", "other")
-    assert "1 cells are new" in told
+    assert "new in other: 1 cell\n" in told
     (record,) = [record for _, record in Store(Path("other")).records()]
     assert record == outcome.record
     assert Path("other/runs", name, "log.jsonl").read_bytes() == outcome.folder.log.read_bytes()

@@ -76,6 +76,17 @@ def test_a_cut_run_is_not_called_finished(
     assert packages["mlflow"].calls[-1] == ("end_run", ("KILLED",), {})
 
 
+def test_a_tracker_that_fails_is_told_by_its_name(
+    run_tiny: RunTiny, registry: Registry, packages: dict[str, Recorder]
+) -> None:
+    def refuse(**named: Any) -> None:
+        raise OSError("no place to write to")
+
+    packages["mlflow"].start_run = refuse
+    with tracking(False, "mlflow"), pytest.warns(UserWarning, match="observer mlflow raised OSError"):
+        assert run_tiny().record.status == "complete"
+
+
 def test_what_is_missing_or_unknown_is_told(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trackio", None)
     with pytest.raises(SpecError, match=r"hagan-bench\[trackio\]"), tracking(False, "trackio"):

@@ -33,6 +33,10 @@ class SlicedWasserstein(Metric["RealPatches"]):
     channel, and the two clouds are compared along 512 random directions. The score is the mean over levels,
     times 1000. 0 is best; it depends on resolution, so compare only within one.
 
+    Beside it stand ``swd_halves``, the distance between random halves of the real patients,
+    ``swd_at_halves``, that of as many samples to such a half, and ``swd_perfect``, the least that is to be
+    expected of samples that don't depend on the training images (docs/metrics.md).
+
     Source: Karras et al. 2018, "Progressive growing of GANs for improved quality, stability, and
     variation", section 5, and its reference implementation, with three differences: patches come from
     a fixed seed and the images' content instead of their order, sides of different size are compared at
