@@ -16,6 +16,7 @@ from ..errors import BenchError, Diverged, Interrupted, StorageError
 from ..files import storage_error
 from ..scoring.report import Report
 from ..scoring.scorer import Scorer
+from ..scoring.selection import make_metrics
 from ..tasks import Task
 from ..training.augmentation import augmented_once
 from ..training.checkpoints import load_networks
@@ -50,6 +51,7 @@ class Work:
             BenchError: Anything that the user can put right.
             Interrupted: Somebody asked to stop; the state is saved.
         """
+        self._check_weights()
         started = time.monotonic()
         task = self.task()
         prepare_seconds = time.monotonic() - started
@@ -175,6 +177,13 @@ class Work:
         spec = self.spec
         scorer.check(task.count, paired=spec.dataset.pair is not None, labelled=spec.protocol.labels)
         return scorer
+
+    def _check_weights(self) -> None:
+        """Make sure that feature networks are at hand, before raw files are read for hours."""
+        place = self.settings.scoring_place(self.device)
+        _, spaces = make_metrics(self.spec.protocol.metrics, place.weights)
+        for space in spaces.values():
+            space.check()
 
     def _augmented_real(self, scorer: Scorer, task: Task, model: Model) -> dict[str, float]:
         """What real images score after the augmentation that the model imitates: SCORE_augmented_real."""

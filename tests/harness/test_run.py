@@ -22,7 +22,7 @@ from PIL import Image
 import harness
 from harness.cell.logs import read_log
 from harness.cell.records import Record, RunFolder, Store
-from harness.errors import BusyError, CheckpointError, Interrupted, SpecError, StorageError
+from harness.errors import BusyError, CheckpointError, Interrupted, SpecError, StorageError, WeightsError
 from harness.grid.schedule import mark_of
 from harness.plugins import Registry
 from harness.running.cell import Outcome
@@ -440,3 +440,9 @@ def test_tensorboard_that_is_missing_says_what_to_install(
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(SpecError, match="hagan-bench\\[tensorboard\\]"):
         TensorBoard(registry.manager)
+
+
+def test_weights_that_are_missing_are_told_before_raw_files_are_read(run_tiny: Run, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="weights-inception"):
+        run_tiny(settings={"metrics": "fid"})
+    assert not list(tmp_path.rglob("images.npy"))
