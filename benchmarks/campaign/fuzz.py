@@ -44,7 +44,7 @@ SETTINGS = [
 PLAIN = ["batch_size=8", "width=64", "epochs=1", "images=16", "size=32", "lr=0.001"]
 #: What each command is given so that no call takes long; what is drawn comes later, and wins.
 CHEAP: dict[str, list[str]] = {
-    **dict.fromkeys(("run", "grid", "ablate", "tune"), ["--dry-run"]),
+    **{name: ["--dry-run"] for name in ("run", "grid", "ablate", "tune")},
     "sample": ["--count=2"],
     "score": ["--metrics=swd", "--offline"],
     "data prepare": ["--res=32", "--set=images=8", "--set=size=32"],
