@@ -219,7 +219,7 @@ class RunFolder:
             if isinstance(error, FileNotFoundError) and not self.record.is_symlink():
                 return None
             raise RecordError(
-                f"{self.record} can't be believed: {_first_line(error)}",
+                f"{self.record} is damaged, or of another edition: {_first_line(error)}",
                 needed=f"a record of format {RECORD_FORMAT} as it was written",
                 hint=f"{move_aside(self.record)}, and run the cell again: it goes on from its checkpoint",
             ) from error

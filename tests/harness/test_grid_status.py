@@ -84,7 +84,7 @@ def test_where_cells_stand_is_told_by_their_folders(tmp_path: Path) -> None:
     states = seen(tmp_path, *cells)
     assert states["failed"][0] == "failed"
     assert states["damaged"][0] == "failed"
-    assert "record.json can't be believed" in states["damaged"][1]
+    assert "record.json is damaged, or of another edition" in states["damaged"][1]
     del states["failed"], states["damaged"]
     assert states == {
         "done": ("done", ""),
