@@ -156,7 +156,7 @@ def test_many_large_images_of_a_small_archive_are_refused(
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for number in range(100):
             file.write(tmp_path / "a.png", f"{number}.png")
-    monkeypatch.setattr(limits, "_memory", lambda: 100 << 20)
+    monkeypatch.setattr(limits, "memory_for_images", lambda: 50 << 20)
     with pytest.raises(ScoreError, match="takes 104,857,600 bytes of memory"):
         load_images(path)
 
@@ -164,7 +164,7 @@ def test_many_large_images_of_a_small_archive_are_refused(
 def test_a_stack_of_many_pages_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = [Image.fromarray(np.zeros((64, 64), np.uint8))] * 50
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
-    monkeypatch.setattr(limits, "_memory", lambda: 100 << 10)
+    monkeypatch.setattr(limits, "memory_for_images", lambda: 50 << 10)
     with pytest.raises(ScoreError, match="bytes of memory"):
         load_images(tmp_path / "a.tif")
 
