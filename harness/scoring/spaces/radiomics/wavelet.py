@@ -44,8 +44,10 @@ def wavelet_parts(images: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _filtered(images: NDArray[np.float64], taps: tuple[float, ...], axis: int) -> NDArray[np.float64]:
     """Periodic convolution along an axis: value n is the sum of taps[j] * line[n + 3 - j]."""
-    lines = np.moveaxis(images, axis, 0)
-    shifted = [np.roll(lines, j - 3, axis=0) for j in range(6)]
+    length = images.shape[axis]
+    longer = np.take(images, np.arange(-2, length + 3), axis=axis, mode="wrap")
+    lines = np.moveaxis(longer, axis, 0)
+    shifted = [lines[5 - j : 5 - j + length] for j in range(6)]
     result = _sum(shifted, taps, _ORDER)
     result[-1] = _sum([line[-1] for line in shifted], taps, _LAST_ORDER)
     return np.moveaxis(result, 0, axis)
@@ -55,6 +57,8 @@ def _sum(
     values: list[NDArray[np.float64]], taps: tuple[float, ...], order: tuple[int, ...]
 ) -> NDArray[np.float64]:
     total = taps[order[0]] * values[order[0]]
+    term = np.empty_like(total)
     for j in order[1:]:
-        total += taps[j] * values[j]
+        np.multiply(values[j], taps[j], out=term)
+        total += term
     return total
