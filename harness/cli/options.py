@@ -234,6 +234,11 @@ def settings_of(assignments: list[str] | None, option: str = "--set") -> dict[st
     return settings
 
 
+def given_settings(assignments: list[str] | None, **options: Any) -> dict[str, Any]:
+    """Settings of a cell: those of ``--set``, and those that were given by an option of their own."""
+    return settings_of(assignments) | {name: value for name, value in options.items() if value is not None}
+
+
 def survey_of(results: Path, where: list[str] | None) -> Survey:
     """The records of a results folder that have the named settings."""
     from ..cell.records import Store

@@ -32,9 +32,9 @@ from .options import (
     cache_folder,
     data_root_of,
     device_memory_of,
+    given_settings,
     presets_to_type,
     registry,
-    settings_of,
     tell,
     tracking,
     weights_of,
@@ -101,21 +101,21 @@ def run(
 
     memory = device_memory_of(device_memory)
     plugins = registry()
-    named = {
-        "epochs": epochs,
-        "metrics": metrics,
-        "limit": limit,
-        "precision": precision,
-        "held_out": held_out or None,
-        "labels": labels or None,
-    }
+    settings = given_settings(
+        assignments,
+        epochs=epochs,
+        metrics=metrics,
+        limit=limit,
+        precision=precision,
+        held_out=held_out or None,
+        labels=labels or None,
+    )
     request = RunRequest(
         model=model,
         dataset=dataset,
         resolution=res,
         seed=seed,
-        settings=settings_of(assignments)
-        | {name: value for name, value in named.items() if value is not None},
+        settings=settings,
         presets=tuple(preset or ()),
         data_root=data_root_of(dataset, data_root),
         source=source,
@@ -140,7 +140,7 @@ def run(
         Terminal(plugins.manager, stop) as terminal,
         tracking(tensorboard, track),
     ):
-        settings = Settings(
+        place = Settings(
             results=store,
             cache=cache_path,
             device=device,
@@ -154,7 +154,7 @@ def run(
             tell=tell,
         )
         try:
-            outcome = run_cell(request, settings)
+            outcome = run_cell(request, place)
         except Interrupted as interrupted:
             terminal.close()
             taken = interrupted.steps

@@ -33,8 +33,8 @@ from .options import (
     completing,
     data_root_of,
     device_memory_of,
+    given_settings,
     registry,
-    settings_of,
     tell,
     weights_of,
 )
@@ -89,15 +89,13 @@ def tune(
 
     memory = device_memory_of(device_memory)
     registry()
-    named = {"epochs": epochs, "metrics": metrics, "held_out": True}
     experiment = Experiment(
         RunRequest(
             model=model,
             dataset=dataset,
             resolution=res,
             seed=seed,
-            settings=settings_of(assignments)
-            | {name: value for name, value in named.items() if value is not None},
+            settings=given_settings(assignments, epochs=epochs, metrics=metrics, held_out=True),
             presets=tuple(preset or ()),
             data_root=data_root_of(dataset, data_root),
             source=source,
