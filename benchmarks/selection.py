@@ -26,7 +26,7 @@ def images(seed: int, count: int, resolution: int) -> Population:
     """Images of new patients, uint8 (count, 1, resolution, resolution)."""
     phantom = Phantom(None, PhantomConfig(images=count, seed=seed, size=resolution))
     pieces = list(phantom.slices())
-    pixels: NDArray[np.uint8] = np.stack([resize.resized(piece.pixels, resolution)[None] for piece in pieces])
+    pixels: NDArray[np.uint8] = np.stack([resize.resized(piece.pixels, [resolution]) for piece in pieces])
     return Population(pixels, np.array([piece.patient for piece in pieces]))
 
 

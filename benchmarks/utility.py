@@ -38,7 +38,7 @@ def people(seed: int, count: int, side: int) -> dict[str, Population]:
     """The phantom's images with what they show, by split; another seed, other people."""
     phantom = Phantom(None, PhantomConfig(images=count, seed=seed, size=256))
     pieces = list(phantom.slices())
-    images = np.stack([resize.resized(piece.pixels, side)[None] for piece in pieces])
+    images = np.stack([resize.resized(piece.pixels, [side]) for piece in pieces])
     labels = np.stack([resize.labels(piece.labels, [0, 1, 2], side)[None] for piece in pieces])
     patients = np.array([piece.patient for piece in pieces])
     splits = np.array([piece.split for piece in pieces])

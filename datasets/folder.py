@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.api import ChoiceError, DataError, Dataset, Slice
+from harness.api import ChoiceError, DataError, Dataset, Slice, spread
 
 from .colour import as_grey, is_coloured
 from .files import Found, find_files, readable
@@ -265,15 +265,17 @@ class Folder(Dataset[FolderConfig]):
         """The highest value of all pictures of more than 8 bits; None where there are none."""
         if self.config.high is not None:
             return None
-        highest = None
-        for name, file in self._survey.files.items():
-            if is_deep(file):
-                try:
-                    stacks = [s for s in self._open(name) if s.white is None and s.starts_at_zero]
-                except DataError:
-                    continue  # told when it is read
-                highest = max([highest or 0.0, *(float(stack.values.max()) for stack in stacks)])
-        return highest
+        deep = [name for name, file in self._survey.files.items() if is_deep(file)]
+        found = spread(self._highest, deep, chunk=10)
+        return max((highest for highest in found if highest is not None), default=None)
+
+    def _highest(self, name: str) -> float | None:
+        """The highest value of a picture of more than 8 bits whose white is not known."""
+        try:
+            stacks = [stack for stack in self._open(name) if stack.white is None and stack.starts_at_zero]
+        except DataError:
+            return None  # told when it is read
+        return max((float(stack.values.max()) for stack in stacks), default=None)
 
     @cached_property
     def _canvas(self) -> tuple[int, int]:

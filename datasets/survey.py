@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from harness.api import ChoiceError, DataError, Split
+from harness.api import ChoiceError, DataError, Split, spread
 
 from .dicom_header import DicomHeader, read_header
 from .files import Found
@@ -125,8 +125,8 @@ def survey(
     """
     left_out = dict(left_out)
     used: dict[str, File] = {}
-    for name, file in files.items():
-        header = _header(file)
+    headers = spread(_header, list(files.values()), chunk=50)
+    for (name, file), header in zip(files.items(), headers, strict=True):
         if file.kind == "dicom" and header is None and kind_by_ending(name) is None:
             left_out[name] = "begins as DICOM does, and is damaged or without pixels"
         elif header is not None and header.no_image:

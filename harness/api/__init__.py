@@ -20,6 +20,7 @@ from ..limits import (
     is_kernel_device,
 )
 from ..shortage import pass_on_shortage
+from ..spreading import spread
 from .dataset import UNKNOWN_LABEL, Colour, Dataset, Flip, Pair, RemoteFile, Slice, Split, Square
 from .executor import (
     BUSY,
@@ -97,6 +98,7 @@ __all__ = [
     "is_kernel_device",
     "pass_on_shortage",
     "setting",
+    "spread",
     "tunable",
 ]
 

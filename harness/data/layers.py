@@ -110,19 +110,13 @@ def named(labels: Sequence[int], names: Sequence[str]) -> str:
     return ";".join(called[label] for label in labels if label)
 
 
-def resized(
-    square: Mapping[str, NDArray[Any]], labels: Sequence[int], side: int
-) -> dict[str, NDArray[np.uint8]]:
-    """Each layer of a square slice with these labels at a resolution: uint8 (channels, side, side)."""
-    return {
-        file: resize.labels(picture, labels, side)[None] if file == LABELS else _channels(picture, side)
-        for file, picture in square.items()
-    }
-
-
-def _channels(pixels: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
-    planes = [pixels] if pixels.ndim == 2 else [pixels[:, :, channel] for channel in range(3)]
-    return np.stack([resize.resized(plane, side) for plane in planes])
+def resized(picture: NDArray[Any], sides: Sequence[int], labels: Sequence[int]) -> list[NDArray[np.uint8]]:
+    """A layer of a square slice at some resolutions, uint8 (channels, side, side); of labels, these occur."""
+    if labels:
+        return [resize.labels(picture, labels, side)[None] for side in sides]
+    planes = [picture] if picture.ndim == 2 else [picture[:, :, channel] for channel in range(3)]
+    channels = [resize.resized(plane, sides) for plane in planes]
+    return [np.stack(of_side) for of_side in zip(*channels, strict=True)]
 
 
 def stacked(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,13 +30,14 @@ from ..files import (
 from ..installed import versions_of
 from ..interrupting import look
 from ..processes import usable_cores
+from ..spreading import expect, spread, spread_over
 from . import resize
 from .image_set import COLUMNS, FORMAT, META, TABLE, ImageSet
 from .journal import NAME as JOURNAL
 from .journal import Journal, recovered
 from .layer_file import LayerFile
 from .layers import layers_of
-from .reading import Item, expect, read_items
+from .reading import Item, load
 
 ReadingProgress = Callable[[int, int], None]
 
@@ -75,33 +77,34 @@ def prepare(
         StorageError: The cache can't be written.
     """
     workers = workers or usable_cores()
-    if raw is None:
-        if workers > 1 and not all(any(cache.glob(f"{name}-{side}-*")) for side in resolutions):
-            expect(dataset)
-        raw = dataset.fingerprint()
-    keys = {side: _key(dataset, name, raw, side) for side in resolutions}
-    homes = {side: cache / f"{name}-{side}-{key[:16]}" for side, key in keys.items()}
-    sets, _ = _opened(homes, keys)
-    if len(sets) < len(homes):
-        # One lock for all resolutions: whoever waits for 64 finds it when a build of 64 and 256 is done.
-        claim = Claim(cache, f".{name}-{_key(dataset, name, raw, None)[:16]}")
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            claim.wait(look)
+    with spread_over(workers, (load.__module__, type(dataset).__module__, *dataset.libraries)):
+        if raw is None:
+            if not all(any(cache.glob(f"{name}-{side}-*")) for side in resolutions):
+                expect()
+            raw = dataset.fingerprint()
+        keys = {side: _key(dataset, name, raw, side) for side in resolutions}
+        homes = {side: cache / f"{name}-{side}-{key[:16]}" for side, key in keys.items()}
+        sets, _ = _opened(homes, keys)
+        if len(sets) < len(homes):
+            # One lock for all resolutions: whoever waits for 64 finds it when a build of 64 and 256 is done.
+            claim = Claim(cache, f".{name}-{_key(dataset, name, raw, None)[:16]}")
             try:
-                sets, problems = _opened(homes, keys)
-                missing = {side: home for side, home in homes.items() if side not in sets}
-                for side, problem in problems.items():
-                    aside = leave_aside(homes[side])
-                    tell(f"{problem}; it is left aside as {aside.name}, and made again")
-                if missing:
-                    build = _Build(name, dataset, raw, keys, missing)
-                    build.run(workers, skip_bad, progress)
-                    sets |= {side: ImageSet.open(home) for side, home in missing.items()}
-            finally:
-                claim.release()
-        except OSError as error:
-            raise storage_error(cache, error) from error
+                cache.mkdir(parents=True, exist_ok=True)
+                claim.wait(look)
+                try:
+                    sets, problems = _opened(homes, keys)
+                    missing = {side: home for side, home in homes.items() if side not in sets}
+                    for side, problem in problems.items():
+                        aside = leave_aside(homes[side])
+                        tell(f"{problem}; it is left aside as {aside.name}, and made again")
+                    if missing:
+                        build = _Build(name, dataset, raw, keys, missing)
+                        build.run(skip_bad, progress)
+                        sets |= {side: ImageSet.open(home) for side, home in missing.items()}
+                finally:
+                    claim.release()
+            except OSError as error:
+                raise storage_error(cache, error) from error
     for prepared in sets.values():
         if prepared.skipped and not skip_bad:
             raise _fatal(DataError(prepared.skipped[0]["reason"]))
@@ -158,7 +161,7 @@ class _Build:
         own = uuid4().hex
         self.parts = {side: home.with_name(f".{home.name}.{own}.part") for side, home in homes.items()}
 
-    def run(self, workers: int, skip_bad: bool, progress: ReadingProgress | None) -> None:
+    def run(self, skip_bad: bool, progress: ReadingProgress | None) -> None:
         items = self.dataset.items()
         if not items:
             raise DataError(f"{self.name} has no items in {self.dataset.root}", hint=self.dataset.obtain)
@@ -167,7 +170,7 @@ class _Build:
         for part in self.parts.values():
             part.mkdir(parents=True)
         try:
-            rows, skipped = self._write_layers(items, workers, skip_bad, progress)
+            rows, skipped = self._write_layers(items, skip_bad, progress)
             self._check(rows, skipped)
             for side in self.homes:
                 self._finish(side, rows, skipped)
@@ -179,7 +182,7 @@ class _Build:
             raise
 
     def _write_layers(
-        self, items: Sequence[str], workers: int, skip_bad: bool, progress: ReadingProgress | None
+        self, items: Sequence[str], skip_bad: bool, progress: ReadingProgress | None
     ) -> tuple[list[tuple[Any, ...]], list[dict[str, str]]]:
         rows: list[tuple[Any, ...]] = []
         skipped: list[dict[str, str]] = []
@@ -215,9 +218,8 @@ class _Build:
             self._remove_left()
             if done and progress is not None:
                 progress(done, len(items))
-            results = files.enter_context(
-                closing(read_items(self.dataset, tuple(self.homes), items[done:], workers))
-            )
+            read = partial(load, self.dataset, tuple(self.homes))
+            results = files.enter_context(closing(spread(read, items[done:])))
             for result in results:
                 if result.fault is not None and (not skip_bad or isinstance(result.fault, ChoiceError)):
                     raise _fatal(result.fault)

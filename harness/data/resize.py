@@ -35,18 +35,20 @@ def squared(pixels: NDArray[PixelT], square: Square) -> NDArray[PixelT]:
     return pixels
 
 
-def resized(pixels: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
+def resized(pixels: NDArray[np.float32], sides: Sequence[int]) -> list[NDArray[np.uint8]]:
     """Resample (H, W) pixels in [0, 1] to uint8 (side, side), antialiased, rounded once at the end.
 
     A whole-number reduction is the mean over the area of each new pixel, which is exact. Anything else is
     Pillow's bicubic in float32, which widens its kernel when it reduces, as the resize of the clean-fid
     protocol does (Parmar et al. 2022, arXiv 2104.11222); its overshoot is clipped.
     """
-    height, width = pixels.shape
-    is_whole = height % side == 0 and width % side == 0
-    resample = Image.Resampling.BOX if is_whole else Image.Resampling.BICUBIC
     image = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.float32))
-    return to_uint8(np.asarray(image.resize((side, side), resample)))
+    return [to_uint8(np.asarray(image.resize((side, side), _method(pixels.shape, side)))) for side in sides]
+
+
+def _method(shape: tuple[int, ...], side: int) -> Image.Resampling:
+    is_whole = shape[0] % side == 0 and shape[1] % side == 0
+    return Image.Resampling.BOX if is_whole else Image.Resampling.BICUBIC
 
 
 def labels(values: NDArray[np.uint8], present: Sequence[int], side: int) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from harness_datasets.folder import Folder, FolderConfig
 from PIL import Image
 from rawfiles import dicom, nifti, sequence, tiff
 
+from harness import spreading
 from harness.api import DataError
 from harness.data.prepare import prepare
 
@@ -139,3 +140,27 @@ def test_a_black_set_of_16_bits_says_so(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((3, 3), np.uint16)).save(tmp_path / "a.png")
     with pytest.raises(DataError, match="no contrast between 0 and 0"):
         grey_at(tmp_path, (0, 0))
+
+
+def test_headers_that_several_processes_read_give_the_same_scales(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spreading, "_start_up", lambda: 0.0)
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for number in range(110):  # more than one process gets at once
+        dicom(
+            raw / f"{number:03d}.dcm",
+            np.full((4, 4), number, np.uint16),
+            PatientID=f"P{number // 4}",
+            WindowCenter=50 + number // 4,
+            WindowWidth=100,
+        )
+    (raw / "damaged").write_bytes(bytes(128) + b"DICM and no more")
+    sets = {
+        workers: prepare(folder(raw), "folder", [4], tmp_path / str(workers), workers=workers)[4]
+        for workers in (1, 3)
+    }
+    assert len(sets[1]) == 110
+    assert sets[1].table.equals(sets[3].table)
+    assert np.array_equal(sets[1].images, sets[3].images)

@@ -115,7 +115,9 @@ def test_verify_compares_with_the_raw_files_and_not_only_with_itself(
     # As if another version of a library resized differently.
     from harness.data import resize
 
-    monkeypatch.setattr(resize, "resized", lambda pixels, side: np.zeros((side, side), np.uint8))
+    monkeypatch.setattr(
+        resize, "resized", lambda pixels, sides: [np.zeros((side, side), np.uint8) for side in sides]
+    )
     with pytest.raises(BenchError, match="is not what the raw files give today"):
         bench("verify", *TINY, "--res", "16")
 

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from harness_datasets.phantom import Phantom, PhantomConfig
 
+from harness import spreading
 from harness.api import DataError, Dataset, PluginConfig, Slice, Split, setting
-from harness.data import reading
 from harness.data.image_set import META, ImageSet, read_meta
 from harness.data.journal import NAME as JOURNAL
 from harness.data.prepare import prepare
@@ -278,7 +278,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_processes_give_the_same_bytes_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     phantom = Phantom(None, PhantomConfig(images=12, slices_per_patient=2, size=32))
     alone = prepare(phantom, "phantom", [16], tmp_path / "alone", workers=1)[16]
-    monkeypatch.setattr(reading, "_START_UP", 0.0)
+    monkeypatch.setattr(spreading, "_start_up", lambda: 0.0)
     several = prepare(phantom, "phantom", [16], tmp_path / "several", workers=2)[16]
     assert np.array_equal(alone.images, several.images)
     assert alone.table.equals(several.table)
@@ -298,7 +298,7 @@ sys.exit("torch" in sys.modules)
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from harness.data import reading
+from harness import spreading
 from harness.data.prepare import prepare
 from harness_datasets.phantom import Phantom, PhantomConfig
 
@@ -309,7 +309,7 @@ class Slow(Phantom):
         yield from super().read(item)
 
 if __name__ == "__main__":
-    reading._START_UP = float(sys.argv[3])
+    spreading._start_up = lambda: float(sys.argv[3])
     phantom = Slow(None, PhantomConfig(images=10, slices_per_patient=1, size=32))
     sets = prepare(phantom, "slow", [16], Path(sys.argv[1]) / "cache", workers=2)
     print(len(sets[16]))
