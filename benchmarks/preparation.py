@@ -7,14 +7,15 @@ x 512 pixels are made, a hundred for each patient, uncompressed and with a windo
 in as many processes, from a warm page cache: with nibabel all voxels; with pydicom once the stored numbers
 (``pixel_array``), and once the greys that are prepared, by its own modality LUT and window. Preparing at 64
 and 256 px pays for starting its processes, for reading headers to tell patients, and for hashing the files;
-loading does not. Memory is what reading one file adds to a process. Linux only. Sides alternate, so that a
-busy machine is busy for both; how busy it was is written down. Regenerates ``preparation.json`` and
-``preparation.md`` in ``benchmarks/results``.
+loading does not. Each kind of file has a process of its own, as a command is one. Memory is what reading one
+file adds to a process. Linux only. Sides alternate, so that a busy machine is busy for both; how busy it was
+is written down. Regenerates ``preparation.json`` and ``preparation.md`` in ``benchmarks/results``.
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import multiprocessing
 import os
 import statistics
@@ -26,18 +27,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import _report
-import nibabel
 import numpy as np
 
-from harness.api import Dataset
-from harness.data.prepare import prepare, usable_cores
-from harness.data.reading import load
+from harness.processes import usable_cores
 
 MODALITY = "flair"
 _HEAD = (
     "files", "loading, files/s", "preparing, files/s", "relative speed", "the same alone", "memory, loading",
     "memory, preparing",
 )  # fmt: skip
+
+
+class Comparison(NamedTuple):
+    """One kind of file: what loads one, and which data set prepares all."""
+
+    what: str
+    files: list[Path]
+    load_one: Callable[[Path], float]
+    dataset: tuple[str, dict[str, Any], Path]
 
 
 class Side(NamedTuple):
@@ -61,68 +68,59 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=usable_cores())
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    # Here and not above, as in the command line: processes that read import this file, and need no torch.
-    from harness.running.datasets import make_dataset
+    import nibabel
 
     with tempfile.TemporaryDirectory() as folder:
         volumes, slices = Path(folder) / "volumes", Path(folder) / "dicom"
         cases = link_cases(options.data_root, volumes, options.cases)
         made = make_dicom(slices, options.dicom)
-        sides = [
-            compare(
+        comparisons = [
+            Comparison(
                 f"volumes of {' x '.join(map(str, nibabel.load(cases[0]).shape))}",
                 cases,
                 load_volume,
-                lambda: make_dataset("brats2018", {"modality": MODALITY}, volumes),
-                Path(folder),
-                options,
+                ("brats2018", {"modality": MODALITY}, volumes),
             ),
-            compare(
-                "DICOM files of 512 x 512, to their greys",
-                made,
-                load_greys,
-                lambda: make_dataset("folder", {}, slices),
-                Path(folder),
-                options,
-            ),
-            compare(
-                "DICOM files of 512 x 512, to their stored numbers",
-                made,
-                load_dicom,
-                lambda: make_dataset("folder", {}, slices),
-                Path(folder),
-                options,
+            Comparison("DICOM files of 512 x 512, to their greys", made, load_greys, ("folder", {}, slices)),
+            Comparison(
+                "DICOM files of 512 x 512, to their stored numbers", made, load_dicom, ("folder", {}, slices)
             ),
         ]
+        sides = [in_process_of_its_own(compare, one, Path(folder), options) for one in comparisons]
     report(options, sides)
 
 
-def compare(
-    what: str,
-    files: list[Path],
-    load_one: Callable[[Path], float],
-    dataset: Callable[[], Dataset[Any]],
-    cache: Path,
-    options: Any,
-) -> Side:
+def in_process_of_its_own(work: Callable[..., Side], *arguments: Any) -> Side:
+    """As a command is one: what starts its readers has imported what that command's files need."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def compare(comparison: Comparison, cache: Path, options: Any) -> Side:
+    # Here and not above, as in the command line: processes that read import this file once more.
+    from harness.data.prepare import prepare
+    from harness.data.reading import load
+    from harness.running.datasets import make_dataset
+
+    what, files, load_one, named = comparison
+
+    def prepared(workers: int) -> None:
+        place = cache / f"{what} {next(numbers)}"
+        prepare(make_dataset(*named), "benchmark", [64, 256], place, workers=workers)
+
+    numbers = itertools.count()
     loading, preparing = [], []
     with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
         list(pool.map(load_one, files))
-        for repeat in range(options.repeats):  # alternating, so that a busy machine is busy for both
-            place = cache / f"{what} {repeat}"
+        for _ in range(options.repeats):  # alternating, so that a busy machine is busy for both
             loading.append(seconds(lambda: list(pool.map(load_one, files))))
-            preparing.append(
-                seconds(lambda: prepare(dataset(), "benchmark", [64, 256], place, workers=options.workers))  # noqa: B023
-            )
-    data = dataset()
+            preparing.append(seconds(lambda: prepared(options.workers)))
+    data = make_dataset(*named)
     item = data.items()[0]
     loading_work, preparing_work = [], []
-    for repeat in range(
-        options.repeats
-    ):  # one process alone: what it worked, whoever else wanted the machine
-        place = cache / f"{what} alone {repeat}"
+    for _ in range(options.repeats):  # one process alone: what it worked, whoever else wanted the machine
         loading_work.append(worked(lambda: list(map(load_one, files))))
-        preparing_work.append(worked(lambda: prepare(dataset(), "benchmark", [64, 256], place, workers=1)))  # noqa: B023
+        preparing_work.append(worked(lambda: prepared(1)))
     peaks = peak_mib(lambda: load_one(files[0])), peak_mib(lambda: load(data, (64, 256), item))
     return Side(what, len(files), loading, preparing, *peaks, loading_work, preparing_work)
 
@@ -163,7 +161,7 @@ def make_dicom(root: Path, count: int) -> list[Path]:
 
 def load_volume(path: Path) -> float:
     """All voxels in memory, in the type that is cheapest for nibabel."""
-    return float(np.asanyarray(nibabel.load(path).dataobj)[0, 0, 0])
+    return float(np.asanyarray(importlib.import_module("nibabel").load(path).dataobj)[0, 0, 0])
 
 
 def load_dicom(path: Path) -> float:

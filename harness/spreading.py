@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -34,8 +35,10 @@ def spread_over(processes: int, modules: Sequence[str]) -> Iterator[None]:
     """Let all work that is spread meanwhile use so many processes, which find these modules imported."""
     before = _processes.set(processes)
     if processes > 1 and _context().get_start_method() == "forkserver":
-        # Once, by what starts the others: importing pydicom takes a third of a second.
-        _context().set_forkserver_preload([__name__, *modules])
+        # Once, by what starts the others: importing pydicom takes a third of a second. Each of them runs the
+        # beginning of the program again, of which the command line is the greater part.
+        program = [name for name in ("harness.cli",) if name in sys.modules]
+        _context().set_forkserver_preload([__name__, *modules, *program])
     try:
         yield
     finally:

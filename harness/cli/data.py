@@ -60,13 +60,13 @@ def prepare(
 ) -> None:
     """Read the raw files once, and keep square images of each resolution for all runs to come."""
     asked = _Asked(dataset, _sides(res), (source, target), data_root, assignments, workers, skip_bad)
-    for images in asked.prepared(cache_folder(cache)):
+    made = asked.made()
+    for images in asked.prepared(made, cache_folder(cache)):
         patients = images.table["patient"].nunique()
         skipped = f", {len(images.skipped)} items skipped" if images.skipped else ""
         print(
             f"{images.resolution} px: {len(images)} images of {patients} patients{skipped} in {images.home}"
         )
-    made = asked.made()
     if left_out := made.left_out():
         print(f"left out: {len(left_out)} files; bench data info tells why")
     for note in made.notes():
@@ -98,7 +98,8 @@ def info(
     from .counts import prepared_set, print_info
 
     asked = _Asked(dataset, _sides(res), (source, target), data_root, assignments, workers, skip_bad)
-    sets = asked.prepared(cache_folder(cache))
+    made = asked.made()
+    sets = asked.prepared(made, cache_folder(cache))
     told = []
     for images in sets:
         picture = sheet or Path(f"{dataset}.png")
@@ -106,7 +107,6 @@ def info(
             picture = picture.parent / f"{picture.stem}-{images.resolution}{picture.suffix}"
         save_png(picture, mosaic(images.limit(48, seed=0).images, 8))
         told.append(prepared_set(images, registry().load("datasets", dataset), picture))
-    made = asked.made()
     left_out, used = made.left_out(), sets[0].table["source"].unique().tolist()
     if files is not None:
         skipped = {item: f"skipped: {reason}" for item, reason in told[0].skipped.items()}
@@ -132,11 +132,11 @@ def verify(
 
     asked = _Asked(dataset, _sides(res), (source, target), data_root, assignments, workers, skip_bad)
     damaged: list[str] = []
-    sets = asked.prepared(cache_folder(cache), tell=damaged.append)
+    sets = asked.prepared(asked.made(), cache_folder(cache), tell=damaged.append)
     if damaged:
         raise DataError(damaged[0], needed="images as they were prepared", hint="the same command again")
     with tempfile.TemporaryDirectory() as folder:
-        for kept, fresh in zip(sets, asked.prepared(Path(folder)), strict=True):
+        for kept, fresh in zip(sets, asked.prepared(asked.made(), Path(folder)), strict=True):
             if fresh.digests != kept.digests:
                 home = kept.home or Path()
                 raise BenchError(
@@ -192,15 +192,14 @@ class _Asked:
     def made(self) -> Dataset:
         """The data set on its raw files."""
         from ..cell.spec import pair_of
-        from ..running.datasets import make_dataset
-        from ..running.settings import dataset_settings
+        from ..running.datasets import dataset_settings, make_dataset
 
         registry()
         settings = dataset_settings(settings_of(self.assignments))
         root = data_root_of(self.dataset, self.data_root)
         return make_dataset(self.dataset, settings, root, pair_of(*self.modalities))
 
-    def prepared(self, cache: Path, tell: Callable[[str], None] = tell) -> list[ImageSet]:
+    def prepared(self, made: Dataset, cache: Path, tell: Callable[[str], None] = tell) -> list[ImageSet]:
         """Its image sets, one for each side, prepared below a cache folder."""
         from ..data.prepare import prepare as build
         from .progress import Terminal
@@ -209,7 +208,7 @@ class _Asked:
             try:
                 with heeding(stop), Terminal(registry().manager, lambda: False) as terminal:
                     sets = build(
-                        self.made(),
+                        made,
                         self.dataset,
                         self.sides,
                         cache / "images",

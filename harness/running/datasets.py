@@ -10,7 +10,15 @@ from .. import plugins
 from ..api import Dataset, Pair, PluginConfig
 from ..errors import SpecError
 from ..plugins import unknown_name
-from ..values import validate
+from ..values import read_value, validate
+
+DATASET_PREFIX = "dataset."
+"""What the names of a data set's settings begin with."""
+
+
+def dataset_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that are all a data set's, where their names may bear its prefix or not."""
+    return {name.removeprefix(DATASET_PREFIX): read_value(value) for name, value in settings.items()}
 
 
 def make_dataset(

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from ..api import Population, SpecError
 from ..data.prepare import prepare
 from ..scoring.generated import load_images
-from .datasets import make_dataset
+from .datasets import dataset_settings, make_dataset
 from .scorers import population
-from .settings import dataset_settings
 
 DEFAULT_METRICS = ("fid", "kid", "manifold", "frd", "swd", "ms_ssim")
 

@@ -11,9 +11,7 @@ from ..cell.spec import RunRequest
 from ..plugins import unknown_name
 from ..tasks import task_of
 from ..values import read_value
-
-DATASET_PREFIX = "dataset."
-"""What the names of a data set's settings begin with."""
+from .datasets import DATASET_PREFIX
 
 
 class SettingsByOwner(NamedTuple):
@@ -52,11 +50,6 @@ def settings_by_owner(request: RunRequest, model: type[Model], dataset: type[Dat
             raise unknown_name("setting", name, everything, hint=f"bench show {about}; bench show protocol")
         owner[key] = read_value(value)
     return owned
-
-
-def dataset_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that are all a data set's, where their names may bear its prefix or not."""
-    return {name.removeprefix(DATASET_PREFIX): read_value(value) for name, value in settings.items()}
 
 
 def preset_settings(name: str, model_name: str, model: type[Model], resolution: int) -> Mapping[str, Any]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from harness_datasets import folder
+from harness_datasets.survey import survey
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -135,3 +139,25 @@ def test_verify_compares_with_the_raw_files_and_not_only_with_itself(
 def test_wrong_input_is_refused(workplace: Path, arguments: list[str], found: str) -> None:
     with pytest.raises(SpecError, match=found):
         bench("prepare", *arguments)
+
+
+def test_preparing_needs_no_torch(workplace: Path) -> None:
+    code = (
+        "import sys\nfrom harness import cli\ntry: cli.main()\n"
+        "except SystemExit as ended: print(ended.code, 'torch' in sys.modules)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, "data", "prepare", *TINY, "--res", "16"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert answer.stdout.splitlines()[-1] == "0 False", answer.stderr
+
+
+def test_raw_files_are_looked_through_once(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    monkeypatch.setattr(folder, "survey", lambda *args, **named: looked.append(1) or survey(*args, **named))
+    (workplace / "raw").mkdir()
+    for number in range(3):
+        Image.new("L", (8, 8), number).save(workplace / "raw" / f"{number}.png")
+    assert "3 images" in bench("prepare", "--dataset", "folder", "--data-root", "raw", "--res", "8")
+    assert looked == [1]
