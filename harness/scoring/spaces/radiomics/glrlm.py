@@ -36,20 +36,27 @@ def run_lengths(levels: Levels) -> Values:
     height, width = levels.shape[1:]
     each = []
     for order, begins in _lines(height, width):
-        found = extents(runs(np.take(levels.reshape(len(levels), -1), order, axis=1), begins), height * width)
+        pixels = np.take(levels.reshape(len(levels), -1), order, axis=1)
+        found = extents(runs(pixels, run_starts(pixels, begins)), height * width)
         each.append(np.stack([found[statistic] for statistic in _STATISTICS.values()], axis=1))
     return np.asarray(np.mean(each, axis=0))
 
 
-def runs(pixels: Levels, begins: NDArray[np.bool_]) -> Pieces:
-    """Runs of equal grey levels in (R, n) pixels in the order of lines; ``begins`` marks their starts."""
-    rows, count = pixels.shape
-    starts = np.empty((rows, count), dtype=np.bool_)
+def run_starts(pixels: Levels, begins: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where runs of equal grey levels start in (R, n) pixels; ``begins`` marks where lines do."""
+    starts = np.empty(pixels.shape, dtype=np.bool_)
     starts[:] = begins
     starts[:, 1:] |= pixels[:, 1:] != pixels[:, :-1]
+    return starts
+
+
+def runs(pixels: Levels, starts: NDArray[np.bool_]) -> Pieces:
+    """Runs of equal grey levels in (R, n) pixels in the order of lines, by where they start."""
     at = np.flatnonzero(starts)
     in_each = np.count_nonzero(starts, axis=1)
-    return Pieces(np.repeat(np.arange(rows), in_each), pixels.ravel()[at], np.diff(at, append=rows * count))
+    return Pieces(
+        np.repeat(np.arange(len(pixels)), in_each), pixels.ravel()[at], np.diff(at, append=pixels.size)
+    )
 
 
 @lru_cache(maxsize=4)

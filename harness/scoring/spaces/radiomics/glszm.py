@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from .extents import Pieces, extents
-from .glrlm import runs
+from .glrlm import run_starts, runs
 from .levels import Levels, Values
 
 _STATISTICS = {
@@ -48,15 +48,17 @@ def zones(levels: Levels) -> Pieces:
     rows, height, width = levels.shape
     begins = np.zeros((height, width), dtype=np.bool_)
     begins[:, 0] = True
-    pieces = runs(levels.reshape(rows, -1), begins.ravel())
+    starts = run_starts(levels.reshape(rows, -1), begins.ravel())
+    pieces = runs(levels.reshape(rows, -1), starts)
     number = np.repeat(np.arange(len(pieces.sizes), dtype=np.int32), pieces.sizes).reshape(levels.shape)
+    starts = starts.reshape(levels.shape)
     # Below, below to the right, and below to the left.
     touching = (
         (np.s_[:, :-1], np.s_[:, 1:]),
         (np.s_[:, :-1, :-1], np.s_[:, 1:, 1:]),
         (np.s_[:, :-1, 1:], np.s_[:, 1:, :-1]),
     )
-    links = np.concatenate([_links(levels, number, upper, lower) for upper, lower in touching])
+    links = np.concatenate([_links(levels, starts, number, upper, lower) for upper, lower in touching])
     count, zone = connected_components(_graph(links, len(pieces.sizes)), directed=False)
     sizes = np.bincount(zone, pieces.sizes, count).astype(np.int64)
     # A zone's image and grey level are those of any of its runs.
@@ -65,14 +67,16 @@ def zones(levels: Levels) -> Pieces:
     return Pieces(pieces.rows[one], pieces.levels[one], sizes)
 
 
-def _links(levels: Levels, number: NDArray[np.int32], upper: _Index, lower: _Index) -> NDArray[np.int64]:
-    """Runs that touch and have one grey level: the number of the upper one in the high half of each."""
-    equal = levels[upper] == levels[lower]
-    ends = number[upper][equal].astype(np.int64) << 32 | number[lower][equal]
-    # Two long runs touch at many pixels, one after the other: one link is enough.
-    is_new = np.ones(len(ends), dtype=np.bool_)
-    np.not_equal(ends[1:], ends[:-1], out=is_new[1:])
-    result: NDArray[np.int64] = ends[is_new]
+def _links(
+    levels: Levels, starts: NDArray[np.bool_], number: NDArray[np.int32], upper: _Index, lower: _Index
+) -> NDArray[np.int64]:
+    """Runs that touch and have one grey level: the number of the upper one in the high half of each.
+
+    Two long runs touch at many pixels, one after the other; where neither starts there, they are linked
+    already.
+    """
+    is_new = (levels[upper] == levels[lower]) & (starts[upper] | starts[lower])
+    result: NDArray[np.int64] = number[upper][is_new].astype(np.int64) << 32 | number[lower][is_new]
     return result
 
 
@@ -80,6 +84,6 @@ def _graph(links: NDArray[np.int64], size: int) -> csr_array:
     """The matrix of links, made as its user wants it: converting another form costs as much again."""
     ordered = np.sort(links)
     begins = np.zeros(size + 1, dtype=np.int32)
-    np.cumsum(np.bincount(ordered >> 32, minlength=size), out=begins[1:])
+    np.cumsum(np.bincount(ordered >> 32, minlength=size), dtype=np.int32, out=begins[1:])
     lower = (ordered & 0xFFFFFFFF).astype(np.int32)
     return csr_array((np.ones(len(ordered)), lower, begins), shape=(size, size))

@@ -64,13 +64,10 @@ def resampled(images: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     # ITK treats a slice as a volume of one layer: along x, then y; z has a single coefficient.
     coefficients = _coefficients(_coefficients(images, axis=2), axis=1)
-    rows = _neighbours(images.shape[1])
-    columns = _neighbours(images.shape[2])
     in_plane, across = _cubic_weights(0.5), _cubic_weights(0.0)
-    shape = (len(images), len(rows[0]), len(columns[0]))
+    values = [_neighbours(row, axis=2) for row in _neighbours(coefficients, axis=1)]
+    shape = values[0][0].shape
     result, term = np.zeros(shape), np.empty(shape)
-    by_row = [coefficients[:, row] for row in rows]
-    values = [[part[:, :, column] for column in columns] for part in by_row]
     for layer in across[:3]:  # the fourth weight is 0
         for y in range(4):
             for x in range(4):
@@ -95,7 +92,8 @@ def _exact_sums(images: NDArray[np.float64]) -> NDArray[np.float64]:
 def _coefficients(images: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """Coefficients of the B-splines through every line along ``axis``, mirrored at the ends."""
     z = _POLE
-    lines = np.moveaxis(images, axis, 0) * ((1.0 - z) * (1.0 - 1.0 / z))
+    lines = np.ascontiguousarray(np.moveaxis(images, axis, 0))  # a line's neighbours lie side by side
+    lines = lines * ((1.0 - z) * (1.0 - 1.0 / z))
     last = len(lines) - 1
     lines[0] = _first(lines, z)
     for n in range(1, last + 1):
@@ -127,11 +125,15 @@ def _first(lines: NDArray[np.float64], z: float) -> NDArray[np.float64]:
     return np.asarray(total / (1.0 - power * power))
 
 
-def _neighbours(length: int) -> list[NDArray[np.intp]]:
-    """The four coefficients around the middle of each block of two, mirrored at the ends."""
-    left = np.arange(0, length - 1, STEP)
-    last = length - 1
-    return [last - np.abs(last - np.abs(left + k)) for k in (-1, 0, 1, 2)]
+def _neighbours(coefficients: NDArray[np.float64], axis: int) -> list[NDArray[np.float64]]:
+    """The four coefficients along an axis around the middle of each block of two, mirrored at the ends."""
+    last = coefficients.shape[axis] - 1
+    blocks = (last + 1) // STEP
+    places = last - np.abs(last - np.abs(np.arange(-1, STEP * blocks + 1)))
+    # One before and one within a block; of the next block they are the third and the fourth.
+    pair = [np.take(coefficients, places[first::STEP], axis=axis) for first in range(STEP)]
+    before = (slice(None),) * axis
+    return [pair[k % STEP][*before, k // STEP : k // STEP + blocks] for k in range(4)]
 
 
 def _cubic_weights(w: float) -> tuple[float, float, float, float]:
