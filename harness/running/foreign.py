@@ -19,6 +19,7 @@ from ..scoring.metrics.frechet import Frechet, frechet_distance
 from ..scoring.report import Report
 from ..scoring.scorer import Scorer
 from ..scoring.selection import make_metrics
+from ..scoring.shares import SHARE
 from ..scoring.statistics import is_statistics, read_statistics
 from ..scoring.stored import fingerprint
 from .environment import describe, versions
@@ -112,7 +113,8 @@ class Opened(NamedTuple):
         request, real = self.request, self.real
         colours = compared_colours(real.train.values, images, real.conversions)
         self.scorer.check(len(images))
-        report = self.scorer.report(images, curves=request.curves)
+        # Few are extracted again in seconds, and would only fill the cache.
+        report = self.scorer.report(images, curves=request.curves, keep=len(images) > SHARE)
         if request.curves and not report.curves:
             raise ScoreError(
                 f"none of {', '.join(request.metrics)} has a curve over the number of images",

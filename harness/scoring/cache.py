@@ -30,7 +30,7 @@ class FeatureCache:
     def get(self, key: Mapping[str, Any]) -> NDArray[np.float64] | None:
         """The features stored under ``key``; None if there are none, or if they are damaged in any way."""
         try:
-            with open_file(self._path(key)) as handle, np.load(handle, allow_pickle=False) as file:
+            with open_file(self.path(key)) as handle, np.load(handle, allow_pickle=False) as file:
                 features: NDArray[np.float64] = file["features"]
                 intact = str(file["key"]) == _text(key) and str(file["sha256"]) == _digest(features)
         except Exception as error:  # damaged files make zipfile, zlib and numpy raise almost anything
@@ -44,10 +44,11 @@ class FeatureCache:
         Raises:
             StorageError: The folder can't be written to.
         """
-        with atomic_write(self._path(key)) as file:
+        with atomic_write(self.path(key)) as file:
             np.savez(file, features=features, key=_text(key), sha256=_digest(features))
 
-    def _path(self, key: Mapping[str, Any]) -> Path:
+    def path(self, key: Mapping[str, Any]) -> Path:
+        """Where features are stored under ``key``."""
         return self.folder / f"{sha256_of_json({'format': _FORMAT, **key})[:32]}.npz"
 
 

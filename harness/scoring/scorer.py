@@ -15,6 +15,7 @@ from ..interrupting import look
 from . import demands
 from .cache import FeatureCache
 from .report import Report
+from .shares import shared
 from .spaces.network import full_precision
 from .stored import canonical_order, check_images, drop_equal_channels, fingerprint
 
@@ -127,6 +128,7 @@ class Scorer:
         labels: NDArray[np.uint8] | None = None,
         *,
         curves: bool = False,
+        keep: bool = False,
     ) -> Report:
         """All scores with what is needed to read them; takes longer than ``score``, so for final samples.
 
@@ -135,6 +137,7 @@ class Scorer:
             targets: What each should have been; None outside of a paired task.
             labels: uint8 (M, 1, H, W), what they show; None where nobody says that.
             curves: Also compute scores at growing numbers of images, where they depend on these.
+            keep: Keep features of the images, as of real ones: whoever scores the same ones shares the work.
 
         Raises:
             ScoreError: As ``score``.
@@ -144,7 +147,11 @@ class Scorer:
         context: dict[str, float] = {}
         caveats: list[str] = []
         with full_precision():
-            for name, samples in self._prepared(Population(generated, None, targets, labels), self.metrics):
+            for name, samples in self._prepared(
+                Population(generated, None, targets, labels),
+                self.metrics,
+                fingerprint(drop_equal_channels(generated)) if keep else "",
+            ):
                 found = self._compute(scores, name, samples)
                 helpful = self.metrics[name].context(self._reference(name), samples, self.device)
                 context |= helpful
@@ -186,7 +193,9 @@ class Scorer:
             },
         }
 
-    def _prepared(self, generated: Population, names: Collection[str]) -> Iterator[tuple[str, Population]]:
+    def _prepared(
+        self, generated: Population, names: Collection[str], kept_as: str = ""
+    ) -> Iterator[tuple[str, Population]]:
         """Each of the metrics with the samples as it needs them; a feature space runs once for all of its."""
         asked = {name: self.metrics[name] for name in names}
         demands.check_generated(asked, generated.values, self._real["train"].values)
@@ -199,7 +208,8 @@ class Scorer:
             if need == "images":
                 samples = generated
             else:
-                samples = Population(self._extract(need, generated.values))
+                features = self._extract(need, generated.values, kept_as)
+                samples = Population(features[canonical_order(generated.values)])
             for name in asking:
                 yield name, samples
 
@@ -231,28 +241,29 @@ class Scorer:
         return self._features[side, need]
 
     def _cached(self, side: RealSide, need: str) -> NDArray[np.float64]:
-        space, images = self.spaces[need], self._real[side].values
-        if self._cache is None:
-            return _checked(need, space, space.extract(images, self.device), len(images))
-        # Grey images have the same features in one channel and in three.
-        self._fingerprints[side] = self._fingerprints[side] or fingerprint(drop_equal_channels(images))
-        key: dict[str, Any] = {
-            "images": self._fingerprints[side],
+        images = self._real[side].values
+        if self._cache is not None and not self._fingerprints[side]:
+            # Grey images have the same features in one channel and in three.
+            self._fingerprints[side] = fingerprint(drop_equal_channels(images))
+        return self._extract(need, images, self._fingerprints[side])
+
+    def _extract(self, need: str, images: NDArray[np.uint8], kept_as: str = "") -> NDArray[np.float64]:
+        """Features of images in their order; those of a set with a fingerprint are kept, and shared."""
+        space = self.spaces[need]
+
+        def extract(part: slice) -> NDArray[np.float64]:
+            return _checked(need, space, space.extract(images[part], self.device), len(images[part]))
+
+        if self._cache is None or not kept_as:
+            return extract(slice(len(images)))
+        key = {
+            "images": kept_as,
             "space": f"{type(space).__module__}.{type(space).__qualname__}",
             "identity": dict(space.identity()),
             "version": space.version,
             "torch": torch.__version__,
         }
-        features = self._cache.get(key)
-        if features is None or features.shape != (len(images), space.dimension):
-            features = _checked(need, space, space.extract(images, self.device), len(images))
-            self._cache.put(key, features)
-        return features
-
-    def _extract(self, need: str, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        space = self.spaces[need]
-        features = _checked(need, space, space.extract(images, self.device), len(images))
-        return features[canonical_order(images)]
+        return shared(self._cache, key, (len(images), space.dimension), extract)
 
 
 def _space(spaces: Mapping[str, FeatureSpace], name: str) -> FeatureSpace:
