@@ -53,6 +53,19 @@ def unhurried() -> Iterator[None]:
             signal.raise_signal(heard)
 
 
+@contextlib.contextmanager
+def deaf() -> Iterator[None]:
+    """Start processes that never hear Ctrl-C, not even before they can say so; this one hears it then."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _heard() -> list[signal.Signals]:
     """The signals that would stop this process, or that it has an answer to."""
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")

@@ -11,12 +11,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
 
 from .errors import DataError
-from .processes import keep_freed_memory, obey_parent, unhurried
+from .processes import deaf, keep_freed_memory, obey_parent, unhurried
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,7 +50,9 @@ def expect() -> None:
     global _expected
     if _processes.get() > 1 and _context().get_start_method() == "forkserver":
         with unhurried():
-            forkserver.ensure_running()
+            resource_tracker.ensure_running()  # before, since it ends a deafness
+            with deaf():
+                forkserver.ensure_running()
         _expected = _expected or time.monotonic()
 
 
@@ -83,6 +85,7 @@ def spread(work: Callable[[T], R], items: Sequence[T], *, chunk: int = 1) -> Gen
 def _spread(
     work: Callable[[T], R], chunks: Sequence[Sequence[T]], processes: int
 ) -> Generator[R, None, None]:
+    expect()  # or the first item would, and what starts then would hear Ctrl-C
     pool = ProcessPoolExecutor(processes, mp_context=_context(), initializer=_begin, initargs=(work,))
     pending: deque[Future[list[R]]] = deque()
     try:

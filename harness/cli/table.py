@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..files import typed
 from .options import (
     RESULTS,
     AsJson,
@@ -85,7 +86,8 @@ def table(
     from ..tables.scores import score_sheet
     from ..tables.survey import collecting_nothing
 
-    grid = load_grid(f"table{name}" if name.isdigit() else name).narrowed(
+    whole = f"table{name}" if name.isdigit() else name
+    grid = load_grid(whole).narrowed(
         models=names_of(models),
         datasets=names_of(datasets),
         resolutions=None if res is None else (res,),
@@ -101,6 +103,9 @@ def table(
             against_published=against == "published",
         )
         gc.freeze()  # all of it is there until the command ends
+    if all(cell.value is None for row in sheet.rows for cell in row):
+        command = typed("bench", "grid", whole, "--data-root", "DATA", "--results", results)
+        tell(f"no cell of it is done in {results}; to train them: {command}")
     _show("table", sheet, form, as_json)
 
 

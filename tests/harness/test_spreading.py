@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import operator
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from harness import spreading
 from harness.errors import DataError
+from harness.processes import deaf
 from harness.spreading import spread, spread_over
 
 
@@ -48,3 +52,18 @@ def test_what_goes_wrong_in_another_process_is_raised_here() -> None:
 def test_a_process_that_is_killed_is_told() -> None:
     with spread_over(2, ()), pytest.raises(DataError, match="ended at once, or was killed"):
         list(spread(operator.call, [os.getpid, os.abort]))
+
+
+def test_what_starts_processes_never_hears_ctrl_c_and_this_one_hears_it_later() -> None:
+    code = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        with deaf():
+            signal.raise_signal(signal.SIGINT)
+            assert subprocess.check_output([sys.executable, "-S", "-c", code], text=True) == "True\n"
+            assert not heard
+        assert heard == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert subprocess.check_output([sys.executable, "-S", "-c", code], text=True) == "False\n"
