@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple
 
 import torch
 from torch import Tensor
 
+from .features import WeightsFile
 from .settings import ConfigT, PluginConfig
 
 AUGMENTATIONS = ("flip", "shift")
@@ -111,6 +113,21 @@ class Model(torch.nn.Module, abc.ABC, Generic[ConfigT]):
         """
         images = torch.zeros(count, self.shape.channels, self.shape.height, self.shape.width)
         return {name: (images,) for name in self.networks()}
+
+    @classmethod
+    def needed_weights(cls, config: Any) -> Sequence[WeightsFile]:
+        """Published files that training with these settings needs; none by default."""
+        return ()
+
+    def use_weights(self, files: Mapping[str, Path]) -> None:
+        """Read the files that ``needed_weights`` names; called once before training, on the model's device.
+
+        Args:
+            files: Their paths by their names, digests verified.
+
+        Raises:
+            WeightsError: A file holds something else.
+        """
 
     def explain(self, batch: Batch) -> Mapping[str, Tensor]:
         """Pictures of what the model does with real images, for ``bench figure``; none by default.

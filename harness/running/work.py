@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -51,7 +52,7 @@ class Work:
             BenchError: Anything that the user can put right.
             Interrupted: Somebody asked to stop; the state is saved.
         """
-        self._check_weights()
+        weights = self._weights()
         started = time.monotonic()
         task = self.task()
         prepare_seconds = time.monotonic() - started
@@ -60,6 +61,8 @@ class Work:
         self.folder.write_spec(self.spec)
         model = make_model(self.spec, self.cell.model, self.cell.model_config, self.device)
         task.check_model(model)
+        if weights:
+            model.use_weights(weights)
         trainer = self._trainer(model, task, scorer)
         trainer.resume()
         if self.settings.compile:
@@ -178,12 +181,14 @@ class Work:
         scorer.check(task.count, paired=spec.dataset.pair is not None, labelled=spec.protocol.labels)
         return scorer
 
-    def _check_weights(self) -> None:
-        """Make sure that feature networks are at hand, before raw files are read for hours."""
+    def _weights(self) -> dict[str, Path]:
+        """The model's published files by name. All that is needed is at hand, before raw files are read."""
         place = self.settings.scoring_place(self.device)
         _, spaces = make_metrics(self.spec.protocol.metrics, place.weights)
         for space in spaces.values():
             space.check()
+        needed = self.cell.model.needed_weights(self.cell.model_config)
+        return {file.name: place.weights.find(file) for file in needed}
 
     def _augmented_real(self, scorer: Scorer, task: Task, model: Model) -> dict[str, float]:
         """What real images score after the augmentation that the model imitates: SCORE_augmented_real."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from harness.api import Batch, Clock, ImageShape, setting
+from harness.api import Batch, Clock, ImageShape, WeightsError, WeightsFile, setting
 
 from ..adversarial import Fake, Terms
 from ..initialisation import initialise_normal
@@ -21,6 +22,7 @@ from ..settings import BETAS, RATES, Augmentations, Betas, around
 from ..synthesis import AdversarialSynthesizer, Changes, SynthesisConfig
 from .discriminator import Discriminator, Judgement, quarter, shrunk
 from .generator import Generator
+from .perceptual import LAYERS, VGG, PerceptualDistance
 
 CODE = "reference: odegeasslbc/FastGAN-pytorch"
 
@@ -56,10 +58,15 @@ class FastGANConfig(SynthesisConfig):
         ge=0,
         lt=1,
     )
+    distance: Literal["absolute", "perceptual"] = setting(
+        "absolute",
+        "how reconstructions are compared: by mean absolute error, or by LPIPS, which needs weights",
+        source=f"ours, for want of weights; perceptual in {CODE.removeprefix('reference: ')}",
+    )
     reconstruction: float = setting(
         8.0,
-        "weight of the mean absolute errors of the three reconstructions in the discriminator's loss",
-        source="ours: the original has a perceptual distance, which needs weights, summed over 8 images",
+        "weight of the mean distances of the three reconstructions in the discriminator's loss",
+        source=f"{CODE}, where distances are summed over 8 images",
         tune=around(8.0),
         ge=0,
     )
@@ -102,6 +109,7 @@ class FastGAN(AdversarialSynthesizer):
         discriminator = Discriminator(shape, width=config.width)
         initialise_normal([generator, discriminator])
         self.compose(generator, discriminator, law, config)
+        self._lpips: tuple[PerceptualDistance] | None = None
 
     def example_inputs(self, count: int) -> Mapping[str, tuple[Tensor, ...]]:
         """Noise for the generator, images at two scales for the discriminator."""
@@ -111,8 +119,33 @@ class FastGAN(AdversarialSynthesizer):
 
     def caveats(self, clock: Clock) -> tuple[str, ...]:
         """What is not the published method: a small network, and how reconstructions are compared."""
-        compared = "reconstructions are compared by their absolute error, not by the published perceptual one"
-        return (*light_caveats(self), compared) if self.config.reconstruction else light_caveats(self)
+        caveats = light_caveats(self)
+        if not self.config.reconstruction:
+            return caveats
+        if self.config.distance == "absolute":
+            absolute = "by their absolute error, not by the published perceptual one"
+            return (*caveats, f"reconstructions are compared {absolute}")
+        weights = ", ".join(f"{name} ({digest})" for name, digest in self._perceptual().digests.items())
+        return (*caveats, f"reconstructions are compared by LPIPS of {weights}")
+
+    @classmethod
+    def needed_weights(cls, config: FastGANConfig) -> Sequence[WeightsFile]:
+        """Those of LPIPS, where it compares reconstructions."""
+        return (VGG, LAYERS) if config.reconstruction and config.distance == "perceptual" else ()
+
+    def use_weights(self, files: Mapping[str, Path]) -> None:
+        """Compare reconstructions by LPIPS of these files."""
+        # In a tuple: it is neither trained, counted nor saved.
+        self._lpips = (PerceptualDistance(files).to(self.device),)
+
+    def _perceptual(self) -> PerceptualDistance:
+        if self._lpips is None:
+            raise WeightsError(
+                "reconstructions can't be compared without the weights of LPIPS",
+                needed=" and ".join(file.name for file in self.needed_weights(self.config)),
+                hint="--weights FOLDER, or --set distance=absolute",
+            )
+        return self._lpips[0]
 
     def generate(self, batch: Batch, *, needs_gradient: bool) -> FakeScales:
         """Make as many images as there are real ones, at two scales."""
@@ -140,17 +173,26 @@ class FastGAN(AdversarialSynthesizer):
         return {"adversarial": HINGE.generator(self._judge_fakes(fake.images, fake.small, clock).scores)}
 
     def reconstruction_error(self, real: Tensor, judged: Judgement, quadrant: int) -> Tensor:
-        """Mean absolute errors of the real images drawn again: whole, a quadrant, and from the smaller ones.
+        """Mean distances of the real images drawn again: whole, a quadrant, and from the smaller ones.
 
-        Source: Liu et al. 2021, Eq. 4, with the absolute error as the distance.
+        Source: Liu et al. 2021, Eq. 4.
         """
         drawn = self.discriminator.reconstruct(judged, quadrant)
         small = shrunk(real)
         return (
-            absolute_error(drawn.whole, small)
-            + absolute_error(drawn.part, quarter(real, quadrant))
-            + absolute_error(drawn.small, small)
+            self._distance(drawn.whole, small)
+            + self._distance(drawn.part, quarter(real, quadrant))
+            + self._distance(drawn.small, small)
         )
+
+    def _distance(self, images: Tensor, target: Tensor) -> Tensor:
+        if self.config.distance == "absolute":
+            return absolute_error(images, target)
+        pictures = self.shape.channels - self.shape.labels
+        distance: Tensor = self._perceptual()(images[:, :pictures], target[:, :pictures])
+        if self.shape.labels:  # which no network for photographs has seen
+            distance = distance + absolute_error(images[:, pictures:], target[:, pictures:])
+        return distance
 
     def sample(self, seeds: Tensor) -> Tensor:
         """One image for each seed; the noise of the maps comes from the seed's own stream too."""
