@@ -36,8 +36,7 @@ from plain import PLAIN, PlainGAN
 
 from harness.data.pictures import save_png
 from harness.data.prepare import prepare
-from harness.plugins import Registry
-from harness.running.resolve import make_dataset
+from harness.running.datasets import make_dataset
 from harness.training.arithmetic import arithmetic, effective_precision
 
 IMAGES = 128
@@ -99,7 +98,7 @@ def compare_all(names: list[str], sides: list[int], options: Any, folder: Path) 
 
 def write_images(side: int, folder: Path) -> Path:
     """Phantoms as PNG files."""
-    dataset = make_dataset(Registry(), "phantom", {"images": IMAGES}, None)
+    dataset = make_dataset("phantom", {"images": IMAGES}, None)
     images = folder / f"images{side}"
     for number, image in enumerate(prepare(dataset, "phantom", [side], folder / "cache")[side].images):
         save_png(images / f"{number:04d}.png", image)

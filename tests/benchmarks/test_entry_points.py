@@ -1,0 +1,67 @@
+"""The benchmarks start, and what measures training for half an hour does so in seconds where it is asked for little."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import _loops
+import _report
+import pytest
+import training
+
+SCRIPTS = sorted(
+    path.stem
+    for path in (Path(__file__).parents[2] / "benchmarks").glob("*.py")
+    if "\ndef main()" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_tells_what_it_does(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        script = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "harness").partition(".")[0] in ("harness", "harness_models", "harness_datasets"):
+            raise
+        pytest.skip(f"{name} needs {error.name}")
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
+    with pytest.raises(SystemExit) as end:
+        script.main()
+    assert end.value.code == 0
+    assert "usage:" in capsys.readouterr().out
+
+
+@pytest.fixture
+def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let scripts do in this process what they do in processes of their own, and take few rounds."""
+
+    def here(script: str, part: str, **settings: Any) -> Any:
+        parts = importlib.import_module(Path(script).stem).PARTS
+        return json.loads(json.dumps(parts[part](**json.loads(json.dumps(settings)))))
+
+    monkeypatch.setattr(_report, "in_process", here)
+    monkeypatch.setattr(_loops, "FEWEST", 1)
+    monkeypatch.setattr(_loops, "WARM_UP", 1)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, script: Any, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", [f"{script.__name__}.py", *words])
+    script.main()
+
+
+def test_training_is_measured_beside_the_plain_loop(
+    in_one_process: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(training, "IMAGES", 32)
+    run(monkeypatch, training, "--models=wgan", "--res=64", "--repeats=2", f"--out={tmp_path}")
+    (found,) = json.loads((tmp_path / "training.json").read_text())["steps"]
+    assert (found["model"], found["side"], found["ratio"]["n"]) == ("wgan", 64, 2)
+    assert found["ratio"]["median"] > 0
+    assert found["ours_mib"] > 0
+    assert "| wgan | 64 | 32 |" in (tmp_path / "training.md").read_text()
