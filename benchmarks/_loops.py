@@ -92,16 +92,23 @@ class Rounds:
         self.steps = steps
         self.done = 0
         self.seconds: list[float] = []
+        self.cpu_seconds: list[float] = []
 
     def run(self) -> None:
         """One more round."""
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         for _ in range(self.steps):
             losses = self.take(Clock(self.done, EPOCH, 2 * EPOCH))
             self.done += 1
         for loss in losses.values():
             float(loss)
         self.seconds.append((time.perf_counter() - started) / self.steps)
+        self.cpu_seconds.append((time.process_time() - cpu) / self.steps)
+
+    def forget(self) -> None:
+        """Begin to count."""
+        self.seconds.clear()
+        self.cpu_seconds.clear()
 
 
 def interleave(sides: list[Rounds], repeats: int, seconds: float) -> None:
@@ -113,7 +120,7 @@ def interleave(sides: list[Rounds], repeats: int, seconds: float) -> None:
     for side in sides * WARM_UP:
         side.run()
     for side in sides:
-        side.seconds.clear()
+        side.forget()
     while (done := len(sides[0].seconds)) < repeats:
         if done >= FEWEST and time.perf_counter() - started > seconds:
             break

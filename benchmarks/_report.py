@@ -24,12 +24,24 @@ def arguments(doc: str) -> argparse.ArgumentParser:
 def publish(
     name: str, numbers: Mapping[str, Any], text: str, *, out: Path = RESULTS, device: str = "cpu"
 ) -> None:
-    """Write ``name.json`` and ``name.md``, and print the page."""
+    """Write ``name.json``, with what it was made with, and ``name.md``, and print the page."""
     machine, packages = made_with(device)
-    write_json(out / f"{name}.json", {**numbers, "machine": machine, "versions": packages})
+    write(name, {**numbers, "machine": machine, "versions": packages}, text, out)
+
+
+def write(name: str, numbers: Mapping[str, Any], text: str, out: Path) -> None:
+    """The same, of numbers that say for themselves what each was made with."""
+    write_json(out / f"{name}.json", numbers)
     with atomic_write(out / f"{name}.md") as file:
         file.write(text.encode())
     print(text)
+
+
+def made_on(device: str = "cpu") -> dict[str, Any]:
+    """What a number was made with, in short: for results that are made in several runs."""
+    machine, packages = made_with(device)
+    kept = {key: machine[key] for key in ("gpu", "cpu", "threads") if key in machine}
+    return {**kept, **{key: packages[key] for key in ("python", "torch")}, "load": os.getloadavg()[0]}
 
 
 def made_with(device: str) -> tuple[dict[str, Any], dict[str, str]]:

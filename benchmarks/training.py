@@ -5,7 +5,8 @@
 The plain loops (``benchmarks/plain``) are written as public implementations are, and compute the same
 losses. Both sides take turns in one process, on batches of 32 at 64 px and of 2 at 256 px. Times are of
 whole steps, images included. Linux only. Nothing else should run meanwhile. Regenerates ``training.json``
-and ``training.md`` in ``benchmarks/results`` in about half an hour on two cores.
+and ``training.md`` in ``benchmarks/results``, and the table on the first page, in about half an hour on two
+cores. With ``--models`` or ``--res`` only these lines are measured anew; each says what it was made on.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import _first_page
 import _report
 import torch
 from _cells import limits, measure_cells, measure_starts, run_cell
@@ -42,8 +44,11 @@ from harness.training.arithmetic import arithmetic, effective_precision
 IMAGES = 128
 #: On CUDA a step is shorter than a look at its losses, which the product takes every tenth step only.
 CUDA_STEPS = 20
-#: (at least so many times as fast as the plain loop at 64 px, where more is wanted than not to be slower)
-WANTED = {"sagan": 1.5, "hagan": 1.5}
+#: At least so many times as fast as the plain loop, where more is wanted than not to be slower.
+WANTED = {
+    (64, "sagan"): 1.5, (64, "hagan"): 1.5, (64, "ddpm"): 1.2,
+    (256, "hagan"): 1.4, (256, "unetgan"): 1.4, (256, "infogan"): 1.4, (256, "ddpm"): 1.2,
+}  # fmt: skip
 
 
 def main() -> None:
@@ -54,7 +59,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=40.0, help="for each model and size, about")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--compile", action="store_true", help="compile the product's networks")
     parser.add_argument("--cells", action="store_true", help="with --models: measure cells and starts too")
     parser.add_argument("--out", type=Path, default=_report.RESULTS)
     parser.add_argument("--part", choices=list(PARTS))
@@ -64,15 +68,32 @@ def main() -> None:
         print(json.dumps(PARTS[options.part](**options.settings)))
         return
     names = [name for name in options.models.split(",") if name]
+    sides = [int(side) for side in options.res.split(",")]
     whole = names == list(PLAIN) or options.cells
+    numbers = numbers_in(options.out)
     with tempfile.TemporaryDirectory() as folder:
-        steps = list(
-            compare_all(names, [int(side) for side in options.res.split(",")], options, Path(folder))
-        )
-        cell = measure_cells(Path(folder)) if whole else {}
-        start = measure_starts(Path(folder), min(options.repeats, 5)) if whole else {}
-    numbers = {"steps": steps, "cells": cell, "start": start, "precision": options.precision}
-    _report.publish("training", numbers, page(numbers, options), out=options.out, device=options.device)
+        for found in compare_all(names, sides, options, Path(folder)):
+            numbers["steps"] = with_line(numbers["steps"], found)
+        if whole:
+            numbers["cells"] = {**measure_cells(Path(folder)), "on": _report.made_on()}
+            starts = measure_starts(Path(folder), min(options.repeats, 5))
+            numbers["start"] = {**starts, "on": _report.made_on()}
+    _report.write("training", numbers, page(numbers), options.out)
+    if options.out == _report.RESULTS:
+        _first_page.publish(numbers)
+
+
+def numbers_in(folder: Path) -> dict[str, Any]:
+    """What was measured before."""
+    file = folder / "training.json"
+    return json.loads(file.read_text()) if file.exists() else {"steps": [], "cells": {}, "start": {}}
+
+
+def with_line(lines: list[dict[str, Any]], new: dict[str, Any]) -> list[dict[str, Any]]:
+    """A line in its place, or in that of an older one."""
+    order = list(PLAIN)
+    kept = [line for line in lines if (line["side"], line["model"]) != (new["side"], new["model"])]
+    return sorted([*kept, new], key=lambda line: (line["side"], order.index(line["model"])))
 
 
 # Steps
@@ -87,11 +108,13 @@ def compare_all(names: list[str], sides: list[int], options: Any, folder: Path) 
                 "name": name, "side": side, "folder": str(images), "device": options.device,
                 "precision": options.precision,
             }  # fmt: skip
-            timing = {"repeats": options.repeats, "seconds": options.seconds, "compiled": options.compile}
-            found = {"model": name, "side": side, **_report.in_process(__file__, "steps", **case, **timing)}
+            timing = {"repeats": options.repeats, "seconds": options.seconds}
+            what = {"model": name, "side": side, "batch": BATCH[side], "precision": options.precision}
+            found = {**what, **_report.in_process(__file__, "steps", **case, **timing)}
             for which in ("ours", "plain"):
                 memory = _report.in_process(__file__, "memory", **case, which=which)
                 found[f"{which}_mib"] = memory.get("mib")
+            found["on"] = _report.made_on(options.device)
             print(words(found), flush=True)
             yield found
 
@@ -113,7 +136,6 @@ def time_steps(
     precision: str,
     repeats: int,
     seconds: float,
-    compiled: bool,
 ) -> dict[str, Any]:
     """Seconds of a step of both sides."""
     place = torch.device(device)
@@ -121,23 +143,28 @@ def time_steps(
     with arithmetic(precision, place):
         loop = make_loop(name, side, Path(folder), place)
         plain = make_plain(name, loop, Path(folder))
-        note = loop.compile() if compiled else None
         sides = [Rounds(loop.take, steps), Rounds(plain.take, steps)]
         interleave(sides, repeats, seconds)
         ours, theirs = (rounds.seconds for rounds in sides)
+        cpu_ours, cpu_theirs = (rounds.cpu_seconds for rounds in sides)
         found = {
             "ours_seconds": spread(ours),
             "plain_seconds": spread(theirs),
-            "ratio": spread([slow / fast for fast, slow in zip(ours, theirs, strict=True)]),
+            "ratio": spread(ratios(theirs, ours)),
+            "cpu_ratio": spread(ratios(cpu_theirs, cpu_ours)),
             "plain_feeding_share": plain.feeding / (sides[1].done * statistics.mean(theirs)),
             "images_per_second": BATCH[side] / statistics.median(ours),
-            "note": note,
         }
         if place.type == "cuda":
             work = flops_of(loop, PERIOD.get(name, 1))
             reached = work / statistics.median(ours)
             found["roofline_share"] = reached / matmul_flops(place, effective_precision(precision, place))
     return found
+
+
+def ratios(slow: list[float], fast: list[float]) -> list[float]:
+    """Of each round to the one in its turn."""
+    return [one / other for one, other in zip(slow, fast, strict=True)]
 
 
 def one_sides_memory(
@@ -170,49 +197,73 @@ def words(found: dict[str, Any]) -> str:
     ours, plain, ratio = (found[key]["median"] for key in ("ours_seconds", "plain_seconds", "ratio"))
     return (
         f"{found['model']} {found['side']} px: {1000 * ours:.1f} ms, plain {1000 * plain:.1f} ms, "
-        f"x{ratio:.2f} (n = {found['ratio']['n']}) {found['note'] or ''}"
+        f"x{ratio:.2f} (n = {found['ratio']['n']}), of processor time x{found['cpu_ratio']['median']:.2f}"
     )
 
 
-def page(numbers: dict[str, Any], options: Any) -> str:
+def page(numbers: dict[str, Any]) -> str:
     """All of it in Markdown."""
-    on_cuda = torch.device(options.device).type == "cuda"
+    on_cuda = any("roofline_share" in found for found in numbers["steps"])
     head = [
-        "model", "px", "batch", "ours ms", "plain ms", "of it images", "times as fast", "quartiles", "n",
-        "wanted", "images/s", "ours MiB", "plain MiB", *(["of a matmul's rate"] if on_cuda else []),
+        "model", "px", "batch", "ours ms", "plain ms", "of it images", "times as fast", "quartiles",
+        "of processor time", "n", "wanted", "images/s", "ours MiB", "plain MiB",
+        *(["of a matmul's rate"] if on_cuda else []), "on",
     ]  # fmt: skip
-    compiled = ", the product's networks compiled" if options.compile else ""
+    machines = list(dict.fromkeys(machine_of(found) for found in numbers["steps"]))
     parts = [
         "# Training, measured",
-        f"Made by `python benchmarks/training.py`. {_report.machine_words(options.device)}",
-        f"A step of the product beside one of a plain loop of the same networks{compiled}: medians over n "
-        "rounds in turn, and the quartiles of the ratio. *Of it images* is the share of the plain step "
+        "Made by `python benchmarks/training.py`, each line on one of these machines: "
+        + "; ".join(f"{letter(number)}, {machine}" for number, machine in enumerate(machines)) + ".",
+        "A step of the product beside one of a plain loop of the same networks: medians over n "
+        "rounds in turn, and the quartiles of the ratio. Where others share a machine, the ratio of "
+        "processor times says more. *Of it images* is the share of the plain step "
         "that goes into decoding PNG files. Memory is the most that a process has had, libraries included, "
         "in steps of one side alone. HAGAN is in its second stage; half of UNetGAN's steps are on mixed "
         "images; WGAN moves its generator at every fifth step.",
-        _report.table(head, [line(found, on_cuda) for found in numbers["steps"]]),
-    ]
+        _report.table(
+            head,
+            [
+                [*line(found, on_cuda), letter(machines.index(machine_of(found)))]
+                for found in numbers["steps"]
+            ],
+        ),
+    ]  # fmt: skip
     rows = limits(numbers["cells"], numbers["start"])
     if rows:
-        parts += ["A cell around its steps, and how long commands take to start:"]
+        parts += [
+            "A cell around its steps, and how long commands take to start, on "
+            f"{machine_of(numbers['cells'])}:"
+        ]
         parts += [_report.table(["what", "measured", "wanted", "reached"], rows)]
     return "\n\n".join(parts) + "\n"
 
 
+def letter(number: int) -> str:
+    return chr(ord("a") + number)
+
+
+def machine_of(found: dict[str, Any]) -> str:
+    on = found["on"]
+    gpu = f"{on['gpu']}, " if "gpu" in on else ""
+    return f"{gpu}{on['cpu']}, {on['threads']} threads, Python {on['python']}, torch {on['torch']}"
+
+
 def line(found: dict[str, Any], on_cuda: bool) -> list[object]:
-    name, side = found["model"], found["side"]
+    name, side, batch = found["model"], found["side"], found["batch"]
     if "error" in found:
-        return [name, side, BATCH[side], found["error"], *[""] * (9 + on_cuda)]
+        return [name, side, batch, found["error"], *[""] * (10 + on_cuda)]
     ratio = found["ratio"]
-    wanted = WANTED.get(name, 1.0) if side == 64 else 1.0
+    wanted = WANTED.get((side, name), 1.0)
     memory = [f"{found[key]:.0f}" if found[key] else "?" for key in ("ours_mib", "plain_mib")]
+    of_processor = f"{found['cpu_ratio']['median']:.2f}" if "cpu_ratio" in found else ""
+    share = f"{found['roofline_share']:.1%}" if "roofline_share" in found else ""
     return [
-        name, side, BATCH[side], f"{1000 * found['ours_seconds']['median']:.1f}",
+        name, side, batch, f"{1000 * found['ours_seconds']['median']:.1f}",
         f"{1000 * found['plain_seconds']['median']:.1f}", f"{found['plain_feeding_share']:.0%}",
-        f"{ratio['median']:.2f}", f"{ratio['low']:.2f} to {ratio['high']:.2f}", ratio["n"],
+        f"{ratio['median']:.2f}", f"{ratio['low']:.2f} to {ratio['high']:.2f}", of_processor, ratio["n"],
         f"≥ {wanted:g}{verdict(ratio, wanted)}",
         f"{found['images_per_second']:.3g}",
-        *memory, *([f"{found['roofline_share']:.1%}"] if on_cuda else []),
+        *memory, *([share] if on_cuda else []),
     ]  # fmt: skip
 
 
