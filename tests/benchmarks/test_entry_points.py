@@ -10,6 +10,7 @@ from typing import Any
 
 import _loops
 import _report
+import evaluation_share
 import pytest
 import training
 
@@ -65,3 +66,13 @@ def test_training_is_measured_beside_the_plain_loop(
     assert found["ratio"]["median"] > 0
     assert found["ours_mib"] > 0
     assert "| wgan | 64 | 32 |" in (tmp_path / "training.md").read_text()
+
+
+def test_a_training_is_taken_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(evaluation_share, "IMAGES", 32)
+    run(monkeypatch, evaluation_share, "--model=wgan", "--evaluations=2", f"--out={tmp_path}")
+    found = json.loads((tmp_path / "evaluation_share.json").read_text())
+    assert found["steps_per_epoch"] == 1
+    assert all(seconds >= 0 for seconds in found["wall"].values())
+    assert min(found["wall"][part] for part in ("steps", "sampling", "scoring", "checkpoints")) > 0
+    assert 0 < evaluation_share.share(found["wall"]) < 1
