@@ -15,7 +15,6 @@ if it were better than all before. What a cell does once, before and after its t
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,6 @@ def main() -> None:
     parser.add_argument("--settings", nargs="*", default=[], metavar="NAME=VALUE", help="of the model")
     parser.add_argument("--out", type=Path, default=_report.RESULTS)
     options = parser.parse_args()
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
     with tempfile.TemporaryDirectory() as folder:
         found = measure(options, Path(folder))
     _report.publish("evaluation_share", found, page(found), out=options.out)
