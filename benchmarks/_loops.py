@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +111,10 @@ class Rounds:
         self.cpu_seconds.clear()
 
 
-def interleave(sides: list[Rounds], repeats: int, seconds: float) -> None:
+def interleave(sides: Sequence[Any], repeats: int, seconds: float) -> None:
     """Run rounds of all sides in turn, until there are ``repeats`` or time is up, but ``FEWEST`` at least.
 
-    The first ``WARM_UP`` rounds of each are left out.
+    A side has what ``Rounds`` has. The first ``WARM_UP`` rounds of each are left out.
     """
     started = time.perf_counter()
     for side in sides * WARM_UP:

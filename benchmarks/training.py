@@ -3,10 +3,11 @@
     python benchmarks/training.py [--models sagan,hagan] [--res 64] [--repeats 15]
 
 The plain loops (``benchmarks/plain``) are written as public implementations are, and compute the same
-losses. Both sides take turns in one process, on batches of 32 at 64 px and of 2 at 256 px. Times are of
-whole steps, images included. Linux only. Nothing else should run meanwhile. Regenerates ``training.json``
-and ``training.md`` in ``benchmarks/results``, and the table on the first page, in about half an hour on two
-cores. With ``--models`` or ``--res`` only these lines are measured anew; each says what it was made on.
+losses. Each side has a process of its own, since how a process handles its memory is a part of its speed, and
+both take turns, on batches of 32 at 64 px and of 2 at 256 px. Times are of whole steps, images included.
+Linux only. Nothing else should run meanwhile. Regenerates ``training.json`` and ``training.md`` in
+``benchmarks/results``, and the table on the first page, in about half an hour on two cores. With ``--models``
+or ``--res`` only these lines are measured anew; each says what it was made on.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
+import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,6 @@ from _loops import (
     BATCH,
     PERIOD,
     Rounds,
-    allocate_states,
     flops_of,
     interleave,
     make_loop,
@@ -34,14 +36,18 @@ from _loops import (
     peak_mib,
     spread,
 )
-from plain import PLAIN, PlainGAN
+from _workers import Worker, answer_turns
+from plain import PLAIN
 
 from harness.data.pictures import save_png
 from harness.data.prepare import prepare
 from harness.running.datasets import make_dataset
 from harness.training.arithmetic import arithmetic, effective_precision
+from harness.training.memory import kept_memory
 
 IMAGES = 128
+#: Seconds that nobody's round takes.
+LONGEST = 1800
 #: On CUDA a step is shorter than a look at its losses, which the product takes every tenth step only.
 CUDA_STEPS = 20
 #: At least so many times as fast as the plain loop, where more is wanted than not to be slower.
@@ -65,7 +71,9 @@ def main() -> None:
     parser.add_argument("--settings", type=json.loads)
     options = parser.parse_args()
     if options.part:
-        print(json.dumps(PARTS[options.part](**options.settings)))
+        found = PARTS[options.part](**options.settings)
+        if found is not None:
+            print(json.dumps(found))
         return
     names = [name for name in options.models.split(",") if name]
     sides = [int(side) for side in options.res.split(",")]
@@ -100,23 +108,78 @@ def with_line(lines: list[dict[str, Any]], new: dict[str, Any]) -> list[dict[str
 
 
 def compare_all(names: list[str], sides: list[int], options: Any, folder: Path) -> Any:
-    """Each model at each size, in processes of their own: one for the times, one for each side's memory."""
+    """Each model at each size."""
     for side in sides:
         images = write_images(side, folder)
         for name in names:
+            what = {"model": name, "side": side, "batch": BATCH[side], "precision": options.precision}
             case = {
                 "name": name, "side": side, "folder": str(images), "device": options.device,
                 "precision": options.precision,
             }  # fmt: skip
-            timing = {"repeats": options.repeats, "seconds": options.seconds}
-            what = {"model": name, "side": side, "batch": BATCH[side], "precision": options.precision}
-            found = {**what, **_report.in_process(__file__, "steps", **case, **timing)}
-            for which in ("ours", "plain"):
-                memory = _report.in_process(__file__, "memory", **case, which=which)
-                found[f"{which}_mib"] = memory.get("mib")
+            found = {**what, **compare(case, options.repeats, options.seconds)}
             found["on"] = _report.made_on(options.device)
             print(words(found), flush=True)
             yield found
+
+
+class Side:
+    """One side, in a process of its own. A turn is a round of its steps."""
+
+    def __init__(self, **case: Any) -> None:
+        self.worker = Worker(__file__, "side", **case)
+        self.forget()
+
+    def run(self) -> None:
+        """One more round."""
+        self.worker.begin_turn()
+        answer = self.answer()
+        self.seconds.append(answer["seconds"])
+        self.cpu_seconds.append(answer["cpu_seconds"])
+        self.last = answer
+
+    def answer(self) -> dict[str, Any]:
+        """What it says next."""
+        answer = self.worker.answer(time.monotonic() + LONGEST)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer
+
+    def forget(self) -> None:
+        """Begin to count."""
+        self.seconds: list[float] = []
+        self.cpu_seconds: list[float] = []
+
+
+def compare(case: dict[str, Any], repeats: int, seconds: float) -> dict[str, Any]:
+    """Seconds of a step and memory of both sides."""
+    ours, plain = sides = [Side(**case, which=which) for which in ("ours", "plain")]
+    try:
+        ready = [side.answer() for side in sides]
+        interleave(sides, repeats, seconds)
+    except RuntimeError as error:
+        return {"error": str(error)}
+    finally:
+        for side in sides:
+            side.worker.stop()
+    found = {
+        "ours_seconds": spread(ours.seconds),
+        "plain_seconds": spread(plain.seconds),
+        "ratio": spread(ratios(plain.seconds, ours.seconds)),
+        "cpu_ratio": spread(ratios(plain.cpu_seconds, ours.cpu_seconds)),
+        "plain_feeding_share": plain.last["feeding"] / statistics.mean(plain.seconds),
+        "images_per_second": BATCH[case["side"]] / statistics.median(ours.seconds),
+        "ours_mib": ours.last["mib"],
+        "plain_mib": plain.last["mib"],
+    }
+    if "flops" in ready[0]:
+        found["roofline_share"] = ready[0]["flops"] / statistics.median(ours.seconds) / ready[0]["rate"]
+    return found
+
+
+def ratios(slow: list[float], fast: list[float]) -> list[float]:
+    """Of each round to the one in its turn."""
+    return [one / other for one, other in zip(slow, fast, strict=True)]
 
 
 def write_images(side: int, folder: Path) -> Path:
@@ -128,64 +191,33 @@ def write_images(side: int, folder: Path) -> Path:
     return images
 
 
-def time_steps(
-    name: str,
-    side: int,
-    folder: str,
-    device: str,
-    precision: str,
-    repeats: int,
-    seconds: float,
-) -> dict[str, Any]:
-    """Seconds of a step of both sides."""
+def take_turns(name: str, side: int, folder: str, device: str, precision: str, which: str) -> None:
+    """In a process of its own: rounds of one side's steps, whenever asked."""
     place = torch.device(device)
-    steps = CUDA_STEPS if place.type == "cuda" else PERIOD.get(name, 1)
-    with arithmetic(precision, place):
+    keeping = kept_memory(place) if which == "ours" else nullcontext()
+    with arithmetic(precision, place), keeping:
         loop = make_loop(name, side, Path(folder), place)
-        plain = make_plain(name, loop, Path(folder))
-        sides = [Rounds(loop.take, steps), Rounds(plain.take, steps)]
-        interleave(sides, repeats, seconds)
-        ours, theirs = (rounds.seconds for rounds in sides)
-        cpu_ours, cpu_theirs = (rounds.cpu_seconds for rounds in sides)
-        found = {
-            "ours_seconds": spread(ours),
-            "plain_seconds": spread(theirs),
-            "ratio": spread(ratios(theirs, ours)),
-            "cpu_ratio": spread(ratios(cpu_theirs, cpu_ours)),
-            "plain_feeding_share": plain.feeding / (sides[1].done * statistics.mean(theirs)),
-            "images_per_second": BATCH[side] / statistics.median(ours),
-        }
-        if place.type == "cuda":
-            work = flops_of(loop, PERIOD.get(name, 1))
-            reached = work / statistics.median(ours)
-            found["roofline_share"] = reached / matmul_flops(place, effective_precision(precision, place))
-    return found
+        ready: dict[str, Any] = {"ready": True}
+        if which == "ours" and place.type == "cuda":
+            ready["flops"] = flops_of(loop, PERIOD.get(name, 1))
+            ready["rate"] = matmul_flops(place, effective_precision(precision, place))
+        plain = make_plain(name, loop, Path(folder)) if which == "plain" else None
+        take = loop.take if plain is None else plain.take
+        del loop
+        rounds = Rounds(take, CUDA_STEPS if place.type == "cuda" else PERIOD.get(name, 1))
+
+        def measure() -> dict[str, Any]:
+            rounds.run()
+            feeding = 0.0 if plain is None else plain.feeding / rounds.done
+            seconds, cpu_seconds = rounds.seconds[-1], rounds.cpu_seconds[-1]
+            return {
+                "seconds": seconds, "cpu_seconds": cpu_seconds, "feeding": feeding, "mib": peak_mib(place)
+            }  # fmt: skip
+
+        answer_turns(ready, measure)
 
 
-def ratios(slow: list[float], fast: list[float]) -> list[float]:
-    """Of each round to the one in its turn."""
-    return [one / other for one, other in zip(slow, fast, strict=True)]
-
-
-def one_sides_memory(
-    name: str, side: int, folder: str, device: str, precision: str, which: str
-) -> dict[str, float]:
-    """The most memory of a process that takes steps of one side alone, libraries included."""
-    place = torch.device(device)
-    with arithmetic(precision, place):
-        loop = make_loop(name, side, Path(folder), place)
-        take, optimizers = loop.take, list(loop.model.optimizers().values())
-        if which == "plain":
-            plain = make_plain(name, loop, Path(folder))
-            take, step = plain.take, plain.step
-            optimizers = list(step.optimizers.values()) if isinstance(step, PlainGAN) else [step.optimizer]
-            del loop
-        allocate_states(optimizers)
-        Rounds(take, PERIOD.get(name, 1)).run()
-    return {"mib": peak_mib(place)}
-
-
-PARTS = {"steps": time_steps, "memory": one_sides_memory, "cell": run_cell}
+PARTS = {"side": take_turns, "cell": run_cell}
 
 
 # The page

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import _loops
-import _report
 import evaluation_share
 import pytest
 import training
@@ -38,15 +38,32 @@ def test_a_script_tells_what_it_does(
     assert "usage:" in capsys.readouterr().out
 
 
+class Here:
+    """What ``Worker`` does in a process of its own."""
+
+    ready: ClassVar[list[tuple[Any, Callable[[], Any]]]] = []
+
+    def __init__(self, script: str, part: str, **settings: Any) -> None:
+        training.PARTS[part](**json.loads(json.dumps(settings)))
+        ready, self.measure = self.ready.pop()
+        self.answers = [ready]
+
+    def begin_turn(self) -> None:
+        self.answers.append(self.measure())
+
+    def answer(self, deadline: float) -> Any:
+        return json.loads(json.dumps(self.answers.pop()))
+
+    def stop(self) -> None:
+        pass
+
+
 @pytest.fixture
 def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let scripts do in this process what they do in processes of their own, and take few rounds."""
+    """Let the benchmark of training do all in this process, and take few rounds."""
 
-    def here(script: str, part: str, **settings: Any) -> Any:
-        parts = importlib.import_module(Path(script).stem).PARTS
-        return json.loads(json.dumps(parts[part](**json.loads(json.dumps(settings)))))
-
-    monkeypatch.setattr(_report, "in_process", here)
+    monkeypatch.setattr(training, "Worker", Here)
+    monkeypatch.setattr(training, "answer_turns", lambda *answers: Here.ready.append(answers))
     monkeypatch.setattr(_loops, "FEWEST", 1)
     monkeypatch.setattr(_loops, "WARM_UP", 1)
 
