@@ -1,8 +1,9 @@
 """Memory that a training step lets go of stays with the process, for the next step.
 
 By default glibc gives large blocks back to the system, and the system hands them out anew page by page, each
-filled with zeros first: up to a sixth of the time of a step on a processor. The most that a process has
-at any time stays what it is. Elsewhere than on Linux with glibc nothing is changed.
+filled with zeros first: up to a sixth of the time of a step on a processor. What it takes is measured in
+``benchmarks/training.py``: between nothing and a tenth more memory at the most. Elsewhere than on Linux with
+glibc nothing is changed.
 """
 
 from __future__ import annotations
