@@ -44,6 +44,19 @@ def made_on(device: str = "cpu") -> dict[str, Any]:
     return {**kept, **{key: packages[key] for key in ("python", "torch")}, "load": os.getloadavg()[0]}
 
 
+def words_of(on: Mapping[str, Any]) -> str:
+    """The same in words."""
+    gpu = f"{on['gpu']}, " if "gpu" in on else ""
+    return f"{gpu}{on['cpu']}, {on['threads']} threads, Python {on['python']}, torch {on['torch']}"
+
+
+def numbers_in(name: str, folder: Path) -> dict[str, Any]:
+    """What was measured before; nothing if there is no such file."""
+    file = folder / f"{name}.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return found
+
+
 def made_with(device: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Machine and versions."""
     import torch  # not above: processes that read volumes import this file, and need no torch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import sys
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import _loops
+import _report
+import compiling
 import evaluation_share
 import pytest
+import torch
 import training
 
 SCRIPTS = sorted(
@@ -93,3 +97,38 @@ def test_a_training_is_taken_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert all(seconds >= 0 for seconds in found["wall"].values())
     assert min(found["wall"][part] for part in ("steps", "sampling", "scoring", "checkpoints")) > 0
     assert 0 < evaluation_share.share(found["wall"]) < 1
+
+
+@pytest.fixture
+def compiling_here(in_one_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the benchmark of compiling do all in this process, on few images."""
+    monkeypatch.setattr(
+        _report, "in_process", lambda script, part, **settings: compiling.PARTS[part](**settings)
+    )
+    monkeypatch.setattr(compiling, "BATCH", 2)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+def test_compiling_is_measured(compiling_here: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # A compiler of C++ takes a minute: graphs are traced, and run as they are.
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    run(monkeypatch, compiling, "--models=wgan", "--repeats=2", f"--out={tmp_path}")
+    (line,) = json.loads((tmp_path / "compiling.json").read_text())["models"]
+    assert line["ratio"]["n"] == 2
+    assert line["compiling_seconds"] > 0
+    assert line["again_seconds"] is not None
+
+
+def test_a_machine_that_cannot_compile_says_so(
+    compiling_here: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fails(*arguments: Any, **options: Any) -> Any:
+        raise RuntimeError("no compiler of C++")
+
+    monkeypatch.setattr(torch, "compile", fails)
+    run(monkeypatch, compiling, "--models=wgan", f"--out={tmp_path}")
+    assert (
+        "| wgan | default | not compiled, RuntimeError: no compiler of C++ |"
+        in (tmp_path / "compiling.md").read_text()
+    )
