@@ -2,7 +2,7 @@
 
 By default glibc gives large blocks back to the system, and the system hands them out anew page by page, each
 filled with zeros first: up to a sixth of the time of a step on a processor. What it takes is measured in
-``benchmarks/training.py``: between nothing and a tenth more memory at the most. Elsewhere than on Linux with
+``benchmarks/training.py``: up to an eighth more memory at the most. Elsewhere than on Linux with
 glibc nothing is changed.
 """
 
