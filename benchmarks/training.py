@@ -78,7 +78,7 @@ def main() -> None:
     names = [name for name in options.models.split(",") if name]
     sides = [int(side) for side in options.res.split(",")]
     whole = names == list(PLAIN) or options.cells
-    numbers = numbers_in(options.out)
+    numbers = _report.numbers_in("training", options.out) or {"steps": [], "cells": {}, "start": {}}
     with tempfile.TemporaryDirectory() as folder:
         for found in compare_all(names, sides, options, Path(folder)):
             numbers["steps"] = with_line(numbers["steps"], found)
@@ -89,12 +89,6 @@ def main() -> None:
     _report.write("training", numbers, page(numbers), options.out)
     if options.out == _report.RESULTS:
         _first_page.publish(numbers)
-
-
-def numbers_in(folder: Path) -> dict[str, Any]:
-    """What was measured before."""
-    file = folder / "training.json"
-    return json.loads(file.read_text()) if file.exists() else {"steps": [], "cells": {}, "start": {}}
 
 
 def with_line(lines: list[dict[str, Any]], new: dict[str, Any]) -> list[dict[str, Any]]:
@@ -241,7 +235,7 @@ def page(numbers: dict[str, Any]) -> str:
         "of processor time", "n", "wanted", "images/s", "ours MiB", "plain MiB",
         *(["of a matmul's rate"] if on_cuda else []), "on",
     ]  # fmt: skip
-    machines = list(dict.fromkeys(machine_of(found) for found in numbers["steps"]))
+    machines = list(dict.fromkeys(_report.words_of(found["on"]) for found in numbers["steps"]))
     parts = [
         "# Training, measured",
         "Made by `python benchmarks/training.py`, each line on one of these machines: "
@@ -255,7 +249,7 @@ def page(numbers: dict[str, Any]) -> str:
         _report.table(
             head,
             [
-                [*line(found, on_cuda), letter(machines.index(machine_of(found)))]
+                [*line(found, on_cuda), letter(machines.index(_report.words_of(found["on"])))]
                 for found in numbers["steps"]
             ],
         ),
@@ -264,7 +258,7 @@ def page(numbers: dict[str, Any]) -> str:
     if rows:
         parts += [
             "A cell around its steps, and how long commands take to start, on "
-            f"{machine_of(numbers['cells'])}:"
+            f"{_report.words_of(numbers['cells']['on'])}:"
         ]
         parts += [_report.table(["what", "measured", "wanted", "reached"], rows)]
     return "\n\n".join(parts) + "\n"
@@ -272,12 +266,6 @@ def page(numbers: dict[str, Any]) -> str:
 
 def letter(number: int) -> str:
     return chr(ord("a") + number)
-
-
-def machine_of(found: dict[str, Any]) -> str:
-    on = found["on"]
-    gpu = f"{on['gpu']}, " if "gpu" in on else ""
-    return f"{gpu}{on['cpu']}, {on['threads']} threads, Python {on['python']}, torch {on['torch']}"
 
 
 def line(found: dict[str, Any], on_cuda: bool) -> list[object]:
