@@ -15,6 +15,7 @@ import _report
 import compiling
 import evaluation_share
 import pytest
+import step_profile
 import torch
 import training
 
@@ -132,3 +133,15 @@ def test_a_machine_that_cannot_compile_says_so(
         "| wgan | default | not compiled, RuntimeError: no compiler of C++ |"
         in (tmp_path / "compiling.md").read_text()
     )
+
+
+@pytest.mark.filterwarnings("ignore")  # some builds of the profiler warn about devices that are not there
+def test_a_step_is_taken_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(training, "IMAGES", 32)
+    run(monkeypatch, step_profile, "--models=wgan", "--res=64", "--steps=1", f"--out={tmp_path}")
+    (line,) = json.loads((tmp_path / "step_profile.json").read_text())["steps"]
+    for which in ("ours", "plain"):
+        assert min(line[which][kind] for kind in ("optimiser", "normalisation", "rest")) > 0
+    assert line["ours"]["augmentation"] > 0
+    assert line["plain"]["reading images"] > 0
+    assert "| optimiser | " in (tmp_path / "step_profile.md").read_text()
