@@ -77,8 +77,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         )  # fmt: skip
     steps = len(watch.calls["step"]) // (TIMED * options.evaluations)
     kinds = {kind: shares(watch, kind, steps) for kind in ("wall", "cpu")}
-    return {"images": dataset, "model": options.model, "steps_per_epoch": steps, **kinds,
-            "threads": torch.get_num_threads(), "identity": record.identity}  # fmt: skip
+    return {"images": dataset, "model": options.model, "evaluations": options.evaluations,
+            "steps_per_epoch": steps, **kinds, "threads": torch.get_num_threads(), "identity": record.identity}  # fmt: skip
 
 
 def shares(watch: Watch, kind: str, steps_per_epoch: int) -> dict[str, float]:
@@ -125,7 +125,8 @@ def page(found: dict[str, Any]) -> str:
         f"`{found['model']}` at {SIDE} px on {found['images']}, {found['steps_per_epoch']} steps of {BATCH} "
         f"images an epoch, by {found['threads']} threads, and an evaluation by `swd` every {EVERY} epochs: "
         "what is spent from one evaluation to the next, long after the beginning. An estimate from the parts "
-        f"of a training with an evaluation every {TIMED} epochs. Checkpoints are those of the evaluation and "
+        f"of a training with an evaluation every {TIMED} epochs, {found['evaluations']} of them, all but the "
+        f"first of which count. Checkpoints are those of the evaluation and "
         f"of each {CHECKPOINT_SECONDS:g} s; networks are kept as if each evaluation were the best.",
         _report.table(["part", "seconds", "share", "processor seconds", "share"], rows),
         f"Outside `train_step`: **{of_clock:.1%}** of the time, {of_processor:.1%} of the processor's. "
