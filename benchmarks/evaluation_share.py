@@ -77,8 +77,9 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         )  # fmt: skip
     steps = len(watch.calls["step"]) // (TIMED * options.evaluations)
     kinds = {kind: shares(watch, kind, steps) for kind in ("wall", "cpu")}
-    return {"images": dataset, "model": options.model, "evaluations": options.evaluations,
-            "steps_per_epoch": steps, **kinds, "threads": torch.get_num_threads(), "identity": record.identity}  # fmt: skip
+    what = {"images": dataset, "model": options.model, "evaluations": options.evaluations}
+    made = {"threads": torch.get_num_threads(), "identity": record.identity}
+    return {**what, "steps_per_epoch": steps, **kinds, **made}
 
 
 def shares(watch: Watch, kind: str, steps_per_epoch: int) -> dict[str, float]:
