@@ -55,7 +55,7 @@ def model_worker(
 
     def measure() -> dict[str, Any]:
         for key, (precision, rounds) in sides.items():
-            rounds.seconds.clear()
+            rounds.forget()
             with arithmetic(precision, place):
                 for _ in range(3):
                     rounds.run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,28 +92,35 @@ class Rounds:
         self.steps = steps
         self.done = 0
         self.seconds: list[float] = []
+        self.cpu_seconds: list[float] = []
 
     def run(self) -> None:
         """One more round."""
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         for _ in range(self.steps):
             losses = self.take(Clock(self.done, EPOCH, 2 * EPOCH))
             self.done += 1
         for loss in losses.values():
             float(loss)
         self.seconds.append((time.perf_counter() - started) / self.steps)
+        self.cpu_seconds.append((time.process_time() - cpu) / self.steps)
+
+    def forget(self) -> None:
+        """Begin to count."""
+        self.seconds.clear()
+        self.cpu_seconds.clear()
 
 
-def interleave(sides: list[Rounds], repeats: int, seconds: float) -> None:
+def interleave(sides: Sequence[Any], repeats: int, seconds: float) -> None:
     """Run rounds of all sides in turn, until there are ``repeats`` or time is up, but ``FEWEST`` at least.
 
-    The first ``WARM_UP`` rounds of each are left out.
+    A side has what ``Rounds`` has. The first ``WARM_UP`` rounds of each are left out.
     """
     started = time.perf_counter()
     for side in sides * WARM_UP:
         side.run()
     for side in sides:
-        side.seconds.clear()
+        side.forget()
     while (done := len(sides[0].seconds)) < repeats:
         if done >= FEWEST and time.perf_counter() - started > seconds:
             break

@@ -24,12 +24,37 @@ def arguments(doc: str) -> argparse.ArgumentParser:
 def publish(
     name: str, numbers: Mapping[str, Any], text: str, *, out: Path = RESULTS, device: str = "cpu"
 ) -> None:
-    """Write ``name.json`` and ``name.md``, and print the page."""
+    """Write ``name.json``, with what it was made with, and ``name.md``, and print the page."""
     machine, packages = made_with(device)
-    write_json(out / f"{name}.json", {**numbers, "machine": machine, "versions": packages})
+    write(name, {**numbers, "machine": machine, "versions": packages}, text, out)
+
+
+def write(name: str, numbers: Mapping[str, Any], text: str, out: Path) -> None:
+    """The same, of numbers that say for themselves what each was made with."""
+    write_json(out / f"{name}.json", numbers)
     with atomic_write(out / f"{name}.md") as file:
         file.write(text.encode())
     print(text)
+
+
+def made_on(device: str = "cpu") -> dict[str, Any]:
+    """What a number was made with, in short: for results that are made in several runs."""
+    machine, packages = made_with(device)
+    kept = {key: machine[key] for key in ("gpu", "cpu", "threads") if key in machine}
+    return {**kept, **{key: packages[key] for key in ("python", "torch")}, "load": os.getloadavg()[0]}
+
+
+def words_of(on: Mapping[str, Any]) -> str:
+    """The same in words."""
+    gpu = f"{on['gpu']}, " if "gpu" in on else ""
+    return f"{gpu}{on['cpu']}, {on['threads']} threads, Python {on['python']}, torch {on['torch']}"
+
+
+def numbers_in(name: str, folder: Path) -> dict[str, Any]:
+    """What was measured before; nothing if there is no such file."""
+    file = folder / f"{name}.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return found
 
 
 def made_with(device: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -138,21 +138,8 @@ def reader(size: int, feed: Feed) -> Callable[[Clock], Any]:
     return lambda clock: {"": to_model_range(epochs.next())[0, 0, 0, 0]}
 
 
-class Working(Rounds):
-    """Rounds whose processor time counts too, that of the thread that reads included."""
-
-    def __init__(self, take: Callable[[Clock], Any], steps: int) -> None:
-        super().__init__(take, steps)
-        self.work: list[float] = []
-
-    def run(self) -> None:
-        started = time.process_time()
-        super().run()
-        self.work.append((time.process_time() - started) / self.steps)
-
-
-class Dropping(Working):
-    """The same, a file being dropped from the page cache before each: it is read from the disk."""
+class Dropping(Rounds):
+    """Rounds, a file being dropped from the page cache before each: it is read from the disk."""
 
     def __init__(self, take: Callable[[Clock], Any], steps: int, path: Path) -> None:
         super().__init__(take, steps)
@@ -175,14 +162,13 @@ def compare(path: Path, held: int | None, model: str, batch: int, repeats: int) 
         ("batch", lambda feed: reader(batch, feed), READ),
     ):
         sides = [
-            Working(make(resident), steps),
-            Working(make(streamed), steps),
+            Rounds(make(resident), steps),
+            Rounds(make(streamed), steps),
             Dropping(make(streamed), steps, path),
         ]
         interleave(sides, repeats, 300)
         memory, warm, cold = (side.seconds for side in sides)
-        # Those of the rounds that count: the first ones are left out of the seconds.
-        own, other = (side.work[-len(memory) :] for side in sides[:2])
+        own, other = (side.cpu_seconds for side in sides[:2])
         found[what] = {
             "resident_seconds": spread(memory),
             "streamed_seconds": spread(warm),

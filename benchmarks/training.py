@@ -3,9 +3,11 @@
     python benchmarks/training.py [--models sagan,hagan] [--res 64] [--repeats 15]
 
 The plain loops (``benchmarks/plain``) are written as public implementations are, and compute the same
-losses. Both sides take turns in one process, on batches of 32 at 64 px and of 2 at 256 px. Times are of
-whole steps, images included. Linux only. Nothing else should run meanwhile. Regenerates ``training.json``
-and ``training.md`` in ``benchmarks/results`` in about half an hour on two cores.
+losses. Each side has a process of its own, since how a process handles its memory is a part of its speed, and
+both take turns, on batches of 32 at 64 px and of 2 at 256 px. Times are of whole steps, images included.
+Linux only. Nothing else should run meanwhile. Regenerates ``training.json`` and ``training.md`` in
+``benchmarks/results``, and the table on the first page, in about half an hour on two cores. With ``--models``
+or ``--res`` only these lines are measured anew; each says what it was made on.
 """
 
 from __future__ import annotations
@@ -13,9 +15,12 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
+import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import _first_page
 import _report
 import torch
 from _cells import limits, measure_cells, measure_starts, run_cell
@@ -23,7 +28,6 @@ from _loops import (
     BATCH,
     PERIOD,
     Rounds,
-    allocate_states,
     flops_of,
     interleave,
     make_loop,
@@ -32,19 +36,25 @@ from _loops import (
     peak_mib,
     spread,
 )
-from plain import PLAIN, PlainGAN
+from _workers import Worker, answer_turns
+from plain import PLAIN
 
 from harness.data.pictures import save_png
 from harness.data.prepare import prepare
-from harness.plugins import Registry
-from harness.running.resolve import make_dataset
+from harness.running.datasets import make_dataset
 from harness.training.arithmetic import arithmetic, effective_precision
+from harness.training.memory import kept_memory
 
 IMAGES = 128
+#: Seconds that nobody's round takes.
+LONGEST = 1800
 #: On CUDA a step is shorter than a look at its losses, which the product takes every tenth step only.
 CUDA_STEPS = 20
-#: (at least so many times as fast as the plain loop at 64 px, where more is wanted than not to be slower)
-WANTED = {"sagan": 1.5, "hagan": 1.5}
+#: At least so many times as fast as the plain loop, where more is wanted than not to be slower.
+WANTED = {
+    (64, "sagan"): 1.5, (64, "hagan"): 1.5, (64, "ddpm"): 1.2,
+    (256, "hagan"): 1.4, (256, "unetgan"): 1.4, (256, "infogan"): 1.4, (256, "ddpm"): 1.2,
+}  # fmt: skip
 
 
 def main() -> None:
@@ -55,111 +65,153 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=40.0, help="for each model and size, about")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--compile", action="store_true", help="compile the product's networks")
     parser.add_argument("--cells", action="store_true", help="with --models: measure cells and starts too")
     parser.add_argument("--out", type=Path, default=_report.RESULTS)
     parser.add_argument("--part", choices=list(PARTS))
     parser.add_argument("--settings", type=json.loads)
     options = parser.parse_args()
     if options.part:
-        print(json.dumps(PARTS[options.part](**options.settings)))
+        found = PARTS[options.part](**options.settings)
+        if found is not None:
+            print(json.dumps(found))
         return
     names = [name for name in options.models.split(",") if name]
+    sides = [int(side) for side in options.res.split(",")]
     whole = names == list(PLAIN) or options.cells
+    numbers = _report.numbers_in("training", options.out) or {"steps": [], "cells": {}, "start": {}}
     with tempfile.TemporaryDirectory() as folder:
-        steps = list(
-            compare_all(names, [int(side) for side in options.res.split(",")], options, Path(folder))
-        )
-        cell = measure_cells(Path(folder)) if whole else {}
-        start = measure_starts(Path(folder), min(options.repeats, 5)) if whole else {}
-    numbers = {"steps": steps, "cells": cell, "start": start, "precision": options.precision}
-    _report.publish("training", numbers, page(numbers, options), out=options.out, device=options.device)
+        for found in compare_all(names, sides, options, Path(folder)):
+            numbers["steps"] = with_line(numbers["steps"], found)
+        if whole:
+            numbers["cells"] = {**measure_cells(Path(folder)), "on": _report.made_on()}
+            starts = measure_starts(Path(folder), min(options.repeats, 5))
+            numbers["start"] = {**starts, "on": _report.made_on()}
+    _report.write("training", numbers, page(numbers), options.out)
+    if options.out == _report.RESULTS:
+        _first_page.publish(numbers)
+
+
+def with_line(lines: list[dict[str, Any]], new: dict[str, Any]) -> list[dict[str, Any]]:
+    """A line in its place, or in that of an older one."""
+    order = list(PLAIN)
+    kept = [line for line in lines if (line["side"], line["model"]) != (new["side"], new["model"])]
+    return sorted([*kept, new], key=lambda line: (line["side"], order.index(line["model"])))
 
 
 # Steps
 
 
 def compare_all(names: list[str], sides: list[int], options: Any, folder: Path) -> Any:
-    """Each model at each size, in processes of their own: one for the times, one for each side's memory."""
+    """Each model at each size."""
     for side in sides:
         images = write_images(side, folder)
         for name in names:
+            what = {"model": name, "side": side, "batch": BATCH[side], "precision": options.precision}
             case = {
                 "name": name, "side": side, "folder": str(images), "device": options.device,
                 "precision": options.precision,
             }  # fmt: skip
-            timing = {"repeats": options.repeats, "seconds": options.seconds, "compiled": options.compile}
-            found = {"model": name, "side": side, **_report.in_process(__file__, "steps", **case, **timing)}
-            for which in ("ours", "plain"):
-                memory = _report.in_process(__file__, "memory", **case, which=which)
-                found[f"{which}_mib"] = memory.get("mib")
+            found = {**what, **compare(case, options.repeats, options.seconds)}
+            found["on"] = _report.made_on(options.device)
             print(words(found), flush=True)
             yield found
 
 
+class Side:
+    """One side, in a process of its own. A turn is a round of its steps."""
+
+    def __init__(self, **case: Any) -> None:
+        self.worker = Worker(__file__, "side", **case)
+        self.forget()
+
+    def run(self) -> None:
+        """One more round."""
+        self.worker.begin_turn()
+        answer = self.answer()
+        self.seconds.append(answer["seconds"])
+        self.cpu_seconds.append(answer["cpu_seconds"])
+        self.last = answer
+
+    def answer(self) -> dict[str, Any]:
+        """What it says next."""
+        answer = self.worker.answer(time.monotonic() + LONGEST)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer
+
+    def forget(self) -> None:
+        """Begin to count."""
+        self.seconds: list[float] = []
+        self.cpu_seconds: list[float] = []
+
+
+def compare(case: dict[str, Any], repeats: int, seconds: float) -> dict[str, Any]:
+    """Seconds of a step and memory of both sides."""
+    ours, plain = sides = [Side(**case, which=which) for which in ("ours", "plain")]
+    try:
+        ready = [side.answer() for side in sides]
+        interleave(sides, repeats, seconds)
+    except RuntimeError as error:
+        return {"error": str(error)}
+    finally:
+        for side in sides:
+            side.worker.stop()
+    found = {
+        "ours_seconds": spread(ours.seconds),
+        "plain_seconds": spread(plain.seconds),
+        "ratio": spread(ratios(plain.seconds, ours.seconds)),
+        "cpu_ratio": spread(ratios(plain.cpu_seconds, ours.cpu_seconds)),
+        "plain_feeding_share": plain.last["feeding"] / statistics.mean(plain.seconds),
+        "images_per_second": BATCH[case["side"]] / statistics.median(ours.seconds),
+        "ours_mib": ours.last["mib"],
+        "plain_mib": plain.last["mib"],
+    }
+    if "flops" in ready[0]:
+        found["roofline_share"] = ready[0]["flops"] / statistics.median(ours.seconds) / ready[0]["rate"]
+    return found
+
+
+def ratios(slow: list[float], fast: list[float]) -> list[float]:
+    """Of each round to the one in its turn."""
+    return [one / other for one, other in zip(slow, fast, strict=True)]
+
+
 def write_images(side: int, folder: Path) -> Path:
     """Phantoms as PNG files."""
-    dataset = make_dataset(Registry(), "phantom", {"images": IMAGES}, None)
+    dataset = make_dataset("phantom", {"images": IMAGES}, None)
     images = folder / f"images{side}"
     for number, image in enumerate(prepare(dataset, "phantom", [side], folder / "cache")[side].images):
         save_png(images / f"{number:04d}.png", image)
     return images
 
 
-def time_steps(
-    name: str,
-    side: int,
-    folder: str,
-    device: str,
-    precision: str,
-    repeats: int,
-    seconds: float,
-    compiled: bool,
-) -> dict[str, Any]:
-    """Seconds of a step of both sides."""
+def take_turns(name: str, side: int, folder: str, device: str, precision: str, which: str) -> None:
+    """In a process of its own: rounds of one side's steps, whenever asked."""
     place = torch.device(device)
-    steps = CUDA_STEPS if place.type == "cuda" else PERIOD.get(name, 1)
-    with arithmetic(precision, place):
+    keeping = kept_memory(place) if which == "ours" else nullcontext()
+    with arithmetic(precision, place), keeping:
         loop = make_loop(name, side, Path(folder), place)
-        plain = make_plain(name, loop, Path(folder))
-        note = loop.compile() if compiled else None
-        sides = [Rounds(loop.take, steps), Rounds(plain.take, steps)]
-        interleave(sides, repeats, seconds)
-        ours, theirs = (rounds.seconds for rounds in sides)
-        found = {
-            "ours_seconds": spread(ours),
-            "plain_seconds": spread(theirs),
-            "ratio": spread([slow / fast for fast, slow in zip(ours, theirs, strict=True)]),
-            "plain_feeding_share": plain.feeding / (sides[1].done * statistics.mean(theirs)),
-            "images_per_second": BATCH[side] / statistics.median(ours),
-            "note": note,
-        }
-        if place.type == "cuda":
-            work = flops_of(loop, PERIOD.get(name, 1))
-            reached = work / statistics.median(ours)
-            found["roofline_share"] = reached / matmul_flops(place, effective_precision(precision, place))
-    return found
+        ready: dict[str, Any] = {"ready": True}
+        if which == "ours" and place.type == "cuda":
+            ready["flops"] = flops_of(loop, PERIOD.get(name, 1))
+            ready["rate"] = matmul_flops(place, effective_precision(precision, place))
+        plain = make_plain(name, loop, Path(folder)) if which == "plain" else None
+        take = loop.take if plain is None else plain.take
+        del loop
+        rounds = Rounds(take, CUDA_STEPS if place.type == "cuda" else PERIOD.get(name, 1))
+
+        def measure() -> dict[str, Any]:
+            rounds.run()
+            feeding = 0.0 if plain is None else plain.feeding / rounds.done
+            seconds, cpu_seconds = rounds.seconds[-1], rounds.cpu_seconds[-1]
+            return {
+                "seconds": seconds, "cpu_seconds": cpu_seconds, "feeding": feeding, "mib": peak_mib(place)
+            }  # fmt: skip
+
+        answer_turns(ready, measure)
 
 
-def one_sides_memory(
-    name: str, side: int, folder: str, device: str, precision: str, which: str
-) -> dict[str, float]:
-    """The most memory of a process that takes steps of one side alone, libraries included."""
-    place = torch.device(device)
-    with arithmetic(precision, place):
-        loop = make_loop(name, side, Path(folder), place)
-        take, optimizers = loop.take, list(loop.model.optimizers().values())
-        if which == "plain":
-            plain = make_plain(name, loop, Path(folder))
-            take, step = plain.take, plain.step
-            optimizers = list(step.optimizers.values()) if isinstance(step, PlainGAN) else [step.optimizer]
-            del loop
-        allocate_states(optimizers)
-        Rounds(take, PERIOD.get(name, 1)).run()
-    return {"mib": peak_mib(place)}
-
-
-PARTS = {"steps": time_steps, "memory": one_sides_memory, "cell": run_cell}
+PARTS = {"side": take_turns, "cell": run_cell}
 
 
 # The page
@@ -171,49 +223,67 @@ def words(found: dict[str, Any]) -> str:
     ours, plain, ratio = (found[key]["median"] for key in ("ours_seconds", "plain_seconds", "ratio"))
     return (
         f"{found['model']} {found['side']} px: {1000 * ours:.1f} ms, plain {1000 * plain:.1f} ms, "
-        f"x{ratio:.2f} (n = {found['ratio']['n']}) {found['note'] or ''}"
+        f"x{ratio:.2f} (n = {found['ratio']['n']}), of processor time x{found['cpu_ratio']['median']:.2f}"
     )
 
 
-def page(numbers: dict[str, Any], options: Any) -> str:
+def page(numbers: dict[str, Any]) -> str:
     """All of it in Markdown."""
-    on_cuda = torch.device(options.device).type == "cuda"
+    on_cuda = any("roofline_share" in found for found in numbers["steps"])
     head = [
-        "model", "px", "batch", "ours ms", "plain ms", "of it images", "times as fast", "quartiles", "n",
-        "wanted", "images/s", "ours MiB", "plain MiB", *(["of a matmul's rate"] if on_cuda else []),
+        "model", "px", "batch", "ours ms", "plain ms", "of it images", "times as fast", "quartiles",
+        "of processor time", "n", "wanted", "images/s", "ours MiB", "plain MiB",
+        *(["of a matmul's rate"] if on_cuda else []), "on",
     ]  # fmt: skip
-    compiled = ", the product's networks compiled" if options.compile else ""
+    machines = list(dict.fromkeys(_report.words_of(found["on"]) for found in numbers["steps"]))
     parts = [
         "# Training, measured",
-        f"Made by `python benchmarks/training.py`. {_report.machine_words(options.device)}",
-        f"A step of the product beside one of a plain loop of the same networks{compiled}: medians over n "
-        "rounds in turn, and the quartiles of the ratio. *Of it images* is the share of the plain step "
+        "Made by `python benchmarks/training.py`, each line on one of these machines: "
+        + "; ".join(f"{letter(number)}, {machine}" for number, machine in enumerate(machines)) + ".",
+        "A step of the product beside one of a plain loop of the same networks: medians over n "
+        "rounds in turn, and the quartiles of the ratio. Where others share a machine, the ratio of "
+        "processor times says more. *Of it images* is the share of the plain step "
         "that goes into decoding PNG files. Memory is the most that a process has had, libraries included, "
         "in steps of one side alone. HAGAN is in its second stage; half of UNetGAN's steps are on mixed "
         "images; WGAN moves its generator at every fifth step.",
-        _report.table(head, [line(found, on_cuda) for found in numbers["steps"]]),
-    ]
+        _report.table(
+            head,
+            [
+                [*line(found, on_cuda), letter(machines.index(_report.words_of(found["on"])))]
+                for found in numbers["steps"]
+            ],
+        ),
+    ]  # fmt: skip
     rows = limits(numbers["cells"], numbers["start"])
     if rows:
-        parts += ["A cell around its steps, and how long commands take to start:"]
+        parts += [
+            "A cell around its steps, and how long commands take to start, on "
+            f"{_report.words_of(numbers['cells']['on'])}:"
+        ]
         parts += [_report.table(["what", "measured", "wanted", "reached"], rows)]
     return "\n\n".join(parts) + "\n"
 
 
+def letter(number: int) -> str:
+    return chr(ord("a") + number)
+
+
 def line(found: dict[str, Any], on_cuda: bool) -> list[object]:
-    name, side = found["model"], found["side"]
+    name, side, batch = found["model"], found["side"], found["batch"]
     if "error" in found:
-        return [name, side, BATCH[side], found["error"], *[""] * (9 + on_cuda)]
+        return [name, side, batch, found["error"], *[""] * (10 + on_cuda)]
     ratio = found["ratio"]
-    wanted = WANTED.get(name, 1.0) if side == 64 else 1.0
+    wanted = WANTED.get((side, name), 1.0)
     memory = [f"{found[key]:.0f}" if found[key] else "?" for key in ("ours_mib", "plain_mib")]
+    of_processor = f"{found['cpu_ratio']['median']:.2f}" if "cpu_ratio" in found else ""
+    share = f"{found['roofline_share']:.1%}" if "roofline_share" in found else ""
     return [
-        name, side, BATCH[side], f"{1000 * found['ours_seconds']['median']:.1f}",
+        name, side, batch, f"{1000 * found['ours_seconds']['median']:.1f}",
         f"{1000 * found['plain_seconds']['median']:.1f}", f"{found['plain_feeding_share']:.0%}",
-        f"{ratio['median']:.2f}", f"{ratio['low']:.2f} to {ratio['high']:.2f}", ratio["n"],
+        f"{ratio['median']:.2f}", f"{ratio['low']:.2f} to {ratio['high']:.2f}", of_processor, ratio["n"],
         f"≥ {wanted:g}{verdict(ratio, wanted)}",
         f"{found['images_per_second']:.3g}",
-        *memory, *([f"{found['roofline_share']:.1%}"] if on_cuda else []),
+        *memory, *([share] if on_cuda else []),
     ]  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from .layout import in_memory_order
+
 
 class AdversarialLoss(NamedTuple):
     """Three functions from unbounded scores (any shape) to a scalar.
@@ -48,7 +50,7 @@ WASSERSTEIN = AdversarialLoss(
 
 def squared_error(scores: Tensor, target: Tensor | float) -> Tensor:
     """Mean of (score - target)^2: the least-squares adversarial loss (Mao et al. 2017)."""
-    return (scores - target).square().mean()
+    return in_memory_order(scores - target).square().mean()
 
 
 def absolute_error(images: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -34,6 +34,7 @@ from .compilation import begin_step, compile_networks
 from .feed import Feed
 from .log import Log
 from .loss_check import check_losses
+from .memory import kept_memory
 from .observers import Observers
 from .random_state import random_state, set_random_state
 
@@ -175,7 +176,8 @@ class Trainer:
         observers.run_started(self.run)
         self.model.train()
         try:
-            self._fit(observers, stop)
+            with kept_memory(self.device):
+                self._fit(observers, stop)
         finally:
             self.log.close()
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from harness.api import ImageShape
 
 from ..layers import Trunk, spectrally_normalised
+from ..layout import split_maps
 
 PixelBranch = Literal["lateral", "separate", "none"]
 
@@ -33,8 +34,8 @@ class Judgement(NamedTuple):
     def split(self, count: int) -> list[Judgement]:
         """Take apart the judgement of a concatenation of batches of ``count`` images."""
         images = self.image.split(count)
-        pixels = [grid.split(count) for grid in self.pixels]
-        maps = [level.split(count) for level in self.maps]
+        pixels = [split_maps(grid, count) for grid in self.pixels]
+        maps = [split_maps(level, count) for level in self.maps]
         return [
             Judgement(image, tuple(grid[part] for grid in pixels), tuple(level[part] for level in maps))
             for part, image in enumerate(images)
