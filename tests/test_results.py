@@ -58,3 +58,31 @@ def test_every_folder_is_told_of() -> None:
     told = (RESULTS / "README.md").read_text()
     for page in RESULTS.glob("*/README.md"):
         assert f"({page.parent.name}/README.md)" in told
+
+
+def test_the_page_of_utility_says_what_its_records_say() -> None:
+    page = (RESULTS / "utility-check" / "README.md").read_text().replace("\N{MINUS SIGN}", "-")
+    told = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
+    shown = "utility_real", "utility", "utility_gain_both", "utility_gap", "utility_gain"
+    records = [
+        unsealed(json.loads(path.read_text())) for path in RESULTS.glob("utility-check/runs/*/record.json")
+    ]
+    assert {"dcgan", "hagan"} == {record["spec"]["model"]["name"] for record in records}
+    for record in records:
+        values = record["scores"]["best"] | record["context"]
+        name = record["spec"]["model"]["name"]
+        cells = [f"{values[one]:.3f} \N{PLUS-MINUS SIGN} {values[f'{one}_se']:.3f}" for one in shown]
+        assert told[name] == f"| {name} | {' | '.join(cells)} | {values['swd']:.1f} |"
+
+
+def test_the_page_of_modern_models_says_what_its_records_say() -> None:
+    page = (RESULTS / "modern-check" / "README.md").read_text()
+    told = {line for line in page.split("## What came out")[1].splitlines() if line.startswith("| ")}
+    shown = {"| model | trained | swd \N{DOWNWARDS ARROW} | frd \N{DOWNWARDS ARROW} |"}
+    for path in RESULTS.glob("modern-check/runs/*/record.json"):
+        record = unsealed(json.loads(path.read_text()))
+        spec, best = record["spec"], record["scores"]["best"]
+        epochs = spec["protocol"]["epochs"]
+        trained = "untrained" if epochs == 1 else f"{epochs} epochs"
+        shown.add(f"| {spec['model']['name']} | {trained} | {best['swd']:.1f} | {best['frd']:.2f} |")
+    assert told == shown

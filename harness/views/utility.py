@@ -56,8 +56,9 @@ def bars_figure(runs: Mapping[str, Result], title: str) -> Figure:
         panel.set_ylabel("Dice", fontsize=7)
         panel.set_title(part[1:] or "all structures", fontsize=8)
         panel.tick_params(labelsize=7)
-    panels[0].legend(fontsize=6, loc="lower right")
-    figure.suptitle(title, fontsize=8)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, fontsize=6, loc="outside lower center", ncols=len(names))
+    figure.suptitle(f"{title}\nLines: standard errors over patients", fontsize=8)
     return figure
 
 
