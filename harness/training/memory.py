@@ -1,9 +1,9 @@
 """Memory that a training step lets go of stays with the process, for the next step.
 
 By default glibc gives large blocks back to the system, and the system hands them out anew page by page, each
-filled with zeros first, which a step on a processor waits for. Kept blocks don't always fit the next step:
-``benchmarks/training.py`` measures both, and finds up to an eighth more memory at the most. Elsewhere than on
-Linux with glibc nothing is changed.
+filled with zeros first, which a step on a processor waits for. Kept blocks don't always fit the next step, so
+it may take more memory; ``benchmarks/training.py`` shows that beside a plain loop's. Elsewhere than on Linux
+with glibc nothing is changed.
 """
 
 from __future__ import annotations
