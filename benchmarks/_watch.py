@@ -37,9 +37,9 @@ class Watch:
         """Seconds of all calls."""
         return sum(getattr(taken, kind) for taken in self.calls[name])
 
-    def median(self, name: str, kind: str = "wall", *, of: slice = slice(None)) -> float:
+    def median(self, name: str, kind: str = "wall", *, of: slice | None = None) -> float:
         """Seconds of one of these calls; 0 if there was none."""
-        seconds = [getattr(taken, kind) for taken in self.calls[name][of]]
+        seconds = [getattr(taken, kind) for taken in self.calls[name][of or slice(None)]]
         return statistics.median(seconds) if seconds else 0.0
 
     def on(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
