@@ -15,6 +15,7 @@ import _report
 import compiling
 import evaluation_share
 import pytest
+import scoring_scale
 import step_profile
 import torch
 import training
@@ -145,3 +146,23 @@ def test_a_step_is_taken_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert line["ours"]["augmentation"] > 0
     assert line["plain"]["reading images"] > 0
     assert "| optimiser | " in (tmp_path / "step_profile.md").read_text()
+
+
+def test_scores_lie_beside_those_of_other_libraries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(scoring_scale, "library_versions", lambda: {"torch-fidelity": "0.4.0"})
+    monkeypatch.setattr(scoring_scale, "METRICS", {"manifold": scoring_scale.METRICS["manifold"]})
+    run(monkeypatch, scoring_scale, "--images=24,2400000", "--dimension=4", f"--out={tmp_path}")
+    ours, unmeasured, other, _ = json.loads((tmp_path / "scoring_scale.json").read_text())["entries"]
+    assert ours["scores"]["precision"] == pytest.approx(other["scores"]["precision"])
+    assert unmeasured["expected"] == pytest.approx(ours["seconds"] * 1e10)
+    page = (tmp_path / "scoring_scale.md").read_text()
+    assert "| images | real | ours | torch-fidelity |" in page
+    assert "s on paper" in page
+    assert "Largest relative distance of `precision` from ours: torch-fidelity" in page
+
+
+def test_a_library_that_fails_is_not_tried_with_more_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_report, "in_process", lambda *_, **__: {"error": "exit 1: MemoryError"})
+    small, large = scoring_scale.over_counts("kid", "torch-fidelity", [10, 20], 4, 60.0)
+    assert scoring_scale.cell(small) == "out of memory"
+    assert scoring_scale.cell(large) == "not tried"
