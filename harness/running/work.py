@@ -15,6 +15,7 @@ from ..cell.records import Record, RunFolder, Status
 from ..data.image_set import ImageSet
 from ..errors import BenchError, Diverged, Interrupted, StorageError
 from ..files import storage_error
+from ..scoring.demands import check_chooser
 from ..scoring.report import Report
 from ..scoring.scorer import Scorer
 from ..scoring.selection import make_metrics
@@ -184,7 +185,9 @@ class Work:
     def _weights(self) -> dict[str, Path]:
         """The model's published files by name. All that is needed is at hand, before raw files are read."""
         place = self.settings.scoring_place(self.device)
-        _, spaces = make_metrics(self.spec.protocol.metrics, place.weights)
+        metrics, spaces = make_metrics(self.spec.protocol.metrics, place.weights)
+        selecting = self.spec.protocol.selecting_metric
+        check_chooser(selecting, metrics[selecting])
         for space in spaces.values():
             space.check()
         needed = self.cell.model.needed_weights(self.cell.model_config)

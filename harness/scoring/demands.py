@@ -92,6 +92,20 @@ def check_held_out(metrics: Metrics, are_there: bool) -> None:
             )
 
 
+def check_chooser(name: str, metric: Metric[Any]) -> None:
+    """Make sure that the metric which chooses networks looks at nobody on whom they are reported.
+
+    Raises:
+        SpecError: It looks at held-out patients.
+    """
+    if metric.needs_held_out:
+        raise SpecError(
+            f"{name} looks at held-out patients, and as the first metric it would choose the networks too",
+            needed="held-out patients who chose nothing",
+            hint=f"another metric first, such as --metrics swd,{name}",
+        )
+
+
 def check_generated(metrics: Metrics, generated: NDArray[np.uint8], real: NDArray[np.uint8]) -> None:
     """Make sure that generated images are such that they can be compared with the real ones.
 

@@ -15,6 +15,7 @@ from ..files import atomic_write
 from ..running.images import open_task
 from ..running.place import Settings
 from ..running.resolve import complete, resolve
+from ..scoring.demands import check_chooser
 from ..scoring.selection import make_metrics
 from ..values import read_value
 from .search import Space, Trial
@@ -54,9 +55,14 @@ class Experiment:
         return found
 
     def judged_by(self, settings: Settings) -> tuple[str, Goal]:
-        """The score that chooses networks, and which way it is better."""
+        """The score that chooses networks, and which way it is better.
+
+        Raises:
+            SpecError: It looks at those on whom results are reported.
+        """
         selecting = complete(self.request).protocol.selecting_metric
         metrics, _ = make_metrics([selecting], settings.scoring_place(_cpu()).weights)
+        check_chooser(selecting, metrics[selecting])
         return next(iter(metrics[selecting].goals.items()))
 
     def chooser(self, settings: Settings) -> str:

@@ -158,8 +158,14 @@ def test_the_check_of_a_plugin_tries_labels() -> None:
 
 def test_metrics_of_labels_are_refused_where_there_are_none(run_tiny: Run) -> None:
     with pytest.raises(ScoreError, match="utility trains on images with their labels") as told:
-        run_tiny(settings={"metrics": "utility", "held_out": True})
+        run_tiny(settings={"metrics": "brightness,utility", "held_out": True})
     assert "--labels" in told.value.hint
+
+
+def test_who_reports_does_not_choose(run_tiny: Run) -> None:
+    with pytest.raises(SpecError, match="utility looks at held-out patients") as told:
+        run_tiny(settings={"labels": True, "metrics": "utility,brightness"})
+    assert "--metrics swd,utility" in told.value.hint
 
 
 def with_unknown(monkeypatch: pytest.MonkeyPatch, which: Callable[[int], bool]) -> None:
