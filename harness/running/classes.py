@@ -100,5 +100,5 @@ def _check(specs: Sequence[RunSpec]) -> None:
         raise SpecError(
             "two of these runs are of the same images",
             needed="each run of another class of the data set",
-            hint="--set dataset.label=0, of a set that has such an option",
+            hint="--set dataset.label=0 of medmnist, --set 'dataset.include=CLASS/*' of a folder",
         )

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from harness.cell.records import RunFolder
+from harness.data.pictures import save_png
 from harness.errors import DataError, SpecError
 from harness.running.cell import Outcome
 from harness.running.classes import class_utility
@@ -66,6 +67,24 @@ def test_classifiers_learn_from_a_run_of_each_class(
         class_utility([one_of(0)], opened, SHORT, CPU)
     with pytest.raises(SpecError, match="keeps no patients apart"):
         class_utility([one_of(0, held_out=False), one_of(1, held_out=False)], opened, SHORT, CPU)
+
+
+def test_folders_of_pictures_are_classes(run_tiny: Run, tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    for number in range(60):
+        for low, kind in ((0, "CT_COVID"), (120, "CT_NonCOVID")):
+            pixels = random.integers(low, low + 60, (16, 16), dtype=np.uint8)
+            save_png(tmp_path / "images" / kind / f"{number // 2}%{number % 2}.png", pixels[None])
+
+    def one_of(kind: str) -> RunFolder:
+        settings = {"dataset.include": f"{kind}/*", "dataset.patient": "([^/%]+)%", "held_out": True}
+        return run_tiny(dataset="folder", data_root=tmp_path / "images", settings=settings).folder
+
+    opened = CellImages({"folder": tmp_path / "images"}, tmp_path / "cache")
+    found = class_utility([one_of("CT_COVID"), one_of("CT_NonCOVID")], opened, SHORT, CPU)
+    assert min(found.counts[0]) > 5
+    assert found.counts[0] == found.counts[1]
+    assert found.numbers["auc_real"] == 1.0
 
 
 def test_exchanged_samples_teach_the_wrong_thing() -> None:
