@@ -15,6 +15,7 @@ import _report
 import compiling
 import evaluation_share
 import pytest
+import renew
 import scoring_scale
 import step_profile
 import torch
@@ -42,6 +43,15 @@ def test_a_script_tells_what_it_does(
         script.main()
     assert end.value.code == 0
     assert "usage:" in capsys.readouterr().out
+
+
+def test_what_is_renewed_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert set(renew.SCRIPTS) <= set(SCRIPTS)
+    for name in renew.SCRIPTS:
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit({int(name == 'grid')})")
+    monkeypatch.setattr(renew, "HERE", tmp_path)
+    with pytest.raises(SystemExit, match=r"failed: grid$"):
+        run(monkeypatch, renew, "--only=training,grid,preparation")
 
 
 class Here:
