@@ -27,9 +27,9 @@ import torch
 from _loops import PERIOD, Rounds, interleave, spread
 
 from harness.api import Batch, Clock, ImageShape, Model
+from harness.freed_memory import kept_memory
 from harness.plugins import current
 from harness.training.compilation import begin_step, compile_networks
-from harness.training.memory import kept_memory
 
 BATCH = 32
 #: Rounds after which every kind of call has been made at least twice.
@@ -133,7 +133,7 @@ def time_compiling(name: str, preset: str, side: int, cache: str) -> dict[str, A
 
 def time_steps(name: str, preset: str, side: int, cache: str, repeats: int) -> dict[str, Any]:
     """Seconds of compiling, and of a step with and without."""
-    with kept_memory(torch.device("cpu")):
+    with kept_memory():
         try:
             quick, seconds = compiled(name, preset, side, cache)
         except NotCompiled as problem:

@@ -24,7 +24,7 @@ from plain import PLAIN, steps
 from torch.profiler import ProfilerActivity, profile, record_function
 from training import write_images
 
-from harness.training.memory import kept_memory
+from harness.freed_memory import kept_memory
 
 #: Kinds of operations by what is in their names. An operation is of the first kind that fits it, or else of
 #: that of what called it.
@@ -80,7 +80,7 @@ def seconds_by_kind(name: str, side: int, images: Path, count: int, which: str) 
     before = synthesis.diff_augment, steps.diff_augment
     synthesis.diff_augment = steps.diff_augment = named("augmentation", before[0])
     try:
-        with kept_memory(place):
+        with kept_memory():
             rounds.run()
             with profile(activities=[ProfilerActivity.CPU]) as profiler:
                 rounds.run()

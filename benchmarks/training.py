@@ -41,9 +41,9 @@ from plain import PLAIN
 
 from harness.data.pictures import save_png
 from harness.data.prepare import prepare
+from harness.freed_memory import kept_memory
 from harness.running.datasets import make_dataset
 from harness.training.arithmetic import arithmetic, effective_precision
-from harness.training.memory import kept_memory
 
 IMAGES = 128
 #: Seconds that nobody's round takes.
@@ -188,7 +188,7 @@ def write_images(side: int, folder: Path) -> Path:
 def take_turns(name: str, side: int, folder: str, device: str, precision: str, which: str) -> None:
     """In a process of its own: rounds of one side's steps, whenever asked."""
     place = torch.device(device)
-    keeping = kept_memory(place) if which == "ours" else nullcontext()
+    keeping = kept_memory() if which == "ours" and place.type == "cpu" else nullcontext()
     with arithmetic(precision, place), keeping:
         loop = make_loop(name, side, Path(folder), place)
         ready: dict[str, Any] = {"ready": True}

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import threading
 from collections.abc import Iterator
-
-#: Of malloc.h.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
 def obey_parent() -> None:
@@ -71,17 +67,6 @@ def _heard() -> list[signal.Signals]:
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
     known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
     return [number for number in known if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-
-
-def keep_freed_memory() -> None:
-    """Don't hand memory back to the system between one picture and the next, which takes it all again.
-
-    Clearing new memory was a third of the time of reading small files. Does nothing without glibc.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        allocator = ctypes.CDLL(None).mallopt
-        allocator(_MMAP_THRESHOLD, 32 << 20)
-        allocator(_TRIM_THRESHOLD, 64 << 20)
 
 
 def _exit_after(sentinel: int) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -27,6 +27,7 @@ from ..cell.records import RunFolder
 from ..cell.spec import RunSpec
 from ..errors import CheckpointError, Diverged, Interrupted
 from ..files import leave_aside, move_aside
+from ..freed_memory import kept_memory
 from .arithmetic import arithmetic
 from .augmentation import compose
 from .checkpoints import load_state, restore_networks, save_networks, save_state
@@ -34,7 +35,6 @@ from .compilation import begin_step, compile_networks
 from .feed import Feed
 from .log import Log
 from .loss_check import check_losses
-from .memory import kept_memory
 from .observers import Observers
 from .random_state import random_state, set_random_state
 
@@ -176,7 +176,8 @@ class Trainer:
         observers.run_started(self.run)
         self.model.train()
         try:
-            with kept_memory(self.device):
+            # A device of its own keeps its own memory.
+            with kept_memory() if self.device.type == "cpu" else nullcontext():
                 self._fit(observers, stop)
         finally:
             self.log.close()

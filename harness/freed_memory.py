@@ -1,9 +1,8 @@
-"""Memory that a training step lets go of stays with the process, for the next step.
+"""Memory that this process lets go of stays with it, for what it takes next.
 
 By default glibc gives large blocks back to the system, and the system hands them out anew page by page, each
-filled with zeros first, which a step on a processor waits for. Kept blocks don't always fit the next step, so
-it may take more memory; ``benchmarks/training.py`` shows that beside a plain loop's. Elsewhere than on Linux
-with glibc nothing is changed.
+filled with zeros first, which both a training step on a processor and the reading of small files wait for.
+Elsewhere than on Linux with glibc nothing is changed.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 # Parameters of glibc's mallopt (malloc.h).
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -23,10 +20,21 @@ _M_MMAP_MAX = -4
 _MMAP_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = 65536, 32 << 20, 64 << 20
 
 
+def keep_medium_blocks() -> None:
+    """From now on, keep what glibc would keep at most: blocks of the size of a picture."""
+    if libc := _glibc():
+        libc.mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD)
+        libc.mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD)
+
+
 @contextmanager
-def kept_memory(device: torch.device) -> Iterator[None]:
-    """Give no memory back inside, where steps are taken on a processor; afterwards give back what is free."""
-    libc = _glibc() if device.type == "cpu" else None
+def kept_memory() -> Iterator[None]:
+    """Give nothing back inside; afterwards give back what is free.
+
+    Kept blocks don't always fit what is taken next, so the process may hold more memory;
+    ``benchmarks/training.py`` shows that beside a plain loop's.
+    """
+    libc = _glibc()
     if libc is None:
         yield
         return
@@ -36,8 +44,7 @@ def kept_memory(device: torch.device) -> Iterator[None]:
         yield
     finally:
         libc.mallopt(_M_MMAP_MAX, _MMAP_MAX)
-        libc.mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD)
-        libc.mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD)
+        keep_medium_blocks()
         libc.malloc_trim(0)
 
 
