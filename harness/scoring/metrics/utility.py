@@ -110,7 +110,7 @@ class Utility(Metric[RealSide]):
         recipe: How networks are trained.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     needs_held_out = True
     needs_labels = True
     goals: Mapping[str, Goal] = {"utility": "higher", "utility_hd95": "lower", "utility_gap": "lower"}

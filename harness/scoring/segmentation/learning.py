@@ -20,6 +20,11 @@ from .network import UNet
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 _AT_ONCE = 64
 
+#: A pixel weighs one over how often its label occurs, to this power. With 0.5 or less some trainings hardly
+#: see a structure of few pixels: on pairs of ACDC at 32 px Dice has a standard deviation of 0.06 to 0.2 over
+#: four trainings with 0.5, of 0.01 with 0.75 and 1. On the phantom's lesions 0.75 gives more than 1.
+RARITY = 0.75
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -78,9 +83,9 @@ class Pairs(NamedTuple):
 def learn(pairs: Pairs, classes: int, recipe: Recipe, seed: int, device: torch.device) -> UNet:
     """Train one network. On a CPU the same pairs in the same order always give the same one.
 
-    The loss is the cross-entropy, where a pixel weighs as much as one over the root of how often its label
-    occurs, plus one minus the soft Dice coefficient of a batch (Milletari et al. 2016), mean over the labels.
-    Without weights some trainings never see a structure of few pixels. Unknown pixels count for neither.
+    The loss is the cross-entropy, where a pixel weighs the rarer its label, the more (``RARITY``), plus one
+    minus the soft Dice coefficient of a batch (Milletari et al. 2016), mean over the labels. Unknown pixels
+    count for neither.
 
     Args:
         pairs: What to learn from, at least one.
@@ -184,7 +189,7 @@ def _on(stack: NDArray[np.uint8], device: torch.device) -> Tensor:
 def _weights_of(labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
     """What a pixel of each label weighs."""
     counts = np.bincount(labels.ravel(), minlength=256)[:classes]
-    weights: NDArray[np.float32] = (counts.sum() / np.maximum(counts, 1)) ** 0.5
+    weights: NDArray[np.float32] = (counts.sum() / np.maximum(counts, 1)) ** RARITY
     return weights.astype(np.float32)
 
 
