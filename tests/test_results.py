@@ -78,11 +78,15 @@ def test_the_page_of_utility_says_what_its_records_say() -> None:
 def test_the_page_of_modern_models_says_what_its_records_say() -> None:
     page = (RESULTS / "modern-check" / "README.md").read_text()
     told = {line for line in page.split("## What came out")[1].splitlines() if line.startswith("| ")}
-    shown = {"| model | trained | swd \N{DOWNWARDS ARROW} | frd \N{DOWNWARDS ARROW} |"}
+    down, up = "\N{DOWNWARDS ARROW}", "\N{UPWARDS ARROW}"
+    shown = {f"| model | trained | swd {down} | frd {down} |"}
+    shown |= {f"| translator | trained | mae {down} | psnr {up} | ssim {up} | swd {down} |"}
     for path in RESULTS.glob("modern-check/runs/*/record.json"):
         record = unsealed(json.loads(path.read_text()))
         spec, best = record["spec"], record["scores"]["best"]
         epochs = spec["protocol"]["epochs"]
         trained = "untrained" if epochs == 1 else f"{epochs} epochs"
-        shown.add(f"| {spec['model']['name']} | {trained} | {best['swd']:.1f} | {best['frd']:.2f} |")
+        digits = {"mae": 3, "psnr": 1, "ssim": 3, "swd": 1} if "mae" in best else {"swd": 1, "frd": 2}
+        values = " | ".join(f"{best[score]:.{places}f}" for score, places in digits.items())
+        shown.add(f"| {spec['model']['name']} | {trained} | {values} |")
     assert told == shown
