@@ -20,6 +20,7 @@ import _report
 import torch
 
 from harness.api import Batch, Clock, ImageShape, Model
+from harness.freed_memory import kept_memory
 from harness.plugins import Registry
 from harness.tables.complexity import count
 
@@ -53,7 +54,7 @@ def main() -> None:
             case = {"name": name, "preset": preset, "side": options.res, "steps": options.steps}
             rows.append({**case, **_report.in_process(__file__, "cost", **case)})
             print(" | ".join(map(str, line(rows[-1]))), flush=True)
-    _report.publish("model_costs", {"models": rows}, page(rows, options.res), out=options.out)
+    _report.publish("model_costs", {"models": rows}, page(rows, options.res, options.steps), out=options.out)
 
 
 def make(name: str, side: int, preset: str = "") -> Model:
@@ -95,17 +96,18 @@ def cost(name: str, preset: str, side: int, steps: int) -> dict[str, Any]:
         "last": Steps(model, batch, EPOCHS - 1),
         "beside": Steps(make(BESIDE, side), batch, 0),
     }
-    for each in kinds.values():
-        each.take()
-        each.seconds = 0.0
-    for _ in range(max(steps // fewer, 1)):
+    with kept_memory():  # as in a training
         for each in kinds.values():
             each.take()
+            each.seconds = 0.0
+        for _ in range(max(steps // fewer, 1)):
+            for each in kinds.values():
+                each.take()
     means = {kind: each.seconds / (each.taken - 1) for kind, each in kinds.items()}
     return {"parameters": size.parameters / 1e6, "operations": operations, "batch": batch, "seconds": means}
 
 
-def page(rows: list[dict[str, Any]], side: int) -> str:
+def page(rows: list[dict[str, Any]], side: int, steps: int) -> str:
     """All of it in Markdown."""
     head = [
         "model", "preset", "parameters (M)", "operations (G)", "batch", "a step, first epoch (s)",
@@ -113,7 +115,7 @@ def page(rows: list[dict[str, Any]], side: int) -> str:
     ]  # fmt: skip
     return "\n\n".join([
         f"# What models cost at {side} px",
-        f"Made by `python benchmarks/model_costs.py`. {_report.machine_words()}",
+        f"Made by `python benchmarks/model_costs.py --res {side} --steps {steps}`. {_report.machine_words()}",
         "Operations: multiply-accumulates of all networks on 64 images, in units of 2^30, as `bench table 1` "
         "counts them. Seconds are means, of the processor, by one thread: two cores take a little more than "
         f"half as long. Steps of a model and of {BESIDE} are taken in turn, on batches of one size: their "
