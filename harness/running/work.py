@@ -53,6 +53,7 @@ class Work:
             BenchError: Anything that the user can put right.
             Interrupted: Somebody asked to stop; the state is saved.
         """
+        self._check_metrics()
         weights = self._weights()
         started = time.monotonic()
         task = self.task()
@@ -182,14 +183,18 @@ class Work:
         scorer.check(task.count, paired=spec.dataset.pair is not None, labelled=spec.protocol.labels)
         return scorer
 
-    def _weights(self) -> dict[str, Path]:
-        """The model's published files by name. All that is needed is at hand, before raw files are read."""
+    def _check_metrics(self) -> None:
+        """Make sure, before raw files are read, that metrics have what they need and the first may choose."""
         place = self.settings.scoring_place(self.device)
         metrics, spaces = make_metrics(self.spec.protocol.metrics, place.weights)
         selecting = self.spec.protocol.selecting_metric
         check_chooser(selecting, metrics[selecting])
         for space in spaces.values():
             space.check()
+
+    def _weights(self) -> dict[str, Path]:
+        """The model's published files by name; asked for before raw files are read."""
+        place = self.settings.scoring_place(self.device)
         needed = self.cell.model.needed_weights(self.cell.model_config)
         return {file.name: place.weights.find(file) for file in needed}
 
